@@ -6,7 +6,7 @@ clock times in the organisation's zone (the lake writes them so), hence ``dt.hou
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import narwhals as nw
 
@@ -54,9 +54,9 @@ class Log:
         user (int64) and coarse attributes only (age_band, gender, province, city, and such): strings, null if unknown.
     """
 
-    events: nw.LazyFrame
-    items: nw.LazyFrame
-    profiles: nw.LazyFrame
+    events: nw.LazyFrame[Any]
+    items: nw.LazyFrame[Any]
+    profiles: nw.LazyFrame[Any]
 
     def until(self, cutoff: datetime) -> "Log":
         """Return what had happened, and had arrived, strictly before ``cutoff``."""
