@@ -1,0 +1,20 @@
+"""The record: who we know, where it comes from, what they did, and the work that is done on it."""
+
+from crm.models.events import Event, EventKey, RejectedEvent
+from crm.models.items import Item
+from crm.models.jobs import JobRun
+from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
+from crm.models.sources import Source
+
+__all__ = [
+    "Event",
+    "EventKey",
+    "Identifier",
+    "Item",
+    "JobRun",
+    "Profile",
+    "ProfileAlias",
+    "RejectedEvent",
+    "Relation",
+    "Source",
+]

@@ -1,0 +1,145 @@
+"""People we know, by which names, and how they belong together."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.models.sources import Source
+
+
+class ProfileQuerySet(models.QuerySet["Profile"]):
+    def identified(self, type: str, value: str) -> "ProfileQuerySet":
+        return self.filter(identifiers__type=type, identifiers__value=value)
+
+
+class Profile(models.Model):
+    """A person we know.
+
+    Coarse facts are plain columns, so that segments, birthdays and lists work in SQL; names and contact details
+    are personal values. Further traits that a source sends stay in ``attributes``.
+    """
+
+    class Gender(models.TextChoices):
+        FEMALE = "female", _("female")
+        MALE = "male", _("male")
+        OTHER = "other", _("other")
+
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    age_band = models.CharField(_("age band"), max_length=16, blank=True)
+    gender = models.CharField(_("gender"), max_length=8, choices=Gender, blank=True)
+    birth_month = models.PositiveSmallIntegerField(_("birth month"), null=True, blank=True)
+    birth_day = models.PositiveSmallIntegerField(_("birth day"), null=True, blank=True)
+    province = models.CharField(_("province"), max_length=64, blank=True)
+    city = models.CharField(_("city"), max_length=64, blank=True)
+    language = models.CharField(_("language"), max_length=16, blank=True)
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    personalisation = models.BooleanField(
+        _("personalisation"), default=True, help_text=_("When off, nothing scores this person.")
+    )
+    created_at = models.DateTimeField(_("created"), db_index=True)
+    updated_at = models.DateTimeField(_("updated"))
+
+    objects = ProfileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+        indexes = [GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="crm_profile_attributes")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(birth_month__isnull=True) | Q(birth_month__range=(1, 12)), name="crm_birth_month_exists"
+            ),
+            models.CheckConstraint(
+                condition=Q(birth_day__isnull=True) | Q(birth_day__range=(1, 31)), name="crm_birth_day_exists"
+            ),
+        ]
+        permissions = [("view_unmasked", _("Can see names and identifiers unmasked"))]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class Identifier(models.Model):
+    """A name by which a source knows a person: an openid, a phone, an external id."""
+
+    class Type(models.TextChoices):
+        EXTERNAL_ID = "external_id", _("external id")
+        ANONYMOUS_ID = "anonymous_id", _("anonymous id")
+        OPENID = "openid", "OpenID"
+        UNIONID = "unionid", "UnionID"
+        PHONE = "phone", _("phone")
+        EMAIL = "email", _("e-mail")
+
+    type = models.CharField(_("type"), max_length=32, choices=Type)
+    value = models.CharField(_("value"), max_length=255)
+    profile = models.ForeignKey(Profile, models.CASCADE, related_name="identifiers", verbose_name=_("profile"))
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, verbose_name=_("source"))
+    verified = models.BooleanField(_("verified"), default=False)
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("identifier")
+        verbose_name_plural = _("identifiers")
+        constraints = [models.UniqueConstraint(fields=["type", "value"], name="crm_identifier_means_one_profile")]
+
+    def __str__(self) -> str:
+        return f"{self.type} #{self.pk}"
+
+
+class ProfileAlias(models.Model):
+    """The record of one merge: since then, and until undone, ``duplicate`` is read as ``canonical``.
+
+    Events never move: readers and the lake follow the aliases, so undoing a merge loses nothing.
+    """
+
+    duplicate = models.ForeignKey(Profile, models.CASCADE, related_name="aliases", verbose_name=_("duplicate"))
+    canonical = models.ForeignKey(Profile, models.CASCADE, related_name="duplicates", verbose_name=_("kept profile"))
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, verbose_name=_("source"))
+    merged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("merged by")
+    )
+    reason = models.CharField(_("reason"), max_length=200)
+    merged_at = models.DateTimeField(_("merged"))
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("undone by")
+    )
+    undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("merge")
+        verbose_name_plural = _("merges")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["duplicate"], condition=Q(undone_at__isnull=True), name="crm_duplicate_has_one_canonical"
+            ),
+            models.CheckConstraint(condition=~Q(duplicate=models.F("canonical")), name="crm_alias_names_two_profiles"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.duplicate_id} → #{self.canonical_id}"
+
+
+class Relation(models.Model):
+    """An edge between two profiles: referred, same household, follows."""
+
+    from_profile = models.ForeignKey(Profile, models.CASCADE, related_name="relations", verbose_name=_("from"))
+    to_profile = models.ForeignKey(Profile, models.CASCADE, related_name="related_by", verbose_name=_("to"))
+    kind = models.CharField(_("kind"), max_length=32)
+    weight = models.FloatField(_("weight"), default=1.0)
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, verbose_name=_("source"))
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("relation")
+        verbose_name_plural = _("relations")
+        constraints = [
+            models.UniqueConstraint(fields=["from_profile", "to_profile", "kind"], name="crm_relation_once"),
+            models.CheckConstraint(
+                condition=~Q(from_profile=models.F("to_profile")), name="crm_relation_joins_two_profiles"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.from_profile_id} {self.kind} #{self.to_profile_id}"

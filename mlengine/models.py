@@ -1,0 +1,198 @@
+"""What was learned: versions of models, how they were judged, and what they say of people."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from crm.models import Item, JobRun, Profile
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def champion(self, spec: str) -> "ModelVersion | None":
+        return self.filter(spec=spec, stage=ModelVersion.Stage.CHAMPION).first()
+
+
+class ModelVersion(models.Model):
+    """One trained model: where its bytes are, what it learned from, and whether it serves."""
+
+    class Stage(models.TextChoices):
+        CANDIDATE = "candidate", _("candidate")
+        CHAMPION = "champion", _("champion")
+        RETIRED = "retired", _("retired")
+
+    spec = models.CharField(_("model"), max_length=64)
+    number = models.PositiveIntegerField(_("version"))
+    job = models.ForeignKey(JobRun, models.SET_NULL, null=True, blank=True, verbose_name=_("job"))
+    artifact = models.CharField(_("artifact"), max_length=255, help_text=_("Directory below the artifact store."))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    card = models.JSONField(_("card"), default=dict)
+    stage = models.CharField(_("stage"), max_length=16, choices=Stage, default=Stage.CANDIDATE)
+    decision = models.CharField(_("why it was promoted or not"), max_length=500, blank=True)
+    promoted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("promoted by")
+    )
+    cutoff = models.DateTimeField(_("learned until"))
+    trained_at = models.DateTimeField(_("trained"))
+    promoted_at = models.DateTimeField(_("promoted"), null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        constraints = [
+            models.UniqueConstraint(fields=["spec", "number"], name="mlengine_version_number_once"),
+            models.UniqueConstraint(fields=["spec"], condition=Q(stage="champion"), name="mlengine_one_champion"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.spec} v{self.number}"
+
+
+class Metric(models.Model):
+    """One figure about a model version: from the backtest, from live predictions, or a drift."""
+
+    class Kind(models.TextChoices):
+        BACKTEST = "backtest", _("backtest")
+        LIVE = "live", _("live")
+        DRIFT = "drift", _("drift")
+        FIT = "fit", _("fit")
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="metrics", verbose_name=_("model version"))
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    subject = models.CharField(_("of"), max_length=64, help_text=_("The model itself, or a baseline's name."))
+    name = models.CharField(_("metric"), max_length=64)
+    value = models.FloatField(_("value"))
+    low = models.FloatField(_("lower bound"), null=True)
+    high = models.FloatField(_("upper bound"), null=True)
+    cutoff = models.DateTimeField(_("cutoff"))
+
+    class Meta:
+        verbose_name = _("metric")
+        verbose_name_plural = _("metrics")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "kind", "subject", "name", "cutoff"], name="mlengine_metric_measured_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f}"
+
+
+class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
+    def finished(self) -> Self:
+        return self.filter(finished_at__isnull=False)
+
+    def latest_finished(self, spec: str) -> "PredictionRun | None":
+        """Return the run that readers use: a batch appears at once, or not at all."""
+        return self.finished().filter(spec=spec).order_by("-cutoff", "-pk").first()
+
+
+class PredictionRun(models.Model):
+    """One batch of answers by one model version for everybody; invisible until finished."""
+
+    spec = models.CharField(_("model"), max_length=64)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="runs", verbose_name=_("model version"))
+    job = models.ForeignKey(JobRun, models.SET_NULL, null=True, blank=True, verbose_name=_("job"))
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    summary = models.JSONField(_("summary"), default=dict, help_text=_("What the dashboard shows of it."))
+    cutoff = models.DateTimeField(_("cutoff"))
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects = PredictionRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("prediction run")
+        verbose_name_plural = _("prediction runs")
+        indexes = [models.Index(fields=["spec", "-cutoff"], name="mlengine_latest_run")]
+
+    def __str__(self) -> str:
+        return f"{self.spec} {self.cutoff:%Y-%m-%d}"
+
+
+class Answer(models.Model):
+    """What every answer about a person has: the batch it belongs to, and whom it is about.
+
+    Foreign keys are not enforced by the database: a batch of a million rows is written by COPY from resolved ids, and
+    deleting a run or a profile deletes its answers in one statement.
+    """
+
+    profile = models.ForeignKey(Profile, models.CASCADE, db_constraint=False, db_index=False, verbose_name=_("profile"))
+    run = models.ForeignKey(PredictionRun, models.CASCADE, db_constraint=False, db_index=False, verbose_name=_("run"))
+
+    class Meta:
+        abstract = True
+
+
+class Score(Answer):
+    """A probability or value for one person."""
+
+    pk = models.CompositePrimaryKey("profile_id", "run_id")
+    value = models.FloatField(_("value"))
+    reasons = models.JSONField(
+        _("reasons"), null=True, help_text=_("Up to three: code, contribution, numbers; stored for those at most risk.")
+    )
+
+    class Meta:
+        verbose_name = _("score")
+        verbose_name_plural = _("scores")
+        indexes = [models.Index(fields=["run", "-value"], name="mlengine_highest_scores")]
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}"
+
+
+class Recommendation(Answer):
+    """One item for one person, at a rank, with the reason."""
+
+    pk = models.CompositePrimaryKey("profile_id", "run_id", "rank")
+    item = models.ForeignKey(Item, models.CASCADE, db_constraint=False, db_index=False, verbose_name=_("item"))
+    rank = models.PositiveSmallIntegerField(_("rank"))
+    value = models.FloatField(_("score"))
+    reason = models.JSONField(_("reason"), default=dict, help_text=_("A code and its numbers."))
+
+    class Meta:
+        verbose_name = _("recommendation")
+        verbose_name_plural = _("recommendations")
+        indexes = [models.Index(fields=["run"], name="mlengine_recommendation_run")]
+
+    def __str__(self) -> str:
+        return f"{self.rank}: {self.item_id}"
+
+
+class Cluster(models.Model):
+    """A group of people found by a model; its code stays the same between runs."""
+
+    spec = models.CharField(_("model"), max_length=64)
+    code = models.PositiveIntegerField(_("code"))
+    name = models.JSONField(_("name"), default=dict, help_text=_("By language."))
+    description = models.JSONField(_("description"), default=dict, help_text=_("By language."))
+    first_seen_at = models.DateTimeField(_("first seen"))
+
+    class Meta:
+        verbose_name = _("cluster")
+        verbose_name_plural = _("clusters")
+        constraints = [models.UniqueConstraint(fields=["spec", "code"], name="mlengine_cluster_code_once")]
+
+    def __str__(self) -> str:
+        return str(self.name.get("en", self.code))
+
+
+class ClusterMember(Answer):
+    """That a person belonged to a cluster in one run."""
+
+    pk = models.CompositePrimaryKey("profile_id", "run_id")
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, verbose_name=_("cluster"))
+
+    class Meta:
+        verbose_name = _("cluster member")
+        verbose_name_plural = _("cluster members")
+        indexes = [models.Index(fields=["run", "cluster"], name="mlengine_cluster_members")]
+
+    def __str__(self) -> str:
+        return f"#{self.profile_id}"

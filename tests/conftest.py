@@ -1,0 +1,10 @@
+"""The servers that all tests use: real PostgreSQL and real Valkey, embedded unless the environment names others."""
+
+import pytest
+from django.conf import settings
+
+from config import embedded
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    embedded.join(settings.EMBEDDED)
