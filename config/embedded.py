@@ -218,12 +218,13 @@ def _start_postgres(servers: Servers) -> None:
     for patience in (1, 2, 4, 0):
         try:
             _run("start PostgreSQL", [str(part) for part in command], servers, log=log)
-            return
         except EmbeddedError as error:
             # The children of a killed server need a moment to notice and go.
             if not patience or "shared memory block" not in str(error):
                 raise
             time.sleep(patience)
+        else:
+            return
 
 
 def _create_database(servers: Servers) -> None:
