@@ -146,7 +146,7 @@ def _prepare(servers: Servers) -> None:
         raise EmbeddedError(
             f"{servers.var} cannot be written ({error.strerror}). Set VAR_DIR to a writable directory."
         ) from error
-    if servers.run.stat().st_uid != os.geteuid():
+    if os.geteuid() not in (servers.run.stat().st_uid, 0):
         raise EmbeddedError(f"{servers.run} belongs to another user. Set VAR_DIR to a directory of your own.")
     free = shutil.disk_usage(servers.var).free
     if free < LEAST_FREE_BYTES:
@@ -299,7 +299,18 @@ def _run(what: str, command: list[str], servers: Servers, *, log: Path | None = 
             return
         output.seek(0)
         tail = (log.read_text(errors="replace") if log and log.exists() else output.read())[-1500:]
-    raise EmbeddedError(f"Could not {what} in {servers.var}:\n{tail.strip()}")
+    raise EmbeddedError(f"Could not {what} in {servers.var}:\n{tail.strip()}{_hint(tail)}")
+
+
+def _hint(complaint: str) -> str:
+    if os.geteuid() == 0 and "Permission denied" in complaint:
+        return (
+            "\nPostgreSQL does not run as root, and this system allows no user namespace: it ran as nobody, who must be able"
+            " to reach the project and VAR_DIR. Put both outside /root, or run as an ordinary user."
+        )
+    if "No space left" in complaint:
+        return "\nThe disk is full: free some space, or set VAR_DIR to a larger one."
+    return ""
 
 
 def _unprivileged() -> dict[str, Any]:
