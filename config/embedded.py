@@ -305,8 +305,8 @@ def _run(what: str, command: list[str], servers: Servers, *, log: Path | None = 
 def _hint(complaint: str) -> str:
     if os.geteuid() == 0 and "Permission denied" in complaint:
         return (
-            "\nPostgreSQL does not run as root, and this system allows no user namespace: it ran as nobody, who must be able"
-            " to reach the project and VAR_DIR. Put both outside /root, or run as an ordinary user."
+            "\nPostgreSQL does not run as root, and user namespaces are not allowed here: it ran as nobody, who must be"
+            " able to reach the project and VAR_DIR. Put both outside /root, or run as an ordinary user."
         )
     if "No space left" in complaint:
         return "\nThe disk is full: free some space, or set VAR_DIR to a larger one."
