@@ -1,0 +1,222 @@
+"""The event log as Parquet files by month, pseudonymous: what the science reads instead of the database.
+
+A file holds surrogate ids only: no name, phone, property or free text; sessions are keyed hashes. Column names and
+types are those of ``mlengine.columns.Log``; times are wall clock times in the organisation's zone. Rows keep the id
+of the profile they were written for: merges and erasures are applied by whoever reads (:func:`people`), because both
+can happen, and be undone, long after the export.
+
+``manifest.json`` names the files that count, and the database snapshot they were read in. The next export takes the
+rows that this snapshot could not see. That is exact: numbers do not follow the order of commits, but a snapshot knows
+which transactions were open, so a row committed late is neither lost nor taken twice.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from crm import partitions
+from crm.lake_manifest import (
+    LakeError,
+    LakeFile,
+    Manifest,
+    digest,
+    directory,
+    manifest,
+    paths,
+    publish,
+    root,
+    settle,
+    sweep,
+    verify,
+)
+from crm.locks import only_one
+
+__all__ = ["LakeError", "compact", "export", "manifest", "paths", "verify"]
+
+LOCK = "the event lake"
+
+EXPORT = """
+COPY (
+    SELECT profile_id, item_id, kind, occurred_at AT TIME ZONE %(zone)s, received_at AT TIME ZONE %(zone)s,
+           value, quantity, discount,
+           CASE WHEN session <> '' THEN left(encode(sha256(convert_to(%(key)s || session, 'UTF8')), 'hex'), 16) END,
+           nullif(channel, '')
+    FROM crm_event
+    WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+      AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
+) TO STDOUT (FORMAT csv)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What one export did."""
+
+    rows: int
+    files: int
+    anew: bool
+
+
+def export(now: datetime) -> Export:
+    """Add what happened since the last export, or everything where the lake does not continue this database.
+
+    Raises
+    ------
+    crm.locks.Busy
+        Another export or compaction runs.
+    """
+    with only_one(LOCK):
+        here = _here()
+        before = manifest()
+        anew = before is None or not _can_go_on(before, here)
+        known = here if before is None or anew else before
+        if anew:
+            _restamp()
+        sweep(before, now)
+        snapshot, files = _export_since(known.snapshot)
+        retired = dict(before.retired) if before else {}
+        if before and anew:
+            retired |= {file.path: now.isoformat() for file in before.files}
+        publish(
+            replace(
+                here,
+                snapshot=snapshot,
+                exported_at=now.isoformat(),
+                files=(*known.files, *files),
+                retired=retired,
+            )
+        )
+    return Export(rows=sum(file.rows for file in files), files=len(files), anew=anew)
+
+
+def compact(now: datetime) -> int:
+    """Rewrite months that have several files or rows of erased people; return how many rows left the lake.
+
+    Months that retention has dropped from the record are dropped here too. What was replaced stays for ``GRACE``,
+    for readers that have begun, and is deleted by a later export or compaction.
+    """
+    with only_one(LOCK):
+        known = manifest()
+        if known is None or not known.continues(_here()):
+            return 0
+        sweep(known, now)
+        months: dict[str, list[LakeFile]] = {}
+        for file in known.files:
+            months.setdefault(file.month, []).append(file)
+        alive = {month.isoformat() for month in partitions.existing()}
+        profiles = _profile_ids()
+        kept = {month: _rewrite(files, profiles) if month in alive else [] for month, files in months.items()}
+        files = tuple(file for month in sorted(kept) for file in kept[month])
+        gone = {file.path: now.isoformat() for file in known.files if file not in files}
+        publish(replace(known, files=files, retired=known.retired | gone))
+    return known.rows - sum(file.rows for file in files)
+
+
+def _here() -> Manifest:
+    """Return an empty manifest of this database; the timeline changes when one is restored to an earlier point."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/'"
+            " || (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()"
+        )
+        cluster = cursor.fetchone()[0]
+    return Manifest(cluster=cluster, zone=settings.TIME_ZONE, key=sha256(_session_key().encode()).hexdigest()[:16])
+
+
+def _session_key() -> str:
+    return sha256(b"event lake sessions" + settings.SECRET_KEY.encode()).hexdigest()
+
+
+def _can_go_on(before: Manifest, here: Manifest) -> bool:
+    return here.continues(before) and all((root() / file.path).exists() for file in before.files)
+
+
+def _restamp() -> None:
+    """Number rows anew that seem to come from the future: they were restored from a database that counted further."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE crm_event SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+        )
+
+
+def _export_since(seen: str) -> tuple[str, list[LakeFile]]:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        snapshot = cursor.fetchone()[0]
+        files = [_export_month(month, seen, snapshot) for month in sorted(partitions.existing())]
+    return snapshot, [file for file in files if file is not None]
+
+
+def _export_month(month: date, seen: str, snapshot: str) -> LakeFile | None:
+    spool = directory() / f"{month:%Y-%m}.csv.part"
+    bounds = [datetime.combine(day, time(), UTC) for day in (month, partitions.next_month(month))]
+    values = {"zone": settings.TIME_ZONE, "key": _session_key(), "start": bounds[0], "end": bounds[1], "seen": seen}
+    with connection.cursor() as cursor, spool.open("wb") as rows:
+        cursor.copy_expert(cursor.mogrify(EXPORT, values), rows)
+    try:
+        if spool.stat().st_size == 0:
+            return None
+        name = f"{month:%Y-%m}-{sha256(f'{seen}>{snapshot}'.encode()).hexdigest()[:12]}.parquet"
+        return _write(_read_csv(spool), month.isoformat(), name)
+    finally:
+        spool.unlink()
+
+
+def _read_csv(spool: Path) -> Any:
+    import polars as pl  # noqa: PLC0415 (this module may be loaded by a web process, the science may not)
+
+    number, moment = pl.Float64(), pl.Datetime("us")
+    schema: dict[str, Any] = {"user": pl.Int64(), "item": pl.Int64(), "kind": pl.String()}
+    schema |= {"occurred_at": moment, "received_at": moment, "value": number, "quantity": number, "discount": number}
+    schema |= {"session": pl.String(), "channel": pl.String()}
+    return pl.scan_csv(spool, has_header=False, schema=schema)
+
+
+def _write(frame: Any, month: str, name: str) -> LakeFile:
+    """Stream a lazy frame to a file that appears whole or not at all."""
+    import polars as pl  # noqa: PLC0415
+
+    part, path = directory() / f"{name}.part", directory() / name
+    frame.sink_parquet(part, compression="zstd")
+    facts = pl.scan_parquet(part).select(pl.len(), pl.col("occurred_at").max()).collect()
+    settle(part, path)
+    rows, latest = facts.row(0)
+    return LakeFile(
+        path=str(path.relative_to(root())), month=month, rows=rows, latest=str(latest or ""), sha256=digest(path)
+    )
+
+
+def _rewrite(files: list[LakeFile], profiles: Any) -> list[LakeFile]:
+    import polars as pl  # noqa: PLC0415
+
+    frame = pl.scan_parquet([root() / file.path for file in files])
+    kept = frame.join(profiles.lazy(), on="user", how="semi")
+    count = kept.select(pl.len()).collect().item()
+    if len(files) == 1 and count == files[0].rows:
+        return files
+    if count == 0:
+        return []
+    name = f"{files[0].month[:7]}-{sha256(''.join(file.sha256 for file in files).encode()).hexdigest()[:12]}-c.parquet"
+    return [_write(kept, files[0].month, name)]
+
+
+def _profile_ids() -> Any:
+    import polars as pl  # noqa: PLC0415
+
+    spool = directory() / "profiles.csv.part"
+    with connection.cursor() as cursor, spool.open("w+b") as rows:
+        cursor.copy_expert("COPY (SELECT id FROM crm_profile) TO STDOUT (FORMAT csv)", rows)
+        rows.seek(0)
+        text = rows.read()
+    spool.unlink()
+    return (
+        pl.read_csv(text, has_header=False, schema={"user": pl.Int64()})
+        if text
+        else pl.DataFrame({"user": []}, {"user": pl.Int64()})
+    )
