@@ -68,6 +68,12 @@ CELERY_TASK_ROUTES = {"crm.tasks.*": {"queue": "ingest"}, "mlengine.tasks.*": {"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
 
 EVENT_LAKE_URL = env.str("EVENT_LAKE_URL", default=str(VAR_DIR / "lake"))
+ENGINE = env.str("ENGINE", default="polars")  # or "spark": the same frames on a cluster
+LEARNED_ATTRIBUTES = env.list(  # traits that models may see; coarse ones only, all others stay in the record
+    "LEARNED_ATTRIBUTES",
+    default=["income", "home_ownership", "marital_status", "household_size", "household_composition", "kids"],
+)
+PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "files")))
 
