@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
 PARTITION_LOCK = 7305198  # an arbitrary number that nothing else in the database locks
+
+_seen: set[date] = set()  # months that this process knows to be there; they are never dropped while in use
 
 
 def month_of(at: datetime) -> date:
@@ -33,20 +35,26 @@ def existing() -> set[date]:
 
 def ensure(months: Iterable[date]) -> None:
     """Create the partitions that are missing; call it outside the transaction that writes the events."""
-    missing = set(months) - existing()
-    for month in sorted(missing):
+    wanted = set(months) - _seen
+    if not wanted:
+        return
+    for month in sorted(wanted - existing()):
         _create(month)
+    if not connection.in_atomic_block:  # what an outer transaction rolls back must not be remembered
+        _seen.update(wanted)
 
 
 def _create(month: date) -> None:
     name = f"crm_event_{month:%Y%m}"
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         # Two writers that meet the first event of a month would deadlock on the parent table.
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PARTITION_LOCK])
-        try:
-            cursor.execute(
-                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF crm_event FOR VALUES FROM (%s) TO (%s)",
-                [f"{month}T00:00:00Z", f"{next_month(month)}T00:00:00Z"],
-            )
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [PARTITION_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITION_LOCK])
+        cursor.execute("SELECT to_regclass(%s)", [name])
+        if cursor.fetchone()[0] is not None:
+            return
+        # ATTACH lets readers and writers of other months go on; CREATE ... PARTITION OF would stop them all.
+        cursor.execute(f"CREATE TABLE {name} (LIKE crm_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        cursor.execute(
+            f"ALTER TABLE crm_event ATTACH PARTITION {name} FOR VALUES FROM (%s) TO (%s)",
+            [f"{month}T00:00:00Z", f"{next_month(month)}T00:00:00Z"],
+        )

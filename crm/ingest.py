@@ -1,0 +1,131 @@
+"""The door: every event comes in here, once, and is never changed afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from crm import copying, partitions
+from crm.keys import ascending_ids, message_key
+from crm.models import Source
+from crm.uuid7 import uuid7
+
+if TYPE_CHECKING:  # web processes import this module and must not load Polars
+    import polars as pl
+
+COLUMNS = (
+    *("id", "source_id", "profile_id", "item_id", "kind", "name", "value", "currency", "quantity", "discount"),
+    *("session", "channel", "properties", "occurred_at", "received_at"),
+)
+TEXTS = ("name", "currency", "session", "channel")
+NEEDED = {"profile_id", "kind", "occurred_at", "received_at"}  # of a frame; all other columns have defaults
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEvent:
+    """An event to be written, its people and things resolved.
+
+    ``message_id`` is the sender's; without one the event is taken as often as it is sent. ``properties`` is JSON text.
+    """
+
+    kind: str
+    profile_id: int
+    occurred_at: datetime
+    received_at: datetime
+    message_id: str = ""
+    item_id: int | None = None
+    name: str = ""
+    value: Decimal | None = None
+    currency: str = ""
+    quantity: Decimal | None = None
+    discount: Decimal | None = None
+    session: str = ""
+    channel: str = ""
+    properties: str = "{}"
+
+
+def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
+    """Write one event; False if its message was taken before."""
+    return record_many(source, [event], now=now) == 1
+
+
+def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) -> int:
+    """Write the events whose messages were not taken before, all or none, and return how many they are."""
+    partitions.ensure({partitions.month_of(event.occurred_at) for event in events})
+    keyed = {message_key(source.pk, event.message_id): event for event in events if event.message_id}
+    free = [event for event in events if not event.message_id]
+    with transaction.atomic(), connection.cursor() as cursor:
+        fresh = [keyed[key] for key in _take(cursor, sorted(keyed), now)]
+        _copy(cursor, source.pk, free + fresh, now)
+    return len(free) + len(fresh)
+
+
+def _take(cursor: Any, keys: list[UUID], now: datetime) -> list[UUID]:
+    """Return the keys that were not taken before, which are now; sorted, so that two writers cannot deadlock."""
+    if not keys:
+        return []
+    cursor.execute(
+        "INSERT INTO crm_eventkey (key, received_at) SELECT unnest(%s::uuid[]), %s"
+        " ON CONFLICT DO NOTHING RETURNING key",
+        ["{" + ",".join(map(str, keys)) + "}", now],
+    )
+    return [key for (key,) in cursor.fetchall()]
+
+
+ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime) -> None:
+    lines = []
+    for event in events:
+        row = (
+            uuid7(now),
+            source_id,
+            event.profile_id,
+            r"\N" if event.item_id is None else event.item_id,
+            event.kind,
+            event.name.translate(ESCAPES),
+            r"\N" if event.value is None else event.value,
+            event.currency.translate(ESCAPES),
+            r"\N" if event.quantity is None else event.quantity,
+            r"\N" if event.discount is None else event.discount,
+            event.session.translate(ESCAPES),
+            event.channel.translate(ESCAPES),
+            event.properties.translate(ESCAPES),
+            event.occurred_at,
+            event.received_at,
+        )
+        lines.append("\t".join(map(str, row)))
+    if lines:
+        cursor.copy_expert(f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("\n".join(lines) + "\n"))
+
+
+def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int:
+    """Write the rows of a frame whose keys were not taken before, all or none, and return how many they are.
+
+    Columns are those of :data:`COLUMNS` (times in UTC, without zone) and ``key_hi``, ``key_lo``: the halves of each
+    message's key (``crm.keys.message_keys``), each key once.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    months = frame["occurred_at"].dt.truncate("1mo").unique().to_list()
+    partitions.ensure(date(month.year, month.month, 1) for month in months)
+    with transaction.atomic(), connection.cursor() as cursor:
+        keys = frame.select("key_hi", "key_lo").to_numpy()
+        fresh = copying.insert_keys(cursor, keys, now.isoformat())
+        if len(fresh) < len(keys):
+            taken_now = pl.DataFrame(fresh, schema={"key_hi": pl.UInt64, "key_lo": pl.UInt64})
+            frame = frame.join(taken_now, on=["key_hi", "key_lo"], how="semi")
+        # In the order of the index (profile, time) and with ascending ids, every index is written page after page.
+        frame = frame.sort("profile_id", "occurred_at")
+        ids = pl.Series("id", copying.hexed(ascending_ids(now, len(frame))), pl.String)
+        rows = frame.with_columns(ids, source_id=pl.lit(source.pk)).select(
+            name for name in COLUMNS if name in frame.columns or name in {"id", "source_id"}
+        )
+        copying.copy_frame(cursor, "crm_event", rows, never_null=tuple(name for name in TEXTS if name in rows.columns))
+    return len(rows)
