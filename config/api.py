@@ -1,0 +1,20 @@
+"""The REST API, one line for each resource."""
+
+from rest_framework.routers import SimpleRouter
+
+from crm.api.items import ItemViewSet
+from crm.api.person_tokens import PersonTokenViewSet
+from crm.api.profiles import ProfileViewSet
+from mlengine.api.answers import AnswerViewSet
+from mlengine.api.jobs import JobViewSet
+from mlengine.api.models import ModelVersionViewSet
+from mlengine.api.segments import SegmentViewSet
+
+router = SimpleRouter()
+router.register("profiles", ProfileViewSet, basename="profile")
+router.register("profiles", AnswerViewSet, basename="answer")
+router.register("items", ItemViewSet, basename="item")
+router.register("segments", SegmentViewSet, basename="segment")
+router.register("models", ModelVersionViewSet, basename="model")
+router.register("jobs", JobViewSet, basename="job")
+router.register("person-tokens", PersonTokenViewSet, basename="person-token")

@@ -1,0 +1,36 @@
+"""What OAuth2 clients may be allowed, and what each one is."""
+
+from typing import Any
+
+from oauth2_provider.scopes import BaseScopes
+
+from config.models import ApiAccess
+
+SCOPES = {
+    "profiles:read": "Read profiles, masked",
+    "profiles:unmasked": "See names, identifiers and personal traits whole",
+    "events:read": "Read what people did",
+    "scores:read": "Read people's scores",
+    "recommendations:read": "Read people's recommendations",
+    "segments:read": "Read segments and who is in them",
+    "items:read": "Read items",
+    "models:read": "Read model versions and their metrics",
+    "models:train": "Start the training of a model",
+    "jobs:read": "Read jobs and their progress",
+    "jobs:control": "Pause and cancel jobs",
+    "person-tokens:create": "Let one person's browser read its own recommendations",
+}
+
+
+class ClientScopes(BaseScopes):  # type: ignore[misc]
+    """A client gets, at most and by default, the scopes it was made with."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        return SCOPES
+
+    def get_available_scopes(self, application: Any = None, *args: Any, **kwargs: Any) -> list[str]:
+        access = ApiAccess.objects.filter(application=application).first() if application else None
+        return [scope for scope in access.scopes if scope in SCOPES] if access else []
+
+    def get_default_scopes(self, application: Any = None, *args: Any, **kwargs: Any) -> list[str]:
+        return self.get_available_scopes(application)

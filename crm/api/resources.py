@@ -1,0 +1,50 @@
+"""What every resource of the API has in common."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page
+from django.views.decorators.vary import vary_on_headers
+from rest_framework.exceptions import APIException
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import GenericViewSet
+
+# Row ids fit PostgreSQL's bigint; an address with a longer one does not exist.
+ID = "[0-9]{1,18}"
+
+
+class Conflict(APIException):
+    """What was asked for does not fit the state that the row is in."""
+
+    status_code = 409
+    default_code = "conflict"
+
+
+@method_decorator(conditional_page, name="dispatch")
+@method_decorator(cache_control(private=True, no_cache=True), name="dispatch")
+@method_decorator(vary_on_headers("Authorization", "Accept-Language"), name="dispatch")
+class Resource(GenericViewSet[Any]):
+    """Rows that a caller with the right scope may read.
+
+    Every answer carries an ETag of its content, and ``If-None-Match`` is answered 304: what a person is told changes
+    once a night, but an app asks each time a page is shown.
+    """
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    purposes: ClassVar[Mapping[str, str]] = {}
+    ordering: ClassVar[tuple[str, ...]] = ("id",)
+    lookup_value_regex = ID
+
+    def parameters(self, question: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the query string's parameters, checked; of a repeated one, the last."""
+        asked = question(data=self.request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        return asked.validated_data
+
+    def body(self, question: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the request's JSON, checked."""
+        asked = question(data=self.request.data)
+        asked.is_valid(raise_exception=True)
+        return asked.validated_data

@@ -1,0 +1,1 @@
+"""What apps may ask of what was learned; ``config.api`` gives each resource its address."""

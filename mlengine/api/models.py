@@ -1,0 +1,65 @@
+"""Model versions and how they were judged."""
+
+from math import isfinite
+from typing import Any
+
+from django.db.models import Prefetch
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm.api.resources import Resource
+from mlengine.models import Metric, ModelVersion
+
+
+class FiniteFloat(serializers.FloatField):
+    """A number, or null where it could not be told: JSON knows no NaN."""
+
+    def to_representation(self, value: float) -> float | None:  # type: ignore[override]
+        return value if isfinite(value) else None
+
+
+class MetricOut(serializers.ModelSerializer[Metric]):
+    value = FiniteFloat(read_only=True, allow_null=True)
+    low = FiniteFloat(read_only=True, allow_null=True)
+    high = FiniteFloat(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Metric
+        fields = ["kind", "subject", "name", "value", "low", "high", "cutoff"]
+        read_only_fields = fields
+
+
+class ModelVersionOut(serializers.ModelSerializer[ModelVersion]):
+    metrics = MetricOut(many=True, read_only=True)
+
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "spec", "number", "stage", "decision", "cutoff", "trained_at", "promoted_at", "metrics"]
+        read_only_fields = fields
+
+
+class ModelQuestion(serializers.Serializer[Any]):
+    spec = serializers.CharField(required=False, max_length=64, help_text="Like churn.")
+    stage = serializers.ChoiceField(ModelVersion.Stage.choices, required=False)
+
+
+class ModelVersionViewSet(Resource):
+    """Trained models: what they learned from, how they did beside the baselines, and which one serves."""
+
+    scopes = {"list": "models:read", "retrieve": "models:read"}
+    ordering = ("-id",)
+    queryset = ModelVersion.objects.prefetch_related(Prefetch("metrics", Metric.objects.order_by("pk")))
+    serializer_class = ModelVersionOut
+
+    @extend_schema(parameters=[ModelQuestion])
+    def list(self, request: Request) -> Response:
+        """All model versions that match, newest first."""
+        page = self.paginate_queryset(self.get_queryset().filter(**self.parameters(ModelQuestion)))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One model version."""
+        return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=pk)).data)
