@@ -1,5 +1,6 @@
 """What was learned: versions of models, how they were judged, and what they say of people."""
 
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
@@ -87,9 +88,18 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
     def finished(self) -> Self:
         return self.filter(finished_at__isnull=False)
 
+    def ripe(self, spec: str, *, cutoff: datetime) -> Self:
+        """Return runs whose labels are known (made at or before ``cutoff``) and that nobody has judged."""
+        return self.finished().filter(spec=spec, cutoff__lte=cutoff, judged_at__isnull=True)
+
     def latest_finished(self, spec: str) -> "PredictionRun | None":
-        """Return the run that readers use: a batch appears at once, or not at all."""
-        return self.finished().filter(spec=spec).order_by("-cutoff", "-pk").first()
+        """Return the run that readers use: a batch appears at once, or not at all.
+
+        The champion's latest run, so that going back to an earlier version takes back its successor's answers; until
+        a new champion has answered, what the others said last.
+        """
+        champion_first = models.Case(models.When(version__stage=ModelVersion.Stage.CHAMPION, then=0), default=1)
+        return self.finished().filter(spec=spec).order_by(champion_first, "-cutoff", "-pk").first()
 
 
 class PredictionRun(models.Model):
@@ -103,12 +113,14 @@ class PredictionRun(models.Model):
     cutoff = models.DateTimeField(_("cutoff"))
     started_at = models.DateTimeField(_("started"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    judged_at = models.DateTimeField(_("judged by what came after"), null=True, blank=True)
 
     objects = PredictionRunQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("prediction run")
         verbose_name_plural = _("prediction runs")
+        constraints = [models.UniqueConstraint(fields=["version", "cutoff"], name="mlengine_answers_once")]
         indexes = [models.Index(fields=["spec", "-cutoff"], name="mlengine_latest_run")]
 
     def __str__(self) -> str:

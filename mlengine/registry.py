@@ -1,0 +1,123 @@
+"""Trained models as files that are what they were: saved at once, loaded only if their SHA-256 matches, promoted by name.
+
+An artifact is a directory ``<spec>/<number>`` of formats that cannot carry code: LightGBM text, JSON, npz without
+pickles, safetensors. A pickle runs whatever its author wrote, so none is ever written or read.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Max
+
+from mlengine.models import ModelVersion
+from mlengine.specs import SPECS, Model, Spec
+
+SAFE_SUFFIXES = frozenset({".json", ".npz", ".safetensors", ".txt"})
+
+
+class ArtifactError(RuntimeError):
+    """An artifact cannot be kept or trusted; the message names the file."""
+
+
+def save(model: Model, spec: Spec, **facts: Any) -> ModelVersion:
+    """Keep a model's bytes and its row (a candidate); call it inside the transaction that writes its metrics.
+
+    Two savers of one spec are kept apart by the caller's lock. ``facts`` are fields of the row, ``card`` among them.
+    """
+    number = (ModelVersion.objects.filter(spec=spec.name).aggregate(last=Max("number"))["last"] or 0) + 1
+    artifact = f"{spec.name}/{number}"
+    target, aside = _directory(artifact), _directory(f"{spec.name}/.{uuid4().hex}")
+    aside.mkdir(parents=True)
+    try:
+        model.save(aside)
+        files = digests(aside)
+        _refuse_unsafe(files)
+        # No row refers to this number, so what lies there was left by a training that was killed.
+        shutil.rmtree(target, ignore_errors=True)
+        aside.rename(target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    card = {**facts.pop("card"), "files": files}
+    return ModelVersion.objects.create(
+        spec=spec.name, number=number, artifact=artifact, sha256=_digest_of(files), card=card, **facts
+    )
+
+
+def load(version: ModelVersion, spec: Spec | None = None) -> Model:
+    """Return the estimator of a version.
+
+    Raises
+    ------
+    ArtifactError
+        A file is missing, added or changed since it was saved.
+    """
+    check(version)
+    return (spec or SPECS[version.spec]).verbs.load(_directory(version.artifact))
+
+
+def check(version: ModelVersion) -> None:
+    """Refuse an artifact whose bytes are not those that were saved."""
+    found, saved = digests(_directory(version.artifact)), version.card.get("files", {})
+    if _digest_of(found) == version.sha256:
+        return
+    different = sorted(name for name in found.keys() | saved.keys() if found.get(name) != saved.get(name))
+    where = _directory(version.artifact)
+    raise ArtifactError(
+        f"The artifact of {version} in {where} is not what was saved: {', '.join(different) or 'its card'} differ. "
+        "It is not loaded; train again, or promote an earlier version."
+    )
+
+
+def promote(version: ModelVersion, *, by: AbstractBaseUser | None, reason: str, now: datetime) -> None:
+    """Make a version the champion of its spec, and retire the one before; earlier versions may come back this way."""
+    check(version)
+    with transaction.atomic():
+        # Both rows are locked, so that of two promotions at once the later one wins whole.
+        list(ModelVersion.objects.select_for_update().filter(spec=version.spec).order_by("pk"))
+        champions = ModelVersion.objects.filter(spec=version.spec, stage=ModelVersion.Stage.CHAMPION)
+        champions.exclude(pk=version.pk).update(stage=ModelVersion.Stage.RETIRED)
+        ModelVersion.objects.filter(pk=version.pk).update(
+            stage=ModelVersion.Stage.CHAMPION, decision=reason[:500], promoted_by=by, promoted_at=now
+        )
+    version.refresh_from_db()
+
+
+def retire(version: ModelVersion, *, reason: str) -> None:
+    """Take a version out of service without a successor: its spec has no champion then, and predicts nothing new."""
+    ModelVersion.objects.filter(pk=version.pk).update(stage=ModelVersion.Stage.RETIRED, decision=reason[:500])
+    version.refresh_from_db()
+
+
+def digests(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below a directory, by its path there, sorted."""
+    found = {}
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        with path.open("rb") as read:
+            found[path.relative_to(directory).as_posix()] = file_digest(read, "sha256").hexdigest()
+    return found
+
+
+def _digest_of(files: Mapping[str, str]) -> str:
+    return sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+
+
+def _refuse_unsafe(files: Mapping[str, str]) -> None:
+    if not files:
+        raise ArtifactError("The model saved no files.")
+    unsafe = [name for name in files if Path(name).suffix not in SAFE_SUFFIXES]
+    if unsafe:
+        raise ArtifactError(f"{', '.join(unsafe)}: not a safe format; known are {', '.join(sorted(SAFE_SUFFIXES))}.")
+
+
+def _directory(artifact: str) -> Path:
+    return Path(settings.ARTIFACT_DIR) / artifact
