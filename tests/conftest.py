@@ -8,3 +8,4 @@ from config import embedded
 
 def pytest_configure(config: pytest.Config) -> None:
     embedded.join(settings.EMBEDDED)
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
