@@ -9,7 +9,7 @@ from mlengine.columns import KIND, LABEL, OCCURRED_AT, PURCHASE, USER, Log
 
 
 def active(log: Log, cutoff: datetime, activity_window: timedelta, kind: str = PURCHASE) -> nw.LazyFrame[Any]:
-    """Return the people (``user``) with an event of ``kind`` in the window just before ``cutoff``, by what was known then."""
+    """Return the people (``user``) with an event of ``kind`` in the window just before ``cutoff``, as known then."""
     events = log.until(cutoff).events.filter(nw.col(KIND) == kind)
     return events.filter(nw.col(OCCURRED_AT) >= cutoff - activity_window).select(USER).unique()
 
@@ -17,9 +17,10 @@ def active(log: Log, cutoff: datetime, activity_window: timedelta, kind: str = P
 def churn(
     log: Log, cutoff: datetime, horizon: timedelta, activity_window: timedelta, kind: str = PURCHASE
 ) -> nw.LazyFrame[Any]:
-    """Return who left: 1 for people active before ``cutoff`` without an event of ``kind`` in [cutoff, cutoff + horizon).
+    """Return who left: 1 for people active before ``cutoff`` without an event of ``kind`` in the horizon after it.
 
-    The log must reach to ``cutoff + horizon``: the function cannot tell silence from a log that ends early.
+    The horizon is [cutoff, cutoff + horizon). The log must reach to its end: silence and a log that stops early look
+    the same here.
 
     Returns
     -------

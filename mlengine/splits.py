@@ -26,7 +26,8 @@ def cutoffs_before(end: datetime, *, first: datetime, horizon: timedelta, step: 
     Examples
     --------
     >>> day = timedelta(days=1)
-    >>> found = cutoffs_before(datetime(2017, 12, 1), first=datetime(2017, 10, 20), horizon=28 * day, step=7 * day, most=9)
+    >>> first, end = datetime(2017, 10, 20), datetime(2017, 12, 1)
+    >>> found = cutoffs_before(end, first=first, horizon=28 * day, step=7 * day, most=9)
     >>> [f"{cutoff:%m-%d}" for cutoff in found]
     ['10-20', '10-27', '11-03']
     """
@@ -43,7 +44,7 @@ def rolling_origin(
 ) -> Iterator[tuple[list[datetime], datetime]]:
     """Yield (cutoffs to train at, cutoff to judge at), out of time: training labels have ripened at the judged cutoff.
 
-    The judged cutoffs are the latest ones, a horizon apart, so that their label windows do not overlap; the latest first.
+    The judged cutoffs are the latest ones, a horizon apart, so that their label windows do not overlap; latest first.
 
     Examples
     --------

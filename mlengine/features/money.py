@@ -16,9 +16,9 @@ HALF_LIVES: Final = (7, 14, 28, 56)
 def recency_frequency_money(log: Log, cutoff: datetime) -> nw.LazyFrame[Any]:
     """Return when somebody last purchased, how often and for how much.
 
-    Columns: ``days_since_last_purchase`` and ``days_since_first_purchase``; for each window of days ``shopping_days_<n>``
-    and ``value_<n>``; ``sessions_91``; ``value_per_day_91`` (null without a purchase in it); ``pace_<n>``: shopping days
-    per day, each day weighing half as much as one ``n`` days later.
+    Columns: ``days_since_last_purchase`` and ``days_since_first_purchase``; for each window of days
+    ``shopping_days_<n>`` and ``value_<n>``; ``sessions_91``; ``value_per_day_91`` (null without a purchase in it);
+    ``pace_<n>``: shopping days per day, each day weighing half as much as one ``n`` days later.
     """
     days = shopping_days(log, cutoff)
     return days.group_by(USER).agg(

@@ -74,13 +74,14 @@ def _shares() -> list[nw.Expr]:
         (silence / nw.col("gap_p90")).alias("overdue_p90"),
         (silence / nw.col("gap_median_91")).alias("overdue_91"),
         *[((nw.col(f"missed_{n}") + _over(n)) / tenure).alias(f"absent_{n}") for n in ABSENCES],
-        *[
-            ((nw.col(f"missed_{n}_recent") + _over(n)) / nw.min_horizontal(tenure, nw.lit(182))).alias(
-                f"absent_{n}_recent"
-            )
-            for n in ABSENCES
-        ],
+        *[_absent_recently(n).alias(f"absent_{n}_recent") for n in ABSENCES],
     ]
+
+
+def _absent_recently(days: int) -> nw.Expr:
+    # A gap may reach back beyond the window, hence the most.
+    windows = nw.min_horizontal(nw.col("tenure"), nw.lit(182))
+    return nw.min_horizontal((nw.col(f"missed_{days}_recent") + _over(days)) / windows, nw.lit(1.0))
 
 
 def _over(days: int) -> nw.Expr:

@@ -15,10 +15,10 @@ PAIRS: Final = ((14, 42), (28, 84), (56, 168))
 def trend(log: Log, cutoff: datetime) -> nw.LazyFrame[Any]:
     """Return shopping of late beside shopping before, and in how many weeks there was any.
 
-    Columns: ``days_trend_<n>`` and ``value_trend_<n>``: log of (daily rate in the last ``n`` days + 1/n) over (daily rate
-    in the twice as long window before + 1/n), 0 when nothing changed; ``weeks_4``, ``weeks_8``, ``weeks_13``: weeks
-    with a purchase among the last; ``week_slope``: least-squares slope of shopping days a week over 13 weeks, in days
-    a week a week; ``week_std``: how much they differ.
+    Columns: ``days_trend_<n>`` and ``value_trend_<n>``: log of (daily rate in the last ``n`` days + 1/n) over (daily
+    rate in the twice as long window before + 1/n), 0 when nothing changed; ``weeks_4``, ``weeks_8``, ``weeks_13``:
+    weeks with a purchase among the last; ``week_slope``: least-squares slope of shopping days a week over 13 weeks,
+    in days a week a week; ``week_std``: how much they differ.
     """
     days = shopping_days(log, cutoff)
     windows = days.group_by(USER).agg(

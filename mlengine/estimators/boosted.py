@@ -1,0 +1,79 @@
+"""Boosted trees that answer with calibrated probabilities, and can be kept as text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from mlengine.estimators.calibration import Calibrator, Platt, from_arrays
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoostedTrees:
+    """The mean of several LightGBM models (log-odds), made a probability by a calibrator.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns that ``X`` has, in this order.
+    boosters : tuple of lightgbm.Booster
+        Equal but for their seed: their mean is steadier than any of them.
+    facts : mapping
+        For the model card: cutoffs learned from, numbers of rows, the calibrator chosen.
+    """
+
+    names: tuple[str, ...]
+    boosters: tuple[lightgbm.Booster, ...]
+    calibrator: Calibrator
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def raw(self, X: Array) -> Array:
+        """Return log-odds before calibration, of shape (n,)."""
+        return mean_raw(self.boosters, X)
+
+    def probability(self, X: Array) -> Array:
+        """Return calibrated probabilities of shape (n,)."""
+        return self.calibrator(self.raw(X))
+
+    def contributions(self, X: Array) -> Array:
+        """Return what each column adds to the log-odds, of shape (n, len(names)): exact TreeSHAP (Lundberg 2018).
+
+        Under Platt's calibration they are stretched by its slope, so that they add up to the calibrated log-odds
+        less those of the average person. Slow: about 1 ms a row.
+        """
+        each = [np.asarray(booster.predict(X, pred_contrib=True))[:, :-1] for booster in self.boosters]
+        slope = self.calibrator.slope if isinstance(self.calibrator, Platt) else 1.0
+        return np.asarray(np.mean(each, axis=0) * slope)
+
+    def importances(self) -> dict[str, float]:
+        """Return each column's share of the total gain, the largest first."""
+        gain = np.sum([booster.feature_importance("gain") for booster in self.boosters], axis=0)
+        share = gain / max(float(gain.sum()), 1e-12)
+        return {self.names[n]: float(share[n]) for n in np.argsort(-share, kind="stable")}
+
+    def save(self, directory: Path) -> None:
+        for n, booster in enumerate(self.boosters):
+            (directory / f"trees_{n}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+        calibrator = {name: values.tolist() for name, values in self.calibrator.arrays().items()}
+        card = {"names": self.names, "boosters": len(self.boosters), "calibrator": calibrator, "facts": self.facts}
+        (directory / "model.json").write_text(json.dumps(card), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        card = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+        texts = [(directory / f"trees_{n}.txt").read_text(encoding="utf-8") for n in range(card["boosters"])]
+        calibrator = from_arrays({name: np.array(values) for name, values in card["calibrator"].items()})
+        boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
+        return cls(names=tuple(card["names"]), boosters=boosters, calibrator=calibrator, facts=card["facts"])
+
+
+def mean_raw(boosters: Sequence[lightgbm.Booster], X: Array) -> Array:
+    """Return the mean log-odds of several models, of shape (n,)."""
+    return np.asarray(np.mean([np.asarray(booster.predict(X, raw_score=True)) for booster in boosters], axis=0))

@@ -1,0 +1,97 @@
+"""Examples to learn from: people at several cutoffs, what was known of them then, and what they did after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from mlengine import labels
+from mlengine.columns import KIND, LABEL, OCCURRED_AT, USER, Log
+from mlengine.features import build
+from mlengine.specs import NotEnoughData
+
+Array = NDArray[Any]
+
+MOST_ROWS = 400_000  # about 230 MB of features; more people are sampled, since boosting learns little from the rest
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Rows of several cutoffs under each other.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns of ``X``.
+    X : array of shape (n, len(names)), float64, nan where unknown
+    y : array of shape (n,), 1 or 0
+    cutoff : array of shape (n,), datetime64
+        When each row was taken.
+    """
+
+    names: tuple[str, ...]
+    X: Array
+    y: Array
+    cutoff: Array
+
+    def at(self, cutoffs: Sequence[datetime]) -> "Examples":
+        """Return only the rows of these cutoffs."""
+        keep = np.isin(self.cutoff, np.array(cutoffs, dtype="datetime64[us]"))
+        return Examples(names=self.names, X=self.X[keep], y=self.y[keep], cutoff=self.cutoff[keep])
+
+    def has_both_kinds(self) -> bool:
+        return 0 < int(self.y.sum()) < len(self.y)
+
+
+def people(
+    log: Log, cutoff: datetime, activity_window: timedelta, families: Sequence[str], kind: str
+) -> nw.DataFrame[Any]:
+    """Return ``user`` and the families' columns for everybody active before ``cutoff``, in the order of users."""
+    active = labels.active(log, cutoff, activity_window, kind)
+    return active.join(build(log, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
+
+
+def matrix(rows: nw.DataFrame[Any], names: Sequence[str]) -> Array:
+    """Return columns as float64 of shape (n, len(names)), nan for null."""
+    return rows.select(nw.col(*names).cast(nw.Float64)).to_numpy()
+
+
+def begins_at(log: Log, kind: str) -> datetime:
+    """Return when the first event of ``kind`` occurred."""
+    first = log.events.filter(nw.col(KIND) == kind).select(nw.col(OCCURRED_AT).min()).collect("polars").item()
+    if first is None:
+        raise NotEnoughData(f"There are no {kind} events at all.")
+    at: datetime = first
+    return at
+
+
+def labelled(
+    log: Log,
+    cutoffs: Sequence[datetime],
+    horizon: timedelta,
+    activity_window: timedelta,
+    families: Sequence[str],
+    kind: str,
+) -> Examples:
+    """Return examples at the cutoffs, a random share of the people where all would be more than ``MOST_ROWS``."""
+    rng = np.random.default_rng(0)
+    parts: list[tuple[Array, Array]] = []
+    names: tuple[str, ...] = ()
+    for cutoff in cutoffs:
+        rows = people(log, cutoff, activity_window, families, kind)
+        if len(rows) > (most := MOST_ROWS // len(cutoffs)):
+            rows = rows[np.sort(rng.choice(len(rows), most, replace=False)).tolist()]
+        after = labels.churn(log, cutoff, horizon, activity_window, kind).collect("polars")
+        names = tuple(name for name in rows.columns if name != USER)
+        y = rows.select(USER).join(after, on=USER, how="left").sort(USER)[LABEL].to_numpy()
+        parts.append((matrix(rows, names), y))
+    return Examples(
+        names=names,
+        X=np.concatenate([X for X, _ in parts]),
+        y=np.concatenate([y for _, y in parts]),
+        cutoff=np.repeat(np.array(cutoffs, dtype="datetime64[us]"), [len(y) for _, y in parts]),
+    )

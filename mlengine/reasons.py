@@ -1,0 +1,179 @@
+"""Why a score is what it is, in plain words: a code and numbers are stored, the sentence is made when it is read.
+
+Pure: no Django here, and nothing heavy, since web processes read it. The admin picks the language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One reason for one person's score.
+
+    Attributes
+    ----------
+    code : str
+        A key of ``TEXTS``.
+    feature : str
+        The column that weighed most among those the code stands for.
+    contribution : float
+        What the columns of this code add to the log-odds: above 0 they raise the score.
+    values : mapping of str to float
+        The numbers in the sentence; absent where unknown.
+    value : float or None
+        The feature's own value, None where unknown.
+    """
+
+    code: str
+    feature: str
+    contribution: float
+    values: Mapping[str, float] = field(default_factory=dict)
+    value: float | None = None
+
+    def say(self, language: str = "en") -> str:
+        return say(self.code, self.values, language)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A sentence in both languages, and the columns (by placeholder) whose numbers it names."""
+
+    en: str
+    zh: str
+    numbers: Mapping[str, str]
+
+
+TEXTS: Final[dict[str, Text]] = {
+    "silence": Text(
+        en="No purchase for {days} days; usually every {gap}",
+        zh="已 {days} 天未购买；平时每 {gap} 天一次",
+        numbers={"days": "days_since_last_purchase", "gap": "gap_median"},
+    ),
+    "single": Text(
+        en="No purchase for {days} days, and only one shopping day before",
+        zh="已 {days} 天未购买，此前只在一天内购买过",
+        numbers={"days": "days_since_last_purchase"},
+    ),
+    "rhythm": Text(
+        en="Usually {gap} days between visits; the longest pause was {longest}",
+        zh="两次购买通常相隔 {gap} 天；最长一次间隔 {longest} 天",
+        numbers={"gap": "gap_mean", "longest": "gap_max"},
+    ),
+    "absence": Text(
+        en="{percent} % of all four-week periods so far passed without a purchase",
+        zh="至今 {percent}% 的四周时段内没有购买",
+        numbers={"percent": "absent_28"},
+    ),
+    "frequency": Text(
+        en="Shopped on {days} days in the last 13 weeks, {recent} of them in the last 4",
+        zh="近 13 周有 {days} 天购物，其中近 4 周 {recent} 天",
+        numbers={"days": "shopping_days_91", "recent": "shopping_days_28"},
+    ),
+    "spending": Text(
+        en="Spent {value} in the last 13 weeks, {recent} of it in the last 4",
+        zh="近 13 周消费 {value}，其中近 4 周 {recent}",
+        numbers={"value": "value_91", "recent": "value_28"},
+    ),
+    "trend": Text(
+        en="Shopped in {recent} of the last 4 weeks, in {weeks} of the last 13",
+        zh="近 4 周中有 {recent} 周购物，近 13 周中有 {weeks} 周",
+        numbers={"recent": "weeks_4", "weeks": "weeks_13"},
+    ),
+    "tenure": Text(
+        en="First purchase {days} days ago",
+        zh="首次购买在 {days} 天前",
+        numbers={"days": "days_since_first_purchase"},
+    ),
+    "breadth": Text(
+        en="Bought {items} different items from {categories} categories in half a year",
+        zh="半年内购买了 {categories} 个品类的 {items} 种商品",
+        numbers={"items": "items_182", "categories": "categories_182"},
+    ),
+    "discounts": Text(
+        en="Discounts saved {percent} % of the price in half a year",
+        zh="半年内优惠占原价的 {percent}%",
+        numbers={"percent": "discount_share_182"},
+    ),
+    "campaigns": Text(
+        en="Chosen for {assigned} campaigns and redeemed {redeemed} coupons in the last 13 weeks",
+        zh="近 13 周参与 {assigned} 个活动，兑换 {redeemed} 张优惠券",
+        numbers={"assigned": "assigned_91", "redeemed": "redeemed_91"},
+    ),
+    "clock": Text(
+        en="Comes around {hour} o'clock on average; {percent} % of baskets on a weekend",
+        zh="平均在 {hour} 点左右购物；{percent}% 的购物在周末",
+        numbers={"hour": "hour_mean", "percent": "weekend_share"},
+    ),
+}
+
+# The longest beginning that fits a column decides its code.
+BEGINNINGS: Final[dict[str, str]] = {
+    "days_since_last_purchase": "silence",
+    "overdue": "silence",
+    "gaps_as_long": "silence",
+    "gap_": "rhythm",
+    "absent_": "absence",
+    "shopping_days_": "frequency",
+    "sessions_": "frequency",
+    "pace_": "frequency",
+    "value_": "spending",
+    "value_trend_": "trend",
+    "days_trend_": "trend",
+    "week_": "trend",
+    "weeks_": "trend",
+    "days_since_first_purchase": "tenure",
+    "items_": "breadth",
+    "categories_": "breadth",
+    "category_": "breadth",
+    "discount": "discounts",
+    "assigned_": "campaigns",
+    "redeemed_": "campaigns",
+    "days_since_assigned": "campaigns",
+    "days_since_redeemed": "campaigns",
+    "visits_": "campaigns",
+    "hour_": "clock",
+    "morning_share": "clock",
+    "evening_share": "clock",
+    "weekend_share": "clock",
+    "weekday_top_share": "clock",
+}
+
+
+def code_of(feature: str) -> str:
+    """Return the code that a column of features belongs to.
+
+    Examples
+    --------
+    >>> code_of("value_91"), code_of("value_trend_28")
+    ('spending', 'trend')
+    """
+    return BEGINNINGS[max((start for start in BEGINNINGS if feature.startswith(start)), key=len)]
+
+
+def say(code: str, values: Mapping[str, float], language: str = "en") -> str:
+    """Return the sentence of a stored reason, in Simplified Chinese for languages that begin with ``zh``.
+
+    Examples
+    --------
+    >>> say("silence", {"days": 40, "gap": 6.5})
+    'No purchase for 40 days; usually every 6.5'
+    >>> say("absence", {"percent": 0.25}, "zh-hans")
+    '至今 25% 的四周时段内没有购买'
+    >>> say("clock", {"hour": 17.2})
+    "Comes around 17 o'clock on average; ? % of baskets on a weekend"
+    """
+    text = TEXTS[code]
+    sentence = text.zh if language.startswith("zh") else text.en
+    return sentence.format(**{name: _number(name, values.get(name)) for name in text.numbers})
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "?"
+    if name == "percent":
+        return f"{value * 100:.0f}"
+    if name in {"value", "hour"} or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}".removesuffix(".0")
