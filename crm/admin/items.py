@@ -1,0 +1,52 @@
+"""What is shown or sold."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from crm.admin.lists import ListAdmin
+from crm.models import Item
+
+
+@admin.register(Item)
+class ItemAdmin(ListAdmin):
+    """Items; found by code, exactly, or by a category."""
+
+    list_display = ("title_and_code", "kind", "path", "brand", "price", "available_from", "available_to")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    search_fields = ("=code", "categories__contains")
+    search_help_text = _("Code or category, exactly")
+    ordering = ("-id",)
+    readonly_fields = ("created_at", "updated_at")
+    fieldsets = (
+        (None, {"fields": (("kind", "code"), "title", "body", "categories", ("brand", "price", "currency"))}),
+        (_("Availability"), {"fields": (("available_from", "available_to"),)}),
+        (_("More"), {"fields": ("attributes", ("created_at", "updated_at"))}),
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset, search_term: str):  # type: ignore[no-untyped-def]
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        codes = Item.objects.filter(kind__in=Item.Kind.values, code=term).values("pk")
+        return queryset.filter(pk__in=codes) | queryset.filter(categories__contains=[term]), False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Item | None = None) -> bool:
+        return False  # events name it; an item that is gone gets an "available to"
+
+    def save_model(self, request: HttpRequest, obj: Item, form: object, change: bool) -> None:
+        from django.utils import timezone
+
+        now = timezone.now()
+        obj.created_at, obj.updated_at = obj.created_at or now, now
+        super().save_model(request, obj, form, change)  # type: ignore[arg-type]
+
+    @display(description=_("item"), ordering="title", header=True)
+    def title_and_code(self, item: Item) -> list[str]:
+        return [item.title or item.code, item.code]
+
+    @display(description=_("categories"))
+    def path(self, item: Item) -> str:
+        return " › ".join(item.categories)
