@@ -9,8 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm import person_tokens
-from crm.api import persons
+from crm import merged, person_tokens
 from crm.api.profiles import IdentifierIn, known_by
 from crm.api.resources import Resource
 from crm.models import Profile
@@ -63,7 +62,7 @@ class PersonTokenViewSet(Resource):
         return Response(PersonTokenOut(made | {"expires_at": token.expires_at}).data, status=201)
 
 
-def _person(asked: dict[str, Any]) -> persons.Person | None:
+def _person(asked: dict[str, Any]) -> merged.Person | None:
     if "profile_id" in asked:
-        return persons.person(asked["profile_id"])
+        return merged.person(asked["profile_id"])
     return known_by(asked["identifier"]["type"], asked["identifier"]["value"])

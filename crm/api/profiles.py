@@ -10,8 +10,7 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm import identity
-from crm.api import persons
+from crm import identity, merged
 from crm.api.resources import Resource
 from crm.models import Event, Identifier, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
@@ -86,9 +85,9 @@ class OfPerson(Resource):
 
     queryset = Profile.objects.all()
 
-    def person(self) -> persons.Person:
+    def person(self) -> merged.Person:
         """Return who is meant by the address; a person's own browser learns nothing of others, not even of gaps."""
-        found = persons.person(int(self.kwargs["pk"]))
+        found = merged.person(int(self.kwargs["pk"]))
         asking = self.request.auth.profile_id
         if asking is not None and (found is None or asking not in found.profile_ids):
             raise PermissionDenied
@@ -148,20 +147,20 @@ class ProfileViewSet(OfPerson):
         rows = EventOut(page, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(rows.data)
 
-    def _answer(self, person: persons.Person) -> Response:
+    def _answer(self, person: merged.Person) -> Response:
         profile = Profile.objects.get(pk=person.id)
         identifiers = list(Identifier.objects.filter(profile__in=person.profile_ids).order_by("pk"))
         profile._prefetched_objects_cache = {"identifiers": identifiers}  # type: ignore[attr-defined]
         return Response(self.get_serializer(profile).data)
 
 
-def known_by(type: str, value: str) -> persons.Person | None:
+def known_by(type: str, value: str) -> merged.Person | None:
     """Return who has the identifier; one that only a browser claimed is nobody's, as in ``crm.identity``."""
     found = identity.known([(type, value)])
-    return persons.person(found[type, value]) if found else None
+    return merged.person(found[type, value]) if found else None
 
 
-def _events(person: persons.Person) -> QuerySet[Event]:
+def _events(person: merged.Person) -> QuerySet[Event]:
     # One id, not a list of one: only then the index gives the rows in their order.
     if len(person.profile_ids) == 1:
         return Event.objects.filter(profile=person.id)

@@ -1,6 +1,6 @@
 """Who is meant by the id in an address, now that profiles may have been merged.
 
-One query, where the general questions of ``crm.merging`` would take three: every address below a profile asks it.
+One query, where the general questions of ``crm.merging`` would take more: every address below a profile asks it.
 """
 
 from dataclasses import dataclass
