@@ -4,20 +4,8 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
-from rest_framework import serializers
 
 from config.scopes import SCOPES
-
-
-class ErrorDetail(serializers.Serializer[Any]):
-    code = serializers.CharField(help_text="For programs.")
-    message = serializers.CharField(help_text="For people.")
-    field = serializers.CharField(allow_null=True, help_text="The parameter or field that is meant, if any.")
-
-
-class Error(serializers.Serializer[Any]):
-    error = ErrorDetail()
 
 
 ERRORS = {
@@ -34,28 +22,50 @@ ERRORS = {
 ALWAYS = (400, 401, 403, 406, 429)
 
 
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "field"],
+            "properties": {
+                "code": {"type": "string", "description": "For programs."},
+                "message": {"type": "string", "description": "For people."},
+                "field": {"type": "string", "nullable": True, "description": "What is meant, if anything."},
+            },
+        }
+    },
+}
+
+
 class Description(AutoSchema):
-    """An operation with its scope, and with the errors it can answer in the one shape."""
+    """An operation with the scope that it needs."""
 
     def get_description(self) -> str:
         said = super().get_description()
         scope = getattr(self.view, "scopes", {}).get(getattr(self.view, "action", None))
         return f"{said}\n\nScope: `{scope}`" if scope else said
 
-    def get_response_serializers(self) -> Any:
-        found = super().get_response_serializers()
-        answers = dict(found) if isinstance(found, dict) else {"201" if self.method == "POST" else "200": found}
-        if self.method == "POST" and not isinstance(found, dict):
-            answers = {"200": found}  # a question that travels in the body, or a job asked to stop
-        return answers | {str(code): OpenApiResponse(Error, ERRORS[code]) for code in self._errors()}
 
-    def _errors(self) -> list[int]:
-        codes = list(ALWAYS)
-        if "{" in self.path or self.path.endswith("/lookup/"):
-            codes.append(404)
-        if self.method == "POST":
-            codes += [409, 413, 415] if "{" in self.path else [413, 415]
-        return sorted(codes)
+def add_errors(result: dict[str, Any], **_facts: Any) -> dict[str, Any]:
+    """Add the error shape, and to every operation the errors it can answer."""
+    result["components"].setdefault("schemas", {})["Error"] = ERROR
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            answers = {str(code): {"description": ERRORS[code], "content": content} for code in _errors(path, method)}
+            operation["responses"] |= answers
+    return result
+
+
+def _errors(path: str, method: str) -> list[int]:
+    codes = list(ALWAYS)
+    if "{" in path or path.endswith("/lookup/"):
+        codes.append(404)
+    if method == "post":
+        codes += [409, 413, 415] if "{" in path else [413, 415]
+    return codes
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

@@ -202,6 +202,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",  # from our own static files, never from a CDN
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.schema.add_errors"],
     "ENUM_NAME_OVERRIDES": {
         "EventKind": "crm.models.Event.Kind",
         "ItemKind": "crm.models.Item.Kind",

@@ -36,6 +36,7 @@ class Resource(GenericViewSet[Any]):
     purposes: ClassVar[Mapping[str, str]] = {}
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     lookup_value_regex = ID
+    http_method_names = ["get", "head", "post"]
 
     def parameters(self, question: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the query string's parameters, checked; of a repeated one, the last."""

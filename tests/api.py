@@ -1,0 +1,124 @@
+"""Callers of the REST API and a small house for them to ask about, for tests."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, Application
+
+from config.models import ApiAccess
+from crm import partitions
+from crm.models import Event, Identifier, Item, JobRun, Profile
+from crm.uuid7 import uuid7
+from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
+from tests import factories
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def application(*scopes: str, name: str = "shop") -> Application:
+    """Return a client that may ask for the scopes; its secret is of no use, tokens are made by ``token``."""
+    made = Application.objects.create(
+        name=name,
+        client_secret=token_urlsafe(),
+        hash_client_secret=False,  # a good hash takes a tenth of a second
+        client_type=Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
+    )
+    ApiAccess.objects.create(application=made, scopes=list(scopes))
+    return made
+
+
+def token(*scopes: str, of: Application | None = None, expires_in: timedelta = timedelta(hours=1)) -> str:
+    """Return an access token with exactly the scopes."""
+    text = token_urlsafe()
+    expires = timezone.now() + expires_in
+    of = of or application(*scopes)
+    AccessToken.objects.create(application=of, token=text, scope=" ".join(scopes), expires=expires)
+    return text
+
+
+def bearer(text: str) -> Client:
+    """Return a client that sends the token with every request; it shows 500 as a server would."""
+    return Client(headers={"Authorization": f"Bearer {text}"}, raise_request_exception=False)
+
+
+def caller(*scopes: str) -> Client:
+    """Return a client with exactly the scopes."""
+    return bearer(token(*scopes))
+
+
+def error(answer: Any) -> tuple[int, str, str | None]:
+    """Return status, code and field of an answer that must be an error in the one shape."""
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "field"}
+    assert body["error"]["message"]
+    return answer.status_code, body["error"]["code"], body["error"]["field"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """One person with everything that can be known about her, and what she was offered."""
+
+    profile: Profile
+    item: Item
+    segment: Cluster
+    version: ModelVersion
+    job: JobRun
+
+    @property
+    def ids(self) -> dict[str, int]:
+        rows = {
+            "profile": self.profile,
+            "item": self.item,
+            "segment": self.segment,
+            "model": self.version,
+            "job": self.job,
+        }
+        return {name: row.pk for name, row in rows.items()}
+
+
+def house() -> House:
+    """Return a house in which every resource has a row."""
+    profile = factories.profile("u-1001-secret", name="Zhang Wei", attributes={"email": "zhang@qq.com", "tier": "gold"})
+    for type_, value in (("email", "zhang@qq.com"), ("phone", "13800138000")):
+        Identifier.objects.create(type=type_, value=value, profile=profile, created_at=NOW)
+    item = factories.item("B1", title="Oolong tea", categories=["drinks", "tea"], price="12.50", currency="CNY")
+    event(profile, kind=Event.Kind.PURCHASE, item=item, value="12.50", properties={"phone": "13800138000", "till": 3})
+    version, runs = _learned()
+    Score.objects.create(profile=profile, run=runs["churn"], value=0.25, reasons=[])
+    Recommendation.objects.create(profile=profile, run=runs["recommendations"], item=item, rank=1, value=0.9, reason={})
+    segment = Cluster.objects.create(spec="rfm", code=1, name={"en": "Champions"}, first_seen_at=NOW)
+    ClusterMember.objects.create(profile=profile, run=runs["rfm"], cluster=segment)
+    job = JobRun.objects.create(kind="train", title="Train churn", created_at=NOW)
+    return House(profile=profile, item=item, segment=segment, version=version, job=job)
+
+
+def event(profile: Profile, occurred_at: datetime = NOW, **facts: Any) -> Event:
+    """Return a new event of the profile."""
+    partitions.ensure([partitions.month_of(occurred_at)])
+    told = {"kind": Event.Kind.VIEW, "properties": {}, "received_at": occurred_at} | facts
+    return Event.objects.create(
+        id=uuid7(occurred_at), source=factories.source(), profile=profile, occurred_at=occurred_at, **told
+    )
+
+
+def run(spec: str, cutoff: datetime = NOW, finished_at: datetime | None = NOW) -> PredictionRun:
+    """Return a run of a champion of the spec, finished unless said otherwise."""
+    version = ModelVersion.objects.champion(spec) or ModelVersion.objects.create(
+        spec=spec, number=1, stage="champion", cutoff=cutoff, trained_at=cutoff
+    )
+    return PredictionRun.objects.create(
+        spec=spec, version=version, cutoff=cutoff, started_at=cutoff, finished_at=finished_at
+    )
+
+
+def _learned() -> tuple[ModelVersion, dict[str, PredictionRun]]:
+    runs = {spec: run(spec) for spec in ("churn", "recommendations", "rfm")}
+    version = runs["churn"].version
+    Metric.objects.create(version=version, kind="backtest", subject="churn", name="roc_auc", value=0.9, cutoff=NOW)
+    return version, runs

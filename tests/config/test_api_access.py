@@ -1,0 +1,237 @@
+"""Who may ask what: every address of the API, with no token, the wrong scope, and the right one."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.signing import Signer, dumps
+from django.test import Client
+from django.urls import get_resolver
+from django.utils import timezone
+
+from config.api import router
+from config.scopes import SCOPES
+from crm import person_tokens
+from tests import api, factories
+
+pytestmark = pytest.mark.django_db
+
+LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
+ADDRESSES = [
+    ("GET", "profiles/", "profiles:read", None),
+    ("GET", "profiles/{profile}/", "profiles:read", None),
+    ("POST", "profiles/lookup/", "profiles:read", LOOKUP),
+    ("GET", "profiles/{profile}/events/", "events:read", None),
+    ("GET", "profiles/{profile}/scores/", "scores:read", None),
+    ("GET", "profiles/{profile}/segments/", "segments:read", None),
+    ("GET", "profiles/{profile}/recommendations/", "recommendations:read", None),
+    ("GET", "items/", "items:read", None),
+    ("GET", "items/{item}/", "items:read", None),
+    ("GET", "segments/", "segments:read", None),
+    ("GET", "segments/{segment}/", "segments:read", None),
+    ("GET", "segments/{segment}/members/", "segments:read", None),
+    ("GET", "models/", "models:read", None),
+    ("GET", "models/{model}/", "models:read", None),
+    ("GET", "jobs/", "jobs:read", None),
+    ("GET", "jobs/{job}/", "jobs:read", None),
+    ("POST", "jobs/", "models:train", {"spec": "churn"}),
+    ("POST", "jobs/{job}/pause/", "jobs:control", None),
+    ("POST", "jobs/{job}/cancel/", "jobs:control", None),
+    ("POST", "person-tokens/", "person-tokens:create", {"identifier": LOOKUP}),
+]
+RIGHT = {"jobs/": 202, "person-tokens/": 201}  # what a POST answers where it is not 200
+each_address = pytest.mark.parametrize(("method", "path", "scope", "body"), ADDRESSES)
+
+
+def ask(client: Client, method: str, path: str, body: object, house: api.House):  # type: ignore[no-untyped-def]
+    address = "/api/v1/" + path.format(**house.ids)
+    if method == "GET":
+        return client.get(address)
+    return client.post(address, body or {}, content_type="application/json")
+
+
+def test_the_table_names_every_address_and_scope() -> None:
+    routed = {
+        (method.upper(), url.pattern.regex.pattern.replace(r"(?P<pk>[0-9]{1,18})", "{pk}").strip("^$\\Z"))
+        for url in router.urls
+        for method in url.callback.actions
+        if method != "head"  # answered as GET
+    }
+    named = {
+        (method, path.replace(path[path.find("{") : path.find("}") + 1], "{pk}") if "{" in path else path)
+        for method, path, _scope, _body in ADDRESSES
+    }
+    assert named == routed
+    assert {scope for _method, _path, scope, _body in ADDRESSES} == set(SCOPES) - {"profiles:unmasked"}
+
+
+@each_address
+def test_without_a_token_nothing_is_told(method: str, path: str, scope: str, body: object) -> None:
+    answer = ask(Client(), method, path, body, api.house())
+    assert api.error(answer) == (401, "not_authenticated", None)
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@each_address
+def test_every_other_scope_together_is_not_enough(method: str, path: str, scope: str, body: object) -> None:
+    answer = ask(api.caller(*(set(SCOPES) - {scope})), method, path, body, api.house())
+    assert api.error(answer) == (403, "permission_denied", None)
+    assert scope in answer.json()["error"]["message"]
+
+
+@each_address
+def test_the_one_scope_is_enough(method: str, path: str, scope: str, body: object) -> None:
+    answer = ask(api.caller(scope), method, path, body, api.house())
+    assert answer.status_code == (RIGHT.get(path, 200) if method == "POST" else 200)
+
+
+@each_address
+def test_a_person_token_opens_only_the_persons_recommendations(
+    method: str, path: str, scope: str, body: object
+) -> None:
+    house = api.house()
+    answer = ask(person(house.profile.pk), method, path, body, house)
+    if path.endswith("/recommendations/"):
+        assert answer.status_code == 200
+    else:
+        assert api.error(answer) == (403, "permission_denied", None)
+
+
+def test_another_persons_address_and_one_that_does_not_exist_answer_alike() -> None:
+    house = api.house()
+    stranger = person(factories.profile("stranger").pk)
+    another = stranger.get(f"/api/v1/profiles/{house.profile.pk}/recommendations/")
+    nobody = stranger.get("/api/v1/profiles/999999999/recommendations/")
+    assert api.error(another) == (403, "permission_denied", None)
+    assert another.content == nobody.content
+
+
+def test_an_expired_access_token_is_refused() -> None:
+    old = api.bearer(api.token("items:read", expires_in=timedelta(seconds=-1)))
+    assert api.error(old.get("/api/v1/items/")) == (401, "authentication_failed", None)
+
+
+def test_a_token_ends_with_its_application() -> None:
+    shop = api.application("items:read")
+    client = api.bearer(api.token("items:read", of=shop))
+    assert client.get("/api/v1/items/").status_code == 200
+    shop.delete()
+    assert client.get("/api/v1/items/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer  ", "Basic YTpi", "Bearer \x00", "Bearer é", "Bearer a b", "x" * 5000]
+)
+def test_strange_authorization_headers_are_no_token(header: str) -> None:
+    answer = Client(headers={"Authorization": header}, raise_request_exception=False).get("/api/v1/items/")
+    assert answer.status_code == 401
+
+
+def minted(profile_id: int, age: timedelta = timedelta(0), purpose: str = "recommendations") -> str:
+    then = timezone.now() - age
+    said = person_tokens.PersonToken(
+        client_id=1, profile_id=profile_id, purpose=purpose, expires_at=then + person_tokens.LONGEST
+    )
+    return person_tokens.mint(said, then)
+
+
+def person(profile_id: int) -> Client:
+    return api.bearer(minted(profile_id))
+
+
+def status_with(text: str, profile_id: int) -> int:
+    return api.bearer(text).get(f"/api/v1/profiles/{profile_id}/recommendations/").status_code
+
+
+def test_a_person_token_is_refused_when_its_time_is_over() -> None:
+    profile = factories.profile()
+    assert status_with(minted(profile.pk, age=timedelta(minutes=14, seconds=50)), profile.pk) == 200
+    assert status_with(minted(profile.pk, age=timedelta(minutes=15)), profile.pk) == 401
+
+
+def test_a_person_token_that_was_changed_is_refused() -> None:
+    profile = factories.profile()
+    good = minted(profile.pk)
+    payload, _, signature = good.rpartition(":")
+    another = Signer(salt="x").sign_object([1, profile.pk, "recommendations", 0, 2**31]).rpartition(":")[0]
+    for bad in (
+        good[:-1] + ("A" if good[-1] != "A" else "B"),
+        f"{payload}x:{signature}",
+        f"person.{another}:{signature}",
+        "person.",
+        "person.:",
+    ):
+        assert status_with(bad, profile.pk) == 401
+
+
+def test_what_was_signed_for_something_else_is_no_person_token() -> None:
+    profile = factories.profile()
+    now = int(timezone.now().timestamp())
+    said = [1, profile.pk, "recommendations", now, now + 600]
+    assert status_with("person." + Signer(salt=person_tokens.SALT).sign_object(said), profile.pk) == 200
+    assert status_with("person." + Signer().sign_object(said), profile.pk) == 401
+    assert status_with("person." + Signer(salt="django.core.signing").sign_object(said), profile.pk) == 401
+    assert status_with("person." + dumps(said, salt=person_tokens.SALT), profile.pk) == 401
+
+
+def test_a_person_token_for_another_purpose_opens_nothing() -> None:
+    profile = factories.profile()
+    assert status_with(minted(profile.pk, purpose="scores"), profile.pk) == 403
+
+
+def test_a_person_token_lives_no_longer_than_a_quarter_of_an_hour() -> None:
+    now = timezone.now()
+    said = person_tokens.PersonToken(
+        client_id=1, profile_id=1, purpose="recommendations", expires_at=now + timedelta(minutes=16)
+    )
+    with pytest.raises(ValueError, match="at most 0:15:00"):
+        person_tokens.mint(said, now)
+
+
+def test_a_minted_token_reads_the_recommendations_of_its_person() -> None:
+    house = api.house()
+    made = api.caller("person-tokens:create").post(
+        "/api/v1/person-tokens/", {"identifier": LOOKUP, "lifetime": 60}, content_type="application/json"
+    )
+    assert made.status_code == 201
+    assert made.json()["profile_id"] == house.profile.pk
+    browser = api.bearer(made.json()["token"])
+    answer = browser.get(f"/api/v1/profiles/{made.json()['profile_id']}/recommendations/")
+    assert [row["item"]["title"] for row in answer.json()["results"]] == ["Oolong tea"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "profile_id"),
+        ({"profile_id": 1, "identifier": LOOKUP}, "profile_id"),
+        ({"profile_id": 2**63}, "profile_id"),
+        ({"profile_id": 999999999}, "profile_id"),
+        ({"identifier": {"type": "e-mail", "value": "x"}}, "identifier.type"),
+        ({"identifier": {"type": "email", "value": "a\x00b"}}, "identifier.value"),
+        ({"identifier": {"type": "email", "value": "\ud800"}}, "identifier.value"),
+        ({"identifier": LOOKUP, "lifetime": 901}, "lifetime"),
+        ({"identifier": LOOKUP, "purpose": "scores"}, "purpose"),
+        ([], None),
+    ],
+)
+def test_a_person_token_is_not_made_from_a_bad_question(body: object, field: str | None) -> None:
+    answer = api.caller("person-tokens:create").post("/api/v1/person-tokens/", body, content_type="application/json")
+    assert api.error(answer) == (400, "invalid", field)
+
+
+def test_no_other_origin_may_read_answers_in_a_browser() -> None:
+    house = api.house()
+    address = f"/api/v1/profiles/{house.profile.pk}/recommendations/"
+    asked = person(house.profile.pk).get(address, headers={"Origin": "https://evil.example"})
+    preflight = Client().options(
+        address, headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    )
+    for answer in (asked, preflight):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_only_the_token_addresses_of_the_toolkit_are_open() -> None:
+    names = {str(url.pattern) for url in get_resolver().url_patterns}
+    assert "o/" in names
+    for closed in ("o/authorize/", "o/applications/", "o/applications/register/", "o/introspect/", "o/register/"):
+        assert Client().get(f"/{closed}").status_code == 404
