@@ -9,3 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("zhiyin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    # In the default queue: a long training must not keep it waiting. A tick that nobody took in time is not missed.
+    "learning": {"task": "mlengine.tasks.tick", "schedule": 600.0, "options": {"expires": 600.0}},
+}

@@ -64,7 +64,12 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"crm.tasks.*": {"queue": "ingest"}, "mlengine.tasks.*": {"queue": "ml"}}
+CELERY_TASK_ROUTES = {
+    "crm.tasks.*": {"queue": "ingest"},
+    "mlengine.tasks.explain": {"queue": "online"},
+    "mlengine.tasks.tick": {"queue": "default"},
+    "mlengine.tasks.*": {"queue": "ml"},
+}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
 
 EVENT_LAKE_URL = env.str("EVENT_LAKE_URL", default=str(VAR_DIR / "lake"))

@@ -62,15 +62,15 @@ class Export:
     anew: bool
 
 
-def export(now: datetime) -> Export:
+def export(now: datetime, *, patience: float = 0.0) -> Export:
     """Add what happened since the last export, or everything where the lake does not continue this database.
 
     Raises
     ------
     crm.locks.Busy
-        Another export or compaction runs.
+        Another export or compaction runs, and has not ended within ``patience`` seconds.
     """
-    with only_one(LOCK):
+    with only_one(LOCK, patience=patience):
         here = _here()
         before = manifest()
         anew = before is None or not _can_go_on(before, here)

@@ -20,7 +20,8 @@ class UnknownEngine(ValueError):
 def scan(paths: Sequence[Path]) -> nw.LazyFrame[Any]:
     """Return Parquet files of one schema as one lazy frame."""
     if _spark():
-        return nw.from_native(_session().read.parquet(*map(str, paths)))
+        found: nw.LazyFrame[Any] = nw.from_native(_session().read.parquet(*map(str, paths)))
+        return found
     import polars as pl  # noqa: PLC0415
 
     return nw.from_native(pl.scan_parquet(list(paths)))

@@ -101,6 +101,11 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         champion_first = models.Case(models.When(version__stage=ModelVersion.Stage.CHAMPION, then=0), default=1)
         return self.finished().filter(spec=spec).order_by(champion_first, "-cutoff", "-pk").first()
 
+    def latest_before(self, run: "PredictionRun") -> "PredictionRun | None":
+        """Return the run that readers used before this one, to tell who moved."""
+        earlier = self.finished().filter(spec=run.spec, cutoff__lte=run.cutoff).exclude(pk=run.pk)
+        return earlier.order_by("-cutoff", "-pk").first()
+
 
 class PredictionRun(models.Model):
     """One batch of answers by one model version for everybody; invisible until finished."""

@@ -1,4 +1,4 @@
-"""Trained models as files that are what they were: saved at once, loaded only if their SHA-256 matches, promoted by name.
+"""Trained models as files: kept at once or not at all, loaded only if their SHA-256 matches, promoted and retired.
 
 An artifact is a directory ``<spec>/<number>`` of formats that cannot carry code: LightGBM text, JSON, npz without
 pickles, safetensors. A pickle runs whatever its author wrote, so none is ever written or read.
@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 
@@ -78,7 +78,7 @@ def check(version: ModelVersion) -> None:
     )
 
 
-def promote(version: ModelVersion, *, by: AbstractBaseUser | None, reason: str, now: datetime) -> None:
+def promote(version: ModelVersion, *, by: User | None, reason: str, now: datetime) -> None:
     """Make a version the champion of its spec, and retire the one before; earlier versions may come back this way."""
     check(version)
     with transaction.atomic():

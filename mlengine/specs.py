@@ -5,17 +5,18 @@ at the cutoff, ``evaluate(predictions, log, cutoff)`` judges answers with what c
 themselves, so handing them a log that reaches past the cutoff leaks nothing; a test holds every spec to that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import narwhals as nw
 
 from mlengine.columns import Log
+from mlengine.reasons import Reason
 
 
 class NotEnoughData(ValueError):
@@ -52,6 +53,49 @@ class Task(Protocol):
     def baselines(self) -> Mapping[str, "Task"]: ...
 
     def load(self, directory: Path) -> Model: ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A model that describes itself for its card: ``features``, ``importances`` (by feature), ``parameters``, ..."""
+
+    def card(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class Details(Protocol):
+    """A task that tells more of its answers than measures: a ``calibration`` curve, as lists of numbers."""
+
+    def details(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A task that gives up to three reasons for a person's score, the weightiest first."""
+
+    def reasons(
+        self, model: Any, log: Log, cutoff: datetime, users: Sequence[int]
+    ) -> Mapping[int, Sequence[Reason]]: ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A task whose inputs can be watched for drift: one row a person answered for, ``user`` and numbers."""
+
+    def features(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """A model that answers with clusters: ``name`` and ``description`` of each code, both by language.
+
+    ``fixed`` codes mean the same in every version (named quantile segments); others are matched to the codes of the
+    version before by the people that they share.
+    """
+
+    fixed: bool
+
+    def clusters(self) -> Mapping[int, Mapping[str, Mapping[str, str]]]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,113 @@
+"""Predictions to rows: a batch is written by COPY in one transaction, and appears at once or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from io import BytesIO
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import orjson
+from django.db import connection, models, transaction
+from numpy.typing import NDArray
+
+from mlengine.columns import CLUSTER, ITEM, RANK, REASON, SCORE, USER
+from mlengine.models import ClusterMember, PredictionRun, Recommendation, Score
+from mlengine.reasons import Reason
+
+Frame = nw.DataFrame[Any]
+
+HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+ROWS_AT_ONCE = 500_000
+# Whoever was erased, or switched personalisation off, while the answers were made gets none.
+LEFT = """
+DELETE FROM {table} AS answer WHERE run_id = %s
+AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND personalisation)
+"""
+
+
+def write_scores(run: PredictionRun, answers: Frame, reasons: Mapping[int, Any]) -> int:
+    """Write one score a person, with the reasons of those that have them; return the rows written."""
+    users, values = answers[USER].to_numpy().astype(np.int64), answers[SCORE].to_numpy().astype(np.float64)
+    order = np.argsort(users)  # the primary key is filled from left to right, which is twice as fast
+    users, values = users[order], values[order]
+    explained = np.isin(users, np.fromiter(reasons, np.int64, len(reasons)))
+    _copy_numbers(Score, run, profile_id=users[~explained], value=values[~explained])
+    lines = [
+        f'{user},{run.pk},{value!r},"{orjson.dumps(stored(reasons[user])).decode().replace(chr(34), chr(34) * 2)}"\n'
+        for user, value in zip(users[explained].tolist(), values[explained].tolist(), strict=True)
+    ]
+    _copy(Score, "profile_id, run_id, value, reasons", "".join(lines).encode(), "csv")
+    return _without_those_who_left(Score, run)
+
+
+def write_recommendations(run: PredictionRun, answers: Frame) -> int:
+    """Write ranked items for each person; return the rows written."""
+    reason = nw.col(REASON) if REASON in answers.columns else nw.lit("{}")
+    rows = answers.sort(USER, RANK).select(
+        nw.col(USER), nw.lit(run.pk).alias("run"), nw.col(RANK), nw.col(ITEM), nw.col(SCORE), reason.alias(REASON)
+    )
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        text = rows[start : start + ROWS_AT_ONCE].write_csv(None)
+        body = text.partition("\n")[2].encode()
+        _copy(Recommendation, "profile_id, run_id, rank, item_id, value, reason", body, "csv")
+    return _without_those_who_left(Recommendation, run)
+
+
+def write_members(run: PredictionRun, answers: Frame, clusters: Mapping[int, int]) -> int:
+    """Write which cluster each person belongs to; ``clusters`` gives the row's key for each number of the model."""
+    users, codes = answers[USER].to_numpy().astype(np.int64), answers[CLUSTER].to_numpy().astype(np.int64)
+    known, where = np.unique(codes, return_inverse=True)
+    keys = np.array([clusters[int(code)] for code in known], np.int64)[where]
+    order = np.argsort(users)
+    _copy_numbers(ClusterMember, run, profile_id=users[order], cluster_id=keys[order])
+    return _without_those_who_left(ClusterMember, run)
+
+
+def stored(reasons: Any) -> list[dict[str, Any]]:
+    """Return reasons as a row keeps them: codes and numbers, the sentence is made when it is read."""
+    return [asdict(reason) if isinstance(reason, Reason) else dict(reason) for reason in reasons]
+
+
+def remove(run: PredictionRun) -> None:
+    """Delete a run with all its answers."""
+    with transaction.atomic():
+        for model in (Score, Recommendation, ClusterMember):
+            model._default_manager.filter(run=run).delete()
+        PredictionRun.objects.filter(pk=run.pk).delete()
+
+
+def binary(**columns: NDArray[Any]) -> bytes:
+    """Return columns of numbers as PostgreSQL's binary COPY stream: bigint for integers, double for floats.
+
+    >>> len(binary(a=np.array([1, 2]), b=np.array([0.5, 1.5]))) - len(HEAD) - len(TAIL)
+    52
+    """
+    rows = len(next(iter(columns.values())))
+    layout: list[tuple[str, str]] = [("fields", ">i2")]
+    for name, column in columns.items():
+        layout += [(f"{name} bytes", ">i4"), (name, ">f8" if column.dtype.kind == "f" else ">i8")]
+    packed = np.empty(rows, np.dtype(layout))
+    packed["fields"] = len(columns)
+    for name, column in columns.items():
+        packed[f"{name} bytes"], packed[name] = 8, column
+    return HEAD + packed.tobytes() + TAIL
+
+
+def _copy_numbers(model: type[models.Model], run: PredictionRun, **columns: NDArray[Any]) -> None:
+    count = len(next(iter(columns.values())))
+    for start in range(0, count, ROWS_AT_ONCE):
+        part = {name: column[start : start + ROWS_AT_ONCE] for name, column in columns.items()}
+        part["run_id"] = np.full(len(part["profile_id"]), run.pk, np.int64)
+        _copy(model, ", ".join(part), binary(**part), "binary")
+
+
+def _copy(model: type[models.Model], columns: str, body: bytes, form: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.copy_expert(f"COPY {model._meta.db_table} ({columns}) FROM STDIN (FORMAT {form})", BytesIO(body))
+
+
+def _without_those_who_left(model: type[models.Model], run: PredictionRun) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT.format(table=model._meta.db_table), [run.pk])
+    return model._default_manager.filter(run=run).count()

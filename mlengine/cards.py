@@ -1,0 +1,83 @@
+"""What a model card says: data, recipe, figures beside the baselines, what weighs how much, what it was made with."""
+
+import math
+import platform
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from importlib import metadata
+from typing import Any
+
+from mlengine.backtest import MODEL, Backtest, Extent
+from mlengine.specs import Model, Spec, Tells
+
+LIBRARIES = ("lightgbm", "narwhals", "numpy", "polars", "scikit-learn", "scipy", "torch")
+
+
+def model_card(
+    spec: Spec, *, extent: Extent, until: datetime, judged: Backtest, model: Model, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the card of a model as JSON has it.
+
+    ``model`` holds what the estimator tells of itself (``model.card()``: features, importances, parameters), and
+    ``details`` what the task tells of its last backtest (``task.details``: a calibration curve).
+    """
+    at = sorted(judged.measures[MODEL])
+    card = {
+        "recipe": recipe(spec),
+        "data": {
+            "from": f"{extent.begins:%Y-%m-%d}",
+            "until": f"{until:%Y-%m-%d}",
+            "events": extent.events,
+            "profiles": extent.profiles,
+            "active_profiles": extent.active,
+        },
+        "backtest": {
+            "cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in at],
+            "decided_by": spec.decided_by,
+            "means": judged.table(),
+        },
+        "details": judged.details,
+        "model": model.card() if isinstance(model, Tells) else {},
+        "libraries": libraries(),
+        "seconds": seconds,
+    }
+    return dict(as_json(card))
+
+
+def recipe(spec: Spec) -> dict[str, Any]:
+    """Return what makes a model besides its data, as JSON has it."""
+    made = {
+        "task": spec.task,
+        "parameters": dict(spec.parameters),
+        "horizon_days": spec.horizon / timedelta(days=1),
+        "activity_days": spec.activity_window / timedelta(days=1),
+    }
+    return dict(as_json(made))
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as JSON has it: numbers of NumPy become plain ones, NaN and infinities null.
+
+    >>> as_json({1: (2.0, math.nan)})
+    {'1': [2.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_json(each) for each in value]
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        return as_json(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,0 +1,99 @@
+"""The jobs of this package as rows: asked for once, rung for when committed, done by a worker."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from celery import current_app
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from crm import lake
+from crm.locks import only_one
+from crm.models import JobRun
+from mlengine import datasets
+from mlengine.specs import SPECS, Spec
+from mlengine.work import Clock, Progress, Refused, carry_out
+
+TRAIN: Final = "train"
+PREDICT: Final = "predict"
+JUDGE: Final = "judge"
+NIGHTLY: Final = "nightly"
+REVIVED: Final = (TRAIN, PREDICT, NIGHTLY)  # judging is a part of the night
+TITLES: Final = {TRAIN: "Train: {}", PREDICT: "Predict: {}", JUDGE: "Judge: {}"}
+
+PATIENCE = 120.0  # seconds to wait for another export of the lake
+NIGHT_BEGINS, NIGHT_ENDS = 2, 6  # hours on the organisation's wall: nightly work that was missed by then waits a day
+
+
+def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cutoff: datetime | None = None) -> JobRun:
+    """Ask a worker to train or predict; asking again while that waits or runs returns the same job.
+
+    Raises
+    ------
+    KeyError
+        There is no such spec.
+    """
+    asked = SPECS[spec]
+    parameters = {"spec": asked.name, "cutoff": cutoff.isoformat() if cutoff else None}
+    waiting = JobRun.objects.active().filter(kind=kind, parameters=parameters).first()
+    if waiting:
+        return waiting
+    job = JobRun.objects.create(
+        kind=kind, title=TITLES[kind].format(asked.title), parameters=parameters, requested_by=by, created_at=now
+    )
+    ring(job)
+    return job
+
+
+def ring(job: JobRun) -> None:
+    """Ring the worker's bell once the row is committed; the row, not the message, says what is due."""
+    name, pk = f"mlengine.tasks.{job.kind}", job.pk
+    transaction.on_commit(lambda: current_app.send_task(name, [pk], queue="ml"))
+
+
+def carry_out_for_spec(
+    job: JobRun, clock: Clock, verb: Callable[[Spec, datetime, datetime, Progress], dict[str, Any]]
+) -> bool:
+    """Do a job about one spec: bring the lake up to date, then ``verb(spec, cutoff, now, progress)``.
+
+    The cutoff is the one asked for, or else the end of the data.
+    """
+
+    def work(progress: Progress) -> dict[str, Any]:
+        spec, now = SPECS[job.parameters["spec"]], clock()
+        with progress.step("export events"):
+            lake.export(now, patience=PATIENCE)
+        asked = job.parameters.get("cutoff")
+        cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now)
+        if cutoff is None:
+            raise Refused(f"{spec.title}: there are no events yet.")
+        return verb(spec, cutoff, now, progress) | {"seconds": progress.seconds}
+
+    return carry_out(job, clock, work)
+
+
+def revive(now: datetime) -> list[JobRun]:
+    """Put the jobs of workers that fell silent back in the queue, and ring for each."""
+    revived = []
+    for job in JobRun.objects.silent(now).filter(kind__in=REVIVED):
+        # The same condition again: a heartbeat in between means that its worker lives.
+        if JobRun.objects.silent(now).filter(pk=job.pk).update(status=JobRun.Status.QUEUED, done=0, step=""):
+            ring(job)
+            revived.append(job)
+    return revived
+
+
+def tonight(now: datetime) -> JobRun | None:
+    """Return tonight's job, newly made; None when it is not night, or tonight's was made already."""
+    local = datasets.wall_clock(now)
+    if not NIGHT_BEGINS <= local.hour < NIGHT_ENDS:
+        return None
+    parameters = {"night": f"{local:%Y-%m-%d}"}
+    with only_one("the night's work", patience=10.0):  # two ticks at once would both find none
+        recent = JobRun.objects.filter(kind=NIGHTLY, created_at__gt=now - timedelta(days=2))
+        if recent.filter(parameters=parameters).exists():
+            return None
+        job = JobRun.objects.create(kind=NIGHTLY, title="Nightly learning", parameters=parameters, created_at=now)
+        ring(job)
+    return job

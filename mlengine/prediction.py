@@ -1,0 +1,144 @@
+"""From a champion to rows: what it says of everybody at one date, with reasons for those most at risk."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from crm.locks import only_one
+from crm.models import JobRun
+from mlengine import answers, clusters, datasets, jobs, registry, summaries
+from mlengine.columns import SCORE, USER, Log
+from mlengine.models import ModelVersion, PredictionRun, Score
+from mlengine.specs import SPECS, Explains, Groups, Model, Spec
+from mlengine.work import Clock, Progress, Refused
+
+EXPLAINED = 10_000  # reasons of all others are worked out when somebody looks: exact ones cost milliseconds each
+WAITING_EVERY = timedelta(days=7)
+
+
+def request(spec: str, *, now: datetime, by: User | None = None, cutoff: datetime | None = None) -> JobRun:
+    """Ask a worker for a spec's predictions at the cutoff, or at the end of the data."""
+    return jobs.request(jobs.PREDICT, spec, now=now, by=by, cutoff=cutoff)
+
+
+def run(job: JobRun, clock: Clock) -> bool:
+    """Do a prediction job; whatever goes wrong becomes its error, and readers keep the former answers."""
+
+    def verb(spec: Spec, cutoff: datetime, now: datetime, progress: Progress) -> dict[str, Any]:
+        made = predict(spec, cutoff=cutoff, now=now, progress=progress)
+        return {"run": made.pk, "rows": made.rows}
+
+    return jobs.carry_out_for_spec(job, clock, verb)
+
+
+def predict(spec: Spec, *, cutoff: datetime, now: datetime, progress: Progress) -> PredictionRun:
+    """Write what the champion of a spec answers at the cutoff; done before, it changes nothing.
+
+    Raises
+    ------
+    mlengine.work.Refused
+        The spec has no champion.
+    mlengine.registry.ArtifactError
+        The champion's files are not what was saved.
+    crm.locks.Busy
+        Another process predicts for this spec.
+    """
+    with only_one(f"the predictions of {spec.name}"):
+        version = ModelVersion.objects.champion(spec.name)
+        if version is None:
+            raise Refused(f"{spec.title} has no champion yet: train it first.")
+        done = PredictionRun.objects.finished().filter(version=version, cutoff=cutoff).first()
+        if done:
+            return done
+        for left in PredictionRun.objects.filter(spec=spec.name, finished_at__isnull=True):
+            answers.remove(left)  # of a worker that was killed; we hold the lock, so nobody is at it
+        made = _predict(spec, version, cutoff=cutoff, now=now, progress=progress)
+        prune(spec, keep=settings.PREDICTION_RUNS_KEPT)
+        return made
+
+
+def _predict(
+    spec: Spec, version: ModelVersion, *, cutoff: datetime, now: datetime, progress: Progress
+) -> PredictionRun:
+    wall = datasets.wall_clock(cutoff)
+    progress.expect(4)
+    with progress.step("read the log"):
+        model, log = registry.load(version, spec), datasets.log(until=cutoff)
+    made = PredictionRun.objects.create(
+        spec=spec.name, version=version, job=progress.job, cutoff=cutoff, started_at=now
+    )
+    with progress.step("predict"):
+        found = spec.verbs.predict(model, log, wall)
+    with progress.step("explain"):
+        why = _reasons(spec, model, log, wall, found) if spec.answers == "score" else {}
+    with progress.step("write"), transaction.atomic():
+        _write(spec, made, found, model=model, reasons=why, now=now)
+        made.finished_at = now
+        made.save(update_fields=["rows", "summary", "finished_at"])
+    return made
+
+
+def _write(
+    spec: Spec, made: PredictionRun, found: nw.DataFrame[Any], *, model: Model, reasons: dict[int, Any], now: datetime
+) -> None:
+    previous = PredictionRun.objects.latest_before(made)
+    match spec.answers:
+        case "score":
+            made.rows = answers.write_scores(made, found, reasons)
+            made.summary = summaries.of_scores(found, made, previous)
+        case "recommendation":
+            made.rows = answers.write_recommendations(made, found)
+            made.summary = summaries.of_recommendations(found)
+        case "cluster" if isinstance(model, Groups):
+            keys = clusters.rows_for(made.version, model, found, previous, now)
+            made.rows = answers.write_members(made, found, keys)
+            made.summary = summaries.of_members(made, previous)
+        case unknown:
+            raise Refused(f"{spec.name} answers with {unknown!r}, or its model does not name its groups.")
+
+
+def _reasons(spec: Spec, model: Model, log: Log, wall: datetime, found: nw.DataFrame[Any]) -> dict[int, Any]:
+    """Return the reasons of those with the highest scores."""
+    task = spec.verbs
+    if not isinstance(task, Explains) or not len(found):
+        return {}
+    highest = np.argsort(-found[SCORE].to_numpy(), kind="stable")[:EXPLAINED]
+    return dict(task.reasons(model, log, wall, found[USER].to_numpy()[highest].tolist()))
+
+
+def explain(run: PredictionRun, profiles: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return, and keep, the reasons for the scores of a few people in a finished run; those kept are not redone."""
+    scores = {score.profile_id: score for score in Score.objects.filter(run=run, profile__in=profiles)}
+    missing = [profile for profile, score in scores.items() if score.reasons is None]
+    task = SPECS[run.spec].verbs
+    if missing and isinstance(task, Explains):
+        log = datasets.log(until=run.cutoff)
+        made = task.reasons(_loaded(run.version.pk), log, datasets.wall_clock(run.cutoff), missing)
+        for profile in missing:
+            scores[profile].reasons = answers.stored(made.get(profile, []))
+            Score.objects.filter(run=run, profile=profile).update(reasons=scores[profile].reasons)
+    return {profile: score.reasons or [] for profile, score in scores.items()}
+
+
+@lru_cache(maxsize=4)
+def _loaded(version: int) -> Model:
+    return registry.load(ModelVersion.objects.get(pk=version))
+
+
+def prune(spec: Spec, *, keep: int) -> int:
+    """Delete old runs but the newest ``keep``, and of those that wait to be judged one a week; return how many."""
+    removed, waiting = 0, None
+    for old in PredictionRun.objects.finished().filter(spec=spec.name).order_by("-cutoff", "-pk")[keep:]:
+        if old.judged_at is None and (waiting is None or old.cutoff <= waiting - WAITING_EVERY):
+            waiting = old.cutoff
+            continue
+        answers.remove(old)
+        removed += 1
+    return removed
