@@ -8,11 +8,10 @@ from django.db import connection, transaction
 
 from crm import copying
 from crm.copying import text_array
+from crm.drafts import Code
 
 if TYPE_CHECKING:
     import polars as pl
-
-Code = tuple[str, str]  # (Item.Kind, code)
 
 FACTS = ("title", "body", "categories", "brand", "price", "currency", "attributes", "available_from", "available_to")
 EMPTY = {"body": "''", "categories": "'{}'", "brand": "''", "currency": "''", "attributes": "'{}'"}

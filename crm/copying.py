@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # web processes import this module and must not load Polars
@@ -18,6 +19,12 @@ BINARY_TAIL = b"\xff\xff"
 BINARY_KEY = np.dtype([("fields", ">i2"), ("length", ">i4"), ("hi", ">u8"), ("lo", ">u8")])
 
 
+def copy(cursor: Any, statement: str, stream: IO[Any]) -> None:
+    """Run one COPY; unlike the driver's own ``copy_expert`` it raises Django's errors."""
+    with connection.wrap_database_errors:
+        cursor.copy_expert(statement, stream)
+
+
 def copy_frame(cursor: Any, table: str, frame: "pl.DataFrame", *, never_null: tuple[str, ...] = ()) -> None:
     """Append a frame to a table; its columns are named as the table's, an empty text is not a null."""
     buffer = BytesIO()
@@ -25,7 +32,7 @@ def copy_frame(cursor: Any, table: str, frame: "pl.DataFrame", *, never_null: tu
     buffer.seek(0)
     forced = f", FORCE_NOT_NULL ({', '.join(never_null)})" if never_null else ""
     columns = ", ".join(frame.columns)
-    cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv{forced})", buffer)
+    copy(cursor, f"COPY {table} ({columns}) FROM STDIN (FORMAT csv{forced})", buffer)
 
 
 def insert_keys(cursor: Any, keys: Keys, now: str) -> Keys:
@@ -35,12 +42,10 @@ def insert_keys(cursor: Any, keys: Keys, now: str) -> Keys:
     for each other.
     """
     cursor.execute("CREATE TEMP TABLE IF NOT EXISTS staged_key (key uuid) ON COMMIT DELETE ROWS")
-    cursor.copy_expert("COPY staged_key FROM STDIN (FORMAT binary)", BytesIO(to_binary(keys)))
+    copy(cursor, "COPY staged_key FROM STDIN (FORMAT binary)", BytesIO(to_binary(keys)))
     taken = BytesIO()
     insert = "INSERT INTO crm_eventkey (key, received_at) SELECT key, '{}' FROM staged_key ORDER BY key"
-    cursor.copy_expert(
-        f"COPY ({insert.format(now)} ON CONFLICT DO NOTHING RETURNING key) TO STDOUT (FORMAT binary)", taken
-    )
+    copy(cursor, f"COPY ({insert.format(now)} ON CONFLICT DO NOTHING RETURNING key) TO STDOUT (FORMAT binary)", taken)
     cursor.execute("TRUNCATE staged_key")
     return from_binary(taken.getvalue())
 

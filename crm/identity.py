@@ -11,10 +11,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from crm.copying import int_array, text_array
+from crm.drafts import Ref
 from crm.merging import merge
 from crm.models import Identifier, Source
-
-Ref = tuple[str, str]  # (Identifier.Type, value)
 
 EXTERNAL, ANONYMOUS = Identifier.Type.EXTERNAL_ID.value, Identifier.Type.ANONYMOUS_ID.value
 CONTACTS = frozenset({"openid", "unionid", "phone", "email"})

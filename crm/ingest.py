@@ -1,19 +1,17 @@
 """The door: every event comes in here, once, and is never changed afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from crm import copying, partitions
 from crm.keys import ascending_ids, message_key
-from crm.models import Source
-from crm.uuid7 import uuid7
+from crm.models import RejectedEvent, Source
 
 if TYPE_CHECKING:  # web processes import this module and must not load Polars
     import polars as pl
@@ -26,8 +24,7 @@ TEXTS = ("name", "currency", "session", "channel")
 NEEDED = {"profile_id", "kind", "occurred_at", "received_at"}  # of a frame; all other columns have defaults
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event to be written, its people and things resolved.
 
     ``message_id`` is the sender's; without one the event is taken as often as it is sent. ``properties`` is JSON text.
@@ -82,9 +79,9 @@ ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime) -> None:
     lines = []
-    for event in events:
+    for id_, event in zip(copying.hexed(ascending_ids(now, len(events))), events, strict=True):
         row = (
-            uuid7(now),
+            id_,
             source_id,
             event.profile_id,
             r"\N" if event.item_id is None else event.item_id,
@@ -102,7 +99,14 @@ def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime
         )
         lines.append("\t".join(map(str, row)))
     if lines:
-        cursor.copy_expert(f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("\n".join(lines) + "\n"))
+        copying.copy(cursor, f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("\n".join(lines) + "\n"))
+
+
+def replay(rejected: RejectedEvent, *, now: datetime) -> bool:
+    """Take an event that was refused, now that the cause is gone; False if it is refused again, or was replayed."""
+    from crm import intake  # noqa: PLC0415 (it reads messages and writes them through this door)
+
+    return intake.replay(rejected, now=now)
 
 
 def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int:

@@ -92,6 +92,17 @@ def canonical_ids(profiles: Iterable[int]) -> dict[int, int]:
         return {profile: profile for profile in asked} | dict(cursor.fetchall())
 
 
+def members(profile: int) -> set[int]:
+    """Return every profile that is read as the same person, itself included: whose events are this person's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE person (id) AS (SELECT %s::bigint UNION SELECT a.duplicate_id FROM person"
+            " JOIN crm_profilealias a ON a.canonical_id = person.id AND a.undone_at IS NULL) SELECT id FROM person",
+            [canonical_ids([profile])[profile]],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
 def _end(profile: int, step: dict[int, int]) -> int:
     while profile in step:
         profile = step[profile]

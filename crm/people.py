@@ -1,8 +1,9 @@
 """What sources tell about people, written into their profiles."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from django.db import connection, transaction
 
 from crm import copying
@@ -42,3 +43,30 @@ def update_frame(frame: "pl.DataFrame", *, now: datetime) -> int:
         changed = int(cursor.rowcount)
         cursor.execute("DROP TABLE staged_profile")
     return changed
+
+
+COLUMNS = (
+    "id bigint, name text, age_band text, gender text, birth_month smallint, birth_day smallint, province text,"
+    " city text, language text, attributes jsonb"
+)
+MOST_ATTRIBUTES = 64 * 1024  # bytes for one person; a public key could otherwise fill the table through one profile
+
+
+def update_many(told: dict[int, dict[str, Any]], *, now: datetime) -> int:
+    """Change profiles by what is told of each (:data:`FACTS` by name), and return how many are different now."""
+    rows = [{"id": profile} | told[profile] for profile in sorted(told)]
+    kept = (
+        ", ".join(f"coalesce(s.{fact}, p.{fact})" for fact in FACTS[:-1])
+        + ", p.attributes || coalesce(s.attributes, '{}')"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH s AS (SELECT * FROM jsonb_to_recordset(%s) AS s ({COLUMNS})),"  # noqa: S608
+            " locked AS (SELECT p.id FROM crm_profile p JOIN s USING (id) ORDER BY p.id FOR UPDATE OF p)"
+            f" UPDATE crm_profile p SET ({', '.join(FACTS)}, updated_at) = ROW ({kept}, %s)"
+            f" FROM s JOIN locked USING (id) WHERE p.id = s.id AND ({', '.join(f'p.{fact}' for fact in FACTS)})"
+            f" IS DISTINCT FROM ({kept}) "
+            " AND octet_length(p.attributes::text) + coalesce(octet_length(s.attributes::text), 0) < %s",
+            [orjson.dumps(rows).decode(), now, MOST_ATTRIBUTES],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,156 @@
+"""Messages of the Segment HTTP API (https://segment.com/docs/connections/spec/) as events, facts and identities."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from crm import commerce, traits
+from crm.checks import LIVE_PAST, Invalid, flaw, identifier, live, mapping, moment, text
+from crm.drafts import Draft, Ref, Told
+from crm.models import Event
+
+TYPES = ("identify", "track", "page", "screen", "group", "alias")
+LARGEST_MESSAGE = 32 * 1024
+LONGEST_MESSAGE_ID = 200
+
+
+class TooDeep(ValueError):
+    """A message is nested so deeply that it cannot even be kept for a person to look at."""
+
+
+def shift_of(sent_at: Any, received_at: datetime) -> timedelta:
+    """Return by how much the sender's clock is behind ours; nothing, if it does not say when it sent."""
+    sent = moment(sent_at, "sentAt")
+    return received_at - sent if sent else timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reception:
+    """When and how messages came in: ``shift`` corrects the sender's clock, ``past`` is how old they may be."""
+
+    received_at: datetime
+    shift: timedelta = timedelta(0)
+    past: timedelta = LIVE_PAST
+    exact: bool = True  # the parser has refused what JSON does not know (NaN, half characters)
+
+
+def read(message: Any, reception: Reception) -> Told:
+    """Return what a message tells.
+
+    Raises
+    ------
+    Invalid
+        The message cannot be taken; nothing of it is.
+    TooDeep
+        It cannot be kept either.
+    """
+    if not isinstance(message, dict):
+        raise Invalid("", "is not an object")
+    _check_whole(message, reception.exact)
+    kind = message.get("type")
+    if kind not in TYPES:
+        raise Invalid("type", f"must be one of {', '.join(TYPES)}")
+    refs = _refs(message)
+    if kind == "alias":
+        return Told(refs=refs, also=_previous(message))
+    event = Draft(
+        kind=kind,
+        refs=refs,
+        occurred_at=_occurred(message, reception),
+        message_id=text(message.get("messageId"), "messageId", LONGEST_MESSAGE_ID),
+        channel=text(message.get("channel"), "channel", 16),
+    )
+    return READERS[kind](message, event, reception.received_at)
+
+
+def _check_whole(message: dict[str, Any], exact: bool) -> None:
+    try:
+        size = orjson.dumps(message)
+    except TypeError as error:  # half a character (a surrogate), a number beyond 64 bits, too deep
+        if "ecursion" in str(error):
+            raise TooDeep("A message is nested too deeply.") from None
+        raise Invalid("", f"cannot be stored: {error}"[:200]) from None
+    if len(size) > LARGEST_MESSAGE:
+        raise Invalid("", f"is larger than {LARGEST_MESSAGE // 1024} kB")
+    if (not exact or rb"\u0000" in size) and (found := flaw(message)):
+        raise Invalid("", found)
+
+
+def _refs(message: dict[str, Any]) -> tuple[Ref, ...]:
+    user = identifier(message.get("userId"), "userId")
+    anonymous = identifier(message.get("anonymousId"), "anonymousId")
+    if not user and not anonymous:
+        raise Invalid("userId", "or anonymousId must be given")
+    return tuple(ref for ref in (("external_id", user), ("anonymous_id", anonymous)) if ref[1])
+
+
+def _previous(message: dict[str, Any]) -> str:
+    if not message.get("userId"):
+        raise Invalid("userId", "must be given")
+    previous = identifier(message.get("previousId"), "previousId")
+    if not previous:
+        raise Invalid("previousId", "must be given")
+    return previous
+
+
+def _occurred(message: dict[str, Any], reception: Reception) -> datetime:
+    told = moment(message.get("timestamp"), "timestamp")
+    if told is None:
+        return reception.received_at
+    shift = shift_of(message["sentAt"], reception.received_at) if "sentAt" in message else reception.shift
+    try:
+        return live(told + shift, reception.received_at, "timestamp", reception.past)
+    except OverflowError:
+        raise Invalid("timestamp", "is not a time of this world") from None
+
+
+def _identify(message: dict[str, Any], event: Draft, now: datetime) -> Told:
+    told = mapping(message.get("traits"), "traits")
+    context = mapping(message.get("context"), "context")
+    language = str(context.get("locale") or "")[:16]
+    refs = event.refs + traits.contacts(told)
+    # Only which traits were told: their values are the profile's, and are erased there.
+    names = orjson.dumps({"traits": sorted(told)}).decode() if told else "{}"
+    return Told(
+        refs=refs,
+        events=(event._replace(refs=refs, properties=names),),
+        facts=traits.facts(told, language, now),
+    )
+
+
+def _track(message: dict[str, Any], event: Draft, now: datetime) -> Told:
+    name = text(message.get("event"), "event", 200)
+    if not name:
+        raise Invalid("event", "must be given")
+    properties = mapping(message.get("properties"), "properties")
+    event = event._replace(
+        name=name, kind=str(commerce.KINDS.get(name, Event.Kind.TRACK)), properties=_kept(properties, message)
+    )
+    return Told(refs=event.refs, events=commerce.events(event, properties))
+
+
+def _page(message: dict[str, Any], event: Draft, now: datetime) -> Told:
+    properties = mapping(message.get("properties"), "properties")
+    name = text(message.get("name") or message.get("category"), "name", 200)
+    return Told(refs=event.refs, events=(event._replace(name=name, properties=_kept(properties, message)),))
+
+
+def _group(message: dict[str, Any], event: Draft, now: datetime) -> Told:
+    group = identifier(message.get("groupId"), "groupId")
+    if not group:
+        raise Invalid("groupId", "must be given")
+    kept = _kept(mapping(message.get("traits"), "traits"), message)
+    return Told(refs=event.refs, events=(event._replace(name=group[:200], properties=kept),))
+
+
+def _kept(properties: dict[str, Any], message: dict[str, Any]) -> str:
+    """Return properties and where the visit came from; of the context, which holds addresses of machines, no more."""
+    context = mapping(message.get("context"), "context")
+    origin = {key: context[key] for key in ("campaign", "page", "referrer") if context.get(key)}
+    kept = {key: value for key, value in properties.items() if key != "products"}
+    return orjson.dumps(kept | ({"context": origin} if origin else {})).decode()
+
+
+READERS = {"identify": _identify, "track": _track, "page": _page, "screen": _page, "group": _group}
