@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlengine import datasets
 from mlengine.backtest import MODEL, finite
-from mlengine.columns import SCORE, USER
+from mlengine.columns import CLUSTER, SCORE, USER
 from mlengine.evaluation import answers_of
 from mlengine.models import Metric, ModelVersion, PredictionRun
 from mlengine.specs import SPECS, Spec, Watched
@@ -52,13 +52,14 @@ def measure_drift(run: PredictionRun, spec: Spec) -> list[Metric]:
     from mlengine.metrics.drift import drift  # noqa: PLC0415 (web processes ask for health, which needs no science)
 
     found: dict[str, float] = {}
-    if isinstance(spec.verbs, Watched):
+    if spec.answers == "score" and isinstance(spec.verbs, Watched):
         log = datasets.log(until=run.cutoff)
-        then, now = (spec.verbs.features(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
+        then, now = (spec.verbs.people(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
         found |= drift(_numbers(then), _numbers(now))
     first = run.version.runs.finished().order_by("cutoff", "pk").first()
-    if spec.answers == "score" and first and first.pk != run.pk:
-        found |= drift(_numbers(answers_of(first, spec), SCORE), _numbers(answers_of(run, spec), SCORE))
+    if first and first.pk != run.pk:
+        answer = CLUSTER if spec.answers == "cluster" else SCORE
+        found |= drift(_numbers(answers_of(first, spec), answer), _numbers(answers_of(run, spec), answer))
     rows = [
         Metric(version=run.version, kind=Metric.Kind.DRIFT, subject=name[:64], name=PSI, value=value, cutoff=run.cutoff)
         for name, value in found.items()
