@@ -35,15 +35,22 @@ def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cuto
         There is no such spec.
     """
     asked = SPECS[spec]
-    parameters = {"spec": asked.name, "cutoff": cutoff.isoformat() if cutoff else None}
-    waiting = JobRun.objects.active().filter(kind=kind, parameters=parameters).first()
+    waiting = JobRun.objects.active().filter(kind=kind, parameters=_parameters(asked, cutoff)).first()
     if waiting:
         return waiting
-    job = JobRun.objects.create(
-        kind=kind, title=TITLES[kind].format(asked.title), parameters=parameters, requested_by=by, created_at=now
-    )
+    job = recorded(kind, asked, cutoff=cutoff, now=now, by=by)
     ring(job)
     return job
+
+
+def recorded(kind: str, spec: Spec, *, cutoff: datetime | None, now: datetime, by: User | None = None) -> JobRun:
+    """Return a new job that nobody was rung for: the caller does it, while a person at the admin can watch or cancel."""
+    title, parameters = TITLES[kind].format(spec.title), _parameters(spec, cutoff)
+    return JobRun.objects.create(kind=kind, title=title, parameters=parameters, requested_by=by, created_at=now)
+
+
+def _parameters(spec: Spec, cutoff: datetime | None) -> dict[str, Any]:
+    return {"spec": spec.name, "cutoff": cutoff.isoformat() if cutoff else None}
 
 
 def ring(job: JobRun) -> None:

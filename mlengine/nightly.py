@@ -31,12 +31,12 @@ def run(job: JobRun, clock: Clock) -> bool:
 def _for_spec(spec: Spec, end: datetime, now: datetime, clock: Clock, progress: Progress) -> Any:
     with progress.step(f"train and predict: {spec.name}"):
         if training.due(spec, end):
-            training.run(_job(jobs.TRAIN, spec, end, now), clock)
+            training.run(jobs.recorded(jobs.TRAIN, spec, cutoff=end, now=now), clock)
         champion = ModelVersion.objects.champion(spec.name)
         if champion and not PredictionRun.objects.finished().filter(version=champion, cutoff=end).exists():
-            prediction.run(_job(jobs.PREDICT, spec, end, now), clock)
+            prediction.run(jobs.recorded(jobs.PREDICT, spec, cutoff=end, now=now), clock)
     with progress.step(f"judge and watch: {spec.name}"):
-        judging = _job(jobs.JUDGE, spec, end, now)
+        judging = jobs.recorded(jobs.JUDGE, spec, cutoff=end, now=now)
         carry_out(judging, clock, lambda _: _judge(spec, now))
     return judging.result
 
@@ -46,10 +46,3 @@ def _judge(spec: Spec, now: datetime) -> dict[str, Any]:
     latest = PredictionRun.objects.latest_finished(spec.name)
     drifts = monitoring.measure_drift(latest, spec) if latest else []
     return {"judged": len(judged), "drifts": len(drifts)}
-
-
-def _job(kind: str, spec: Spec, cutoff: datetime, now: datetime) -> JobRun:
-    parameters = {"spec": spec.name, "cutoff": cutoff.isoformat()}
-    return JobRun.objects.create(
-        kind=kind, title=jobs.TITLES[kind].format(spec.title), parameters=parameters, created_at=now
-    )

@@ -39,12 +39,6 @@ def asked(options: Mapping[str, Any]) -> list[str]:
 
 def made_here(kind: str, spec: str, options: Mapping[str, Any]) -> JobRun:
     """Return a job that this process will do itself, so that a person at the admin can watch or cancel it."""
-    from mlengine.jobs import TITLES  # noqa: PLC0415
+    from mlengine.jobs import recorded  # noqa: PLC0415
 
-    cutoff = options["cutoff"]
-    return JobRun.objects.create(
-        kind=kind,
-        title=TITLES[kind].format(SPECS[spec].title),
-        parameters={"spec": spec, "cutoff": cutoff.isoformat() if cutoff else None},
-        created_at=timezone.now(),
-    )
+    return recorded(kind, SPECS[spec], cutoff=options["cutoff"], now=timezone.now())

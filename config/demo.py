@@ -1,0 +1,113 @@
+"""The loop once around, on real data: load, learn, predict, and say how good it is.
+
+Each step looks first at what is there, so running the demo twice changes nothing. "Now" is the end of the data.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from secrets import token_urlsafe
+from time import monotonic
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from crm import complete_journey, lake
+from crm.roles import create_groups
+from mlengine import datasets, jobs, monitoring, prediction, training
+from mlengine.models import ModelVersion, PredictionRun, Score
+from mlengine.specs import SPECS
+
+ADMIN = "admin"
+AT_RISK = 5
+
+
+class DemoFailed(RuntimeError):
+    """A step of the demo did not work; the message is its job's error."""
+
+
+@dataclass(kw_only=True)
+class Demo:
+    """What the demo did, and how long each step took (seconds)."""
+
+    say: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    loaded: list[complete_journey.Loaded] = field(default_factory=list)
+    versions: list[ModelVersion] = field(default_factory=list)
+    password: str = ""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Announce a step and time it."""
+        self.say(name)
+        began = monotonic()
+        yield
+        self.seconds[name] = monotonic() - began
+
+
+def run(now: datetime, say: Callable[[str], None]) -> Demo:
+    """Load the sample, train and predict every spec, and make an admin user.
+
+    Raises
+    ------
+    DemoFailed
+        Training or predicting failed, with the reason.
+    """
+    demo = Demo(say=say)
+    with demo.step("load Complete Journey"):
+        demo.loaded = complete_journey.load(now)
+    with demo.step("export the lake"):
+        lake.export(now, patience=jobs.PATIENCE)
+    end = datasets.known_until(now)
+    if end is None:
+        raise DemoFailed("The log is empty after loading.")
+    for spec in SPECS:
+        with demo.step(f"train {spec}"):
+            demo.versions.append(_trained(spec, end, now))
+        with demo.step(f"predict {spec}"):
+            _predicted(spec, end, now)
+    with demo.step("measure drift"):
+        for spec in SPECS.values():
+            if latest := PredictionRun.objects.latest_finished(spec.name):
+                monitoring.measure_drift(latest, spec)
+    demo.password = make_admin()
+    return demo
+
+
+def make_admin() -> str:
+    """Create the groups and the user ``admin``; return its new password, or nothing if the user was there."""
+    create_groups()
+    if User.objects.filter(username=ADMIN).exists():
+        return ""
+    password = token_urlsafe(12)
+    user = User.objects.create_superuser(ADMIN, password=password)
+    user.groups.add(Group.objects.get(name="Admin"))
+    return password
+
+
+def most_at_risk(spec: str = "churn") -> list[Score]:
+    """Return the highest scores of the latest run, with profiles and reasons."""
+    latest = PredictionRun.objects.latest_finished(spec)
+    if latest is None:
+        return []
+    return list(Score.objects.filter(run=latest).select_related("profile").order_by("-value")[:AT_RISK])
+
+
+def _trained(spec: str, cutoff: datetime, now: datetime) -> ModelVersion:
+    there = ModelVersion.objects.filter(spec=spec, cutoff=cutoff).order_by("-number").first()
+    if there:
+        return there
+    job = jobs.recorded(jobs.TRAIN, SPECS[spec], cutoff=cutoff, now=now)
+    if not training.run(job, timezone.now):
+        raise DemoFailed(job.error)
+    return ModelVersion.objects.get(pk=job.result["version"])
+
+
+def _predicted(spec: str, cutoff: datetime, now: datetime) -> None:
+    champion = ModelVersion.objects.champion(spec)
+    if champion is None or PredictionRun.objects.finished().filter(version=champion, cutoff=cutoff).exists():
+        return
+    job = jobs.recorded(jobs.PREDICT, SPECS[spec], cutoff=cutoff, now=now)
+    if not prediction.run(job, timezone.now):
+        raise DemoFailed(job.error)
