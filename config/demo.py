@@ -68,9 +68,9 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
         with demo.step(f"predict {spec}"):
             _predicted(spec, end, now)
     with demo.step("measure drift"):
-        for spec in SPECS.values():
-            if latest := PredictionRun.objects.latest_finished(spec.name):
-                monitoring.measure_drift(latest, spec)
+        for asked in SPECS.values():
+            if latest := PredictionRun.objects.latest_finished(asked.name):
+                monitoring.measure_drift(latest, asked)
     demo.password = make_admin()
     return demo
 

@@ -44,7 +44,7 @@ def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cuto
 
 
 def recorded(kind: str, spec: Spec, *, cutoff: datetime | None, now: datetime, by: User | None = None) -> JobRun:
-    """Return a new job that nobody was rung for: the caller does it, while a person at the admin can watch or cancel."""
+    """Return a new job that nobody was rung for: the caller does it, while a person can watch or cancel it."""
     title, parameters = TITLES[kind].format(spec.title), _parameters(spec, cutoff)
     return JobRun.objects.create(kind=kind, title=title, parameters=parameters, requested_by=by, created_at=now)
 
