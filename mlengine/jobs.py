@@ -75,7 +75,7 @@ def carry_out_for_spec(
         cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now)
         if cutoff is None:
             raise Refused(f"{spec.title}: there are no events yet.")
-        return verb(spec, cutoff, now, progress) | {"seconds": progress.seconds}
+        return verb(spec, cutoff, now, progress) | {"seconds": list(progress.seconds.items())}
 
     return carry_out(job, clock, work)
 

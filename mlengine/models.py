@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Item, JobRun, Profile
@@ -129,7 +130,7 @@ class PredictionRun(models.Model):
         indexes = [models.Index(fields=["spec", "-cutoff"], name="mlengine_latest_run")]
 
     def __str__(self) -> str:
-        return f"{self.spec} {self.cutoff:%Y-%m-%d}"
+        return f"{self.spec} {timezone.localtime(self.cutoff):%Y-%m-%d}"
 
 
 class Answer(models.Model):

@@ -23,7 +23,12 @@ def run(job: JobRun, clock: Clock) -> bool:
         done = {spec.name: _for_spec(spec, end, now, clock, progress) for spec in SPECS.values()} if end else {}
         with progress.step("compact the lake"):
             erased = lake.compact(now)
-        return {"exported": exported.rows, "left_the_lake": erased, "models": done, "seconds": progress.seconds}
+        return {
+            "exported": exported.rows,
+            "left_the_lake": erased,
+            "models": done,
+            "seconds": list(progress.seconds.items()),
+        }
 
     return carry_out(job, clock, work)
 

@@ -1,6 +1,6 @@
 """What the commands print: a model's figures with its rivals beside, the seconds of each step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlengine.backtest import MODEL
 from mlengine.models import ModelVersion
@@ -19,10 +19,10 @@ def lines_of(version: ModelVersion) -> Iterator[str]:
     yield f"  {version.decision}"
 
 
-def line_of(seconds: Mapping[str, float]) -> str:
-    """Return the seconds of each step in one line, and their sum."""
-    steps = ", ".join(f"{step} {took:.1f}" for step, took in seconds.items())
-    return f"  {sum(seconds.values()):.1f} s: {steps}"
+def line_of(seconds: Sequence[tuple[str, float]]) -> str:
+    """Return the seconds of each step in one line, after their sum."""
+    steps = ", ".join(f"{step} {took:.1f}" for step, took in seconds)
+    return f"  {sum(took for _, took in seconds):.1f} s: {steps}"
 
 
 def _number(value: float | None) -> str:

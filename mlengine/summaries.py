@@ -6,6 +6,7 @@ import narwhals as nw
 import numpy as np
 from django.db import connection
 from django.db.models import Count
+from django.utils import timezone
 
 from mlengine.columns import ITEM, SCORE, USER
 from mlengine.models import ClusterMember, PredictionRun
@@ -69,4 +70,4 @@ def _moved(query: str, run: PredictionRun, previous: PredictionRun | None, **val
     with connection.cursor() as cursor:
         cursor.execute(query, {"former": previous.pk, "latter": run.pk, **values})
         moved = [list(row) for row in cursor.fetchall()]
-    return {"previous": previous.pk, "since": f"{previous.cutoff:%Y-%m-%d}", "moved": moved}
+    return {"previous": previous.pk, "since": f"{timezone.localtime(previous.cutoff):%Y-%m-%d}", "moved": moved}

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         now = timezone.now()
         for name in asked(options):
             for run in evaluation.evaluate(SPECS[name], now=now):
-                self.stdout.write(f"{run.version} at {run.cutoff:%Y-%m-%d}: judged")
+                self.stdout.write(f"{run.version} at {timezone.localtime(run.cutoff):%Y-%m-%d}: judged")
             latest = PredictionRun.objects.latest_finished(name)
             if latest:
                 monitoring.measure_drift(latest, SPECS[name])

@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 failed.append(f"{spec}: {job.error}")
                 continue
             made = PredictionRun.objects.select_related("version").get(pk=job.result["run"])
-            self.stdout.write(f"{made.version} at {made.cutoff:%Y-%m-%d}: {made.rows:,} answers")
+            self.stdout.write(f"{made.version} at {timezone.localtime(made.cutoff):%Y-%m-%d}: {made.rows:,} answers")
             self.stdout.write(line_of(job.result["seconds"]))
         if failed:
             raise CommandError("\n".join(failed))
