@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import narwhals as nw
 
 from mlengine.columns import OCCURRED_AT, USER, Log
-from mlengine.specs import Details, Measure, NotEnoughData, Spec, Task
+from mlengine.specs import Judged, Measure, NotEnoughData, Spec, Task
 from mlengine.splits import cutoffs_before
 from mlengine.work import Progress
 
@@ -92,14 +92,20 @@ def run(tasks: Mapping[str, Task], log: Log, at: Sequence[datetime], progress: P
             with progress.step(f"backtest {cutoff:%Y-%m-%d}: {subject}", of=f"backtest {subject}"):
                 answers = task.predict(task.fit(log, cutoff), log, cutoff)
                 measures[subject][cutoff] = task.evaluate(answers, log, cutoff)
-            if subject == MODEL and cutoff == at[-1] and isinstance(task, Details):
-                details = task.details(answers, log, cutoff)
+            if subject == MODEL and cutoff == at[-1] and isinstance(task, Judged):
+                details = {"calibration": _calibration(task, answers, log, cutoff)}
     return Backtest(measures=measures, details=details)
 
 
 def finite(value: Any) -> float | None:
     """Return a number that JSON and a chart can show, None for NaN and infinities."""
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _calibration(task: Judged, answers: nw.DataFrame[Any], log: Log, cutoff: datetime) -> list[dict[str, float]]:
+    from mlengine.metrics.calibration import calibration_curve  # noqa: PLC0415 (web processes may load this module)
+
+    return [asdict(each) for each in calibration_curve(*task.outcomes(answers, log, cutoff))]
 
 
 def _days_for(spec: Spec) -> int:

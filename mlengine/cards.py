@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from mlengine.backtest import MODEL, Backtest, Extent
-from mlengine.specs import Model, Spec, Tells
+from mlengine.specs import Group, Groups, Model, Spec, Tells, Weighs
 
 LIBRARIES = ("lightgbm", "narwhals", "numpy", "polars", "scikit-learn", "scipy", "torch")
 
@@ -18,8 +18,8 @@ def model_card(
 ) -> dict[str, Any]:
     """Return the card of a model as JSON has it.
 
-    ``model`` holds what the estimator tells of itself (``model.card()``: features, importances, parameters), and
-    ``details`` what the task tells of its last backtest (``task.details``: a calibration curve).
+    ``facts`` are what the estimator tells of itself, ``importances`` how much each of its columns weighs, and
+    ``details`` what the last backtest showed (a calibration curve).
     """
     at = sorted(judged.measures[MODEL])
     card = {
@@ -37,11 +37,17 @@ def model_card(
             "means": judged.table(),
         },
         "details": judged.details,
-        "model": model.card() if isinstance(model, Tells) else {},
+        "facts": model.facts if isinstance(model, Tells) else {},
+        "importances": model.importances() if isinstance(model, Weighs) else {},
+        "segments": [_told(each) for each in model.segments] if isinstance(model, Groups) else [],
         "libraries": libraries(),
         "seconds": list(seconds.items()),  # pairs: jsonb keeps no order
     }
     return dict(as_json(card))
+
+
+def _told(group: Group) -> dict[str, Any]:
+    return {"code": group.code, "name": group.name, "description": group.description}
 
 
 def recipe(spec: Spec) -> dict[str, Any]:

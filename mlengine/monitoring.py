@@ -52,9 +52,9 @@ def measure_drift(run: PredictionRun, spec: Spec) -> list[Metric]:
     from mlengine.metrics.drift import drift  # noqa: PLC0415 (web processes ask for health, which needs no science)
 
     found: dict[str, float] = {}
-    if isinstance(spec.verbs, Watched):
+    if spec.answers == "score" and isinstance(spec.verbs, Watched):
         log = datasets.log(until=run.cutoff)
-        then, now = (spec.verbs.features(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
+        then, now = (spec.verbs.people(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
         found |= drift(_numbers(then), _numbers(now))
     first = run.version.runs.finished().order_by("cutoff", "pk").first()
     if first and first.pk != run.pk:

@@ -97,7 +97,7 @@ def _write(
             made.rows = answers.write_recommendations(made, found)
             made.summary = summaries.of_recommendations(found)
         case "cluster" if isinstance(model, Groups):
-            keys = clusters.rows_for(made.version, model, found, previous, now)
+            keys = clusters.rows_for(spec, model, now)
             made.rows = answers.write_members(made, found, keys)
             made.summary = summaries.of_members(made, previous)
         case unknown:
@@ -110,7 +110,7 @@ def _reasons(spec: Spec, model: Model, log: Log, wall: datetime, found: nw.DataF
     if not isinstance(task, Explains) or not len(found):
         return {}
     highest = np.argsort(-found[SCORE].to_numpy(), kind="stable")[:EXPLAINED]
-    return dict(task.reasons(model, log, wall, found[USER].to_numpy()[highest].tolist()))
+    return dict(task.explain(model, log, wall, found[USER].to_numpy()[highest].tolist()))
 
 
 def explain(run: PredictionRun, profiles: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -120,7 +120,7 @@ def explain(run: PredictionRun, profiles: Sequence[int]) -> dict[int, list[dict[
     task = SPECS[run.spec].verbs
     if missing and isinstance(task, Explains):
         log = datasets.log(until=run.cutoff)
-        made = task.reasons(_loaded(run.version.pk), log, datasets.wall_clock(run.cutoff), missing)
+        made = task.explain(_loaded(run.version.pk), log, datasets.wall_clock(run.cutoff), missing)
         for profile in missing:
             scores[profile].reasons = answers.stored(made.get(profile, []))
             Score.objects.filter(run=run, profile=profile).update(reasons=scores[profile].reasons)

@@ -55,25 +55,62 @@ class Task(Protocol):
     def load(self, directory: Path) -> Model: ...
 
 
+# -- what a model or task may offer besides; the shell asks by isinstance, and does without -------------------------------
+
+
 @runtime_checkable
 class Tells(Protocol):
-    """A model that describes itself for its card: ``features``, ``importances`` (by feature), ``parameters``, ..."""
+    """A model that knows facts about itself for its card (cutoffs learned from, rows, what was chosen)."""
 
-    def card(self) -> Mapping[str, Any]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
 
 
 @runtime_checkable
-class Details(Protocol):
-    """A task that tells more of its answers than measures: a ``calibration`` curve, as lists of numbers."""
+class Weighs(Protocol):
+    """A model that knows how much each of its columns weighs."""
 
-    def details(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Any]: ...
+    def importances(self) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A model whose codes can go on meaning what they meant in the version before."""
+
+    def following(self, previous: Any) -> Any: ...
+
+
+class Group(Protocol):
+    """One group of people: its code, and what to call it by language."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def name(self) -> Mapping[str, str]: ...
+    @property
+    def description(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """A model that answers with groups of people, and can name them."""
+
+    @property
+    def segments(self) -> Sequence[Group]: ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A task whose answers can be laid beside what people did (1 or 0), for a calibration curve."""
+
+    def outcomes(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> tuple[Any, Any]: ...
 
 
 @runtime_checkable
 class Explains(Protocol):
     """A task that gives up to three reasons for a person's score, the weightiest first."""
 
-    def reasons(
+    def explain(
         self, model: Any, log: Log, cutoff: datetime, users: Sequence[int]
     ) -> Mapping[int, Sequence[Reason]]: ...
 
@@ -82,20 +119,7 @@ class Explains(Protocol):
 class Watched(Protocol):
     """A task whose inputs can be watched for drift: one row a person answered for, ``user`` and numbers."""
 
-    def features(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
-
-
-@runtime_checkable
-class Groups(Protocol):
-    """A model that answers with clusters: ``name`` and ``description`` of each code, both by language.
-
-    ``fixed`` codes mean the same in every version (named quantile segments); others are matched to the codes of the
-    version before by the people that they share.
-    """
-
-    fixed: bool
-
-    def clusters(self) -> Mapping[int, Mapping[str, Mapping[str, str]]]: ...
+    def people(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from mlengine import backtest, datasets, jobs, registry
 from mlengine.backtest import MODEL, Backtest, finite
 from mlengine.cards import model_card, recipe
 from mlengine.models import Metric, ModelVersion
-from mlengine.specs import Model, Spec, Task
+from mlengine.specs import Follows, Model, Spec, Task
 from mlengine.work import Clock, Progress
 
 RETRAIN_AFTER = timedelta(days=7)
@@ -59,7 +59,7 @@ def train(spec: Spec, *, cutoff: datetime, now: datetime, progress: Progress) ->
         progress.expect(len(tasks) * len(at) + 4)
         judged = backtest.run(tasks, log, at, progress)
         with progress.step("learn from everything"):
-            model = spec.verbs.fit(log, wall)
+            model = _following(spec.verbs.fit(log, wall), spec, champion)
         with progress.step("keep and decide"):
             card = model_card(spec, extent=extent, until=wall, judged=judged, model=model, seconds=progress.seconds)
             return _keep(spec, model, judged, card, cutoff=cutoff, now=now, job=progress.job)
@@ -85,6 +85,17 @@ def _earlier_recipe(spec: Spec, champion: ModelVersion | None) -> dict[str, Task
         return {f"champion v{champion.number}": former.verbs}
     except (ImportError, AttributeError, TypeError):  # code that this release no longer has cannot compete
         return {}
+
+
+def _following(model: Model, spec: Spec, champion: ModelVersion | None) -> Model:
+    """Return the model with the codes of the champion's groups, so that a segment goes on meaning the same people."""
+    if champion is None or not isinstance(model, Follows):
+        return model
+    try:
+        followed: Model = model.following(registry.load(champion, spec))
+    except registry.ArtifactError:  # a champion whose files are lost cannot be followed, but must be replaceable
+        return model
+    return followed
 
 
 def _keep(
