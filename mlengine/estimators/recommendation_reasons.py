@@ -1,0 +1,66 @@
+"""Why an item is recommended: the code and numbers that are stored, and the sentence they become when read.
+
+Pure and light, since web processes read it. An item in a sentence is stored by its id; who reads puts its title there.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Sentence(NamedTuple):
+    en: str
+    zh: str
+
+
+SENTENCES: Final[dict[str, Sentence]] = {
+    "due_again": Sentence(
+        "Bought {times} times, about every {gap} days; the last time was {days} days ago",
+        "买过 {times} 次，约每 {gap} 天一次；上次是 {days} 天前",
+    ),
+    "bought_before": Sentence("Bought {times} times, last {days} days ago", "买过 {times} 次，上次是 {days} 天前"),
+    "bought_once": Sentence("Bought once, {days} days ago", "买过 1 次，在 {days} 天前"),
+    "goes_with": Sentence(
+        "Goes with {item} that they buy: {people} people bought both",
+        "与其购买的 {item} 相配：{people} 人两者都买过",
+    ),
+    "popular": Sentence("Bought by {people} people in the last four weeks", "近四周有 {people} 人购买"),
+    "popular_in_segment": Sentence(
+        "No purchases known yet; popular among people {segment}", "尚无购买记录；受 {segment} 的人欢迎"
+    ),
+    "popular_for_new": Sentence(
+        "No purchases known yet; bought by {people} people in the last four weeks",
+        "尚无购买记录；近四周有 {people} 人购买",
+    ),
+}
+
+SEGMENTS: Final[dict[str, Sentence]] = {
+    "age_band": Sentence("aged {value}", "{value} 岁"),
+    "gender": Sentence("of gender {value}", "性别为{value}"),
+    "province": Sentence("in {value}", "{value}"),
+    "city": Sentence("in {value}", "{value}"),
+}
+_OTHER_SEGMENT: Final = Sentence("with {attribute} {value}", "{attribute} 为 {value}")
+
+
+def say(code: str, values: Mapping[str, object], language: str = "en") -> str:
+    """Return the sentence of a stored reason, in Simplified Chinese for languages that begin with ``zh``.
+
+    Examples
+    --------
+    >>> say("bought_before", {"times": 5, "days": 12})
+    'Bought 5 times, last 12 days ago'
+    >>> say("popular_in_segment", {"attribute": "age_band", "value": "35-44"})
+    'No purchases known yet; popular among people aged 35-44'
+    >>> say("goes_with", {"item": "豆浆", "people": 31}, "zh-hans")
+    '与其购买的 豆浆 相配：31 人两者都买过'
+    """
+    told = {**values}
+    if "attribute" in told:
+        attribute = str(told["attribute"])
+        name = _in_language(SEGMENTS.get(attribute, _OTHER_SEGMENT), language)
+        told["segment"] = name.format(attribute=attribute.replace("_", " "), value=told["value"])
+    return _in_language(SENTENCES[code], language).format(**told)
+
+
+def _in_language(sentence: Sentence, language: str) -> str:
+    return sentence.zh if language.startswith("zh") else sentence.en

@@ -1,0 +1,197 @@
+"""Recommendations: which items each person will want within the horizon, with the reason for each."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from mlengine.columns import ITEM, KIND, OCCURRED_AT, PURCHASE, RANK, REASON, SCORE, USER, Log
+from mlengine.estimators.blend import Blend
+from mlengine.estimators.collaborative import ALSRecommender, EaseRecommender, ItemKNNRecommender
+from mlengine.estimators.own_history import OwnHistory
+from mlengine.estimators.popular import Popular, PopularInSegment
+from mlengine.estimators.recommendation_causes import Causes
+from mlengine.estimators.recommender import Lists, Recommender, recommend
+from mlengine.interactions import Interactions, Ints, Matrix, interactions
+from mlengine.metrics import ranking
+from mlengine.specs import Measure, NotEnoughData
+
+RECOMMENDERS: Final[dict[str, type[Recommender]]] = {
+    "popular": Popular,
+    "own_history": OwnHistory,
+    "item_knn": ItemKNNRecommender,
+    "ease": EaseRecommender,
+    "als": ALSRecommender,
+    "blend": Blend,
+}
+_DAY = timedelta(days=1)
+
+
+class Recommendations:
+    """The items people will buy within the horizon, best first, out of all that is bought and available.
+
+    Parameters
+    ----------
+    horizon : timedelta
+        How far ahead an item must be bought to count as wanted.
+    activity_window : timedelta
+        Only people who bought within it before the cutoff are judged; everybody gets recommendations.
+    k : int
+        How many each person gets.
+    recommender : str
+        A key of ``RECOMMENDERS``.
+    new_only : bool
+        Leave out what a person already bought. Off by default, since groceries repeat.
+    segment_by : tuple of str
+        Coarse attributes; people without purchases get what is popular where the first known one is the same.
+    min_people, min_purchases : int
+        What it takes to learn at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        horizon: timedelta,
+        activity_window: timedelta,
+        k: int = 20,
+        recommender: str = "blend",
+        new_only: bool = False,
+        segment_by: tuple[str, ...] = ("age_band", "province"),
+        min_people: int = 50,
+        min_purchases: int = 1000,
+    ) -> None:
+        self.horizon = horizon
+        self.activity_window = activity_window
+        self.k = k
+        self.recommender = recommender
+        self.new_only = new_only
+        self.segment_by = segment_by
+        self.min_people = min_people
+        self.min_purchases = min_purchases
+
+    def fit(self, log: Log, cutoff: datetime) -> Recommender:
+        """Learn from what was bought before the cutoff.
+
+        Raises
+        ------
+        NotEnoughData
+            Too few people, items or purchases, or too short a history for the recommender.
+        """
+        known = self._interactions(log, cutoff)
+        self._refuse_too_little(known)
+        made = RECOMMENDERS[self.recommender]
+        parameters = {"horizon": self.horizon / _DAY} if made is Blend else {}
+        return made(**parameters).fit(known)
+
+    def predict(self, model: Recommender, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return user, item, rank (from 1), score and reason (JSON of code and values) for all known profiles."""
+        known = self._interactions(log, cutoff)
+        segments = PopularInSegment(known)
+        warm, cold = np.flatnonzero(~known.cold), np.flatnonzero(known.cold)
+        lists = [
+            recommend(scorer, known, people, self.k, new_only=self.new_only)
+            for scorer, people in ((model.scorer(known), warm), (segments, cold))
+            if len(people)
+        ]
+        causes = Causes(known, segments)
+        frame = pl.concat([_frame(known, part, causes) for part in lists]).sort(USER, RANK)
+        return nw.from_native(frame, eager_only=True)
+
+    def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
+        """Judge the first ten of each list by what was bought from the cutoff to the horizon; see `ranking`.
+
+        Judged are people who bought within the activity window and bought something of the catalogue afterwards; the
+        catalogue is every item bought before the cutoff.
+        """
+        known = self._interactions(log, cutoff)
+        wanted = _bought_after(log, cutoff, cutoff + self.horizon, known)
+        if self.new_only:
+            wanted = sparse.csr_array(wanted - wanted.multiply(known.bought))
+            wanted.eliminate_zeros()
+        active = np.diff(known.within(self.activity_window / _DAY).indptr) > 0
+        people = np.flatnonzero(active & (np.diff(wanted.indptr) > 0))
+        if not len(people):
+            raise NotEnoughData(f"Nobody bought anything known within {self.horizon} from {cutoff:%Y-%m-%d} on.")
+        return _judged(_lists(predictions, known)[people], wanted[people], known)
+
+    def baselines(self) -> Mapping[str, "Recommendations"]:
+        """Return what a champion must beat: popular items, and each person's own history."""
+        return {name: self.with_recommender(name) for name in ("popular", "own_history")}
+
+    def with_recommender(self, name: str) -> "Recommendations":
+        """Return the same question answered by another recommender."""
+        return Recommendations(**{**vars(self), "recommender": name})
+
+    def load(self, directory: Path) -> Recommender:
+        return RECOMMENDERS[self.recommender].load(directory)
+
+    def _interactions(self, log: Log, cutoff: datetime) -> Interactions:
+        return interactions(log, cutoff, segment_by=self.segment_by)
+
+    def _refuse_too_little(self, known: Interactions) -> None:
+        there = {
+            "people who bought": (int((~known.cold).sum()), self.min_people),
+            "items bought": (known.shape[1], self.k),
+            "purchases": (len(known.age), self.min_purchases),
+        }
+        missing = [f"{least} {what} (there are {n})" for what, (n, least) in there.items() if n < least]
+        if missing:
+            raise NotEnoughData(f"Recommendations need at least {', '.join(missing)}.")
+
+
+def _frame(known: Interactions, lists: Lists, causes: Causes) -> pl.DataFrame:
+    row, rank = np.nonzero(lists.items >= 0)
+    reasons = [json.dumps({"code": code, "values": values}) for person in causes.of(lists) for code, values in person]
+    return pl.DataFrame(
+        {
+            USER: known.users[lists.users[row]],
+            ITEM: known.items[lists.items[row, rank]],
+            RANK: rank + 1,
+            SCORE: lists.scores[row, rank],
+            REASON: reasons,
+        },
+        schema={USER: pl.Int64, ITEM: pl.Int64, RANK: pl.Int64, SCORE: pl.Float64, REASON: pl.String},
+    )
+
+
+def _lists(predictions: nw.DataFrame[Any], known: Interactions, k: int = 10) -> Ints:
+    """Return people × ranks of item columns, −1 where nothing, or nothing of the catalogue, is recommended."""
+    first = predictions.filter(nw.col(RANK) <= k)
+    user, item, rank = (first[name].to_numpy() for name in (USER, ITEM, RANK))
+    there = np.isin(user, known.users) & np.isin(item, known.items)
+    lists = np.full((known.shape[0], k), -1, dtype=np.int64)
+    rows, columns = np.searchsorted(known.users, user[there]), np.searchsorted(known.items, item[there])
+    lists[rows, rank[there] - 1] = columns
+    return lists
+
+
+def _bought_after(log: Log, start: datetime, end: datetime, known: Interactions) -> Matrix:
+    """Return people × items, 1 where a known item was bought from ``start`` up to before ``end``."""
+    at = nw.col(OCCURRED_AT)
+    wanted = log.events.filter((nw.col(KIND) == PURCHASE) & (at >= start) & (at < end)).select(USER, ITEM).unique()
+    found: pl.DataFrame = wanted.collect("polars").to_native()
+    there = found.drop_nulls().filter(
+        pl.col(USER).is_in(known.users.tolist()) & pl.col(ITEM).is_in(known.items.tolist())
+    )
+    rows = np.searchsorted(known.users, there[USER].to_numpy())
+    columns = np.searchsorted(known.items, there[ITEM].to_numpy())
+    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=known.shape)
+
+
+def _judged(lists: Ints, wanted: Matrix, known: Interactions) -> dict[str, Measure]:
+    hit, n_wanted = ranking.hits(lists, wanted), np.diff(wanted.indptr)
+    people = int((~known.cold).sum())
+    per_person = {
+        "ndcg_at_10": ranking.ndcg(hit, n_wanted),
+        "recall_at_10": ranking.recall(hit, n_wanted),
+        "novelty": ranking.novelty(lists, known.buyers, people),
+        "popularity_share": ranking.popularity_share(lists, known.buyers),
+    }
+    found = {name: ranking.mean_with_interval(values) for name, values in per_person.items()}
+    return found | {"coverage": Measure(value=ranking.coverage(lists, known.shape[1]))}
