@@ -67,7 +67,7 @@ TEXTS: Final[dict[str, Text]] = {
         numbers={"percent": "absent_28"},
     ),
     "frequency": Text(
-        en="Shopped on {days} days in the last 13 weeks, {recent} of them in the last 4",
+        en="Shopping days in the last 13 weeks: {days}, of these in the last 4: {recent}",
         zh="近 13 周有 {days} 天购物，其中近 4 周 {recent} 天",
         numbers={"days": "shopping_days_91", "recent": "shopping_days_28"},
     ),
@@ -77,7 +77,7 @@ TEXTS: Final[dict[str, Text]] = {
         numbers={"value": "value_91", "recent": "value_28"},
     ),
     "trend": Text(
-        en="Shopped in {recent} of the last 4 weeks, in {weeks} of the last 13",
+        en="Weeks with a purchase: {recent} of the last 4, {weeks} of the last 13",
         zh="近 4 周中有 {recent} 周购物，近 13 周中有 {weeks} 周",
         numbers={"recent": "weeks_4", "weeks": "weeks_13"},
     ),
@@ -87,7 +87,7 @@ TEXTS: Final[dict[str, Text]] = {
         numbers={"days": "days_since_first_purchase"},
     ),
     "breadth": Text(
-        en="Bought {items} different items from {categories} categories in half a year",
+        en="In half a year, different items bought: {items}; categories: {categories}",
         zh="半年内购买了 {categories} 个品类的 {items} 种商品",
         numbers={"items": "items_182", "categories": "categories_182"},
     ),
@@ -97,8 +97,8 @@ TEXTS: Final[dict[str, Text]] = {
         numbers={"percent": "discount_share_182"},
     ),
     "campaigns": Text(
-        en="Chosen for {assigned} campaigns and redeemed {redeemed} coupons in the last 13 weeks",
-        zh="近 13 周参与 {assigned} 个活动，兑换 {redeemed} 张优惠券",
+        en="In the last 13 weeks, campaigns received: {assigned}; coupons redeemed: {redeemed}",
+        zh="近 13 周收到 {assigned} 个活动，兑换 {redeemed} 张优惠券",
         numbers={"assigned": "assigned_91", "redeemed": "redeemed_91"},
     ),
     "clock": Text(

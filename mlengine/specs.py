@@ -55,7 +55,7 @@ class Task(Protocol):
     def load(self, directory: Path) -> Model: ...
 
 
-# -- what a model or task may offer besides; the shell asks by isinstance, and does without -------------------------------
+# -- what a model or task may offer besides; the shell asks by isinstance, and does without --
 
 
 @runtime_checkable
@@ -149,4 +149,64 @@ class Spec:
         return made
 
 
-SPECS: dict[str, Spec] = {}
+_DAY = timedelta(days=1)
+
+_ALL: tuple[Spec, ...] = (
+    Spec(
+        name="churn",
+        title="Churn risk",
+        description="The probability that somebody who purchased in the last 90 days will not in the next 28.",
+        answers="score",
+        task="mlengine.estimators.churn.Churn",
+        horizon=28 * _DAY,
+        activity_window=90 * _DAY,
+        decided_by="roc_auc",
+        min_profiles=200,
+        min_events=5_000,
+        min_days=240,
+        parameters={
+            "kind": "purchase",
+            "history": 91 * _DAY,
+            "step": 14 * _DAY,
+            "most_cutoffs": 16,
+            "rounds": 200,
+            "learning_rate": 0.05,
+            "leaves": 6,
+            "min_in_leaf": 100,
+            "columns_share": 0.15,
+            "rows_share": 0.7,
+            "l2": 10.0,
+            "seeds": 3,
+            "calibration_folds": 4,
+        },
+    ),
+    Spec(
+        name="rfm",
+        title="RFM segments",
+        description="Eleven segments by how recently, how often and for how much people purchased in half a year.",
+        answers="cluster",
+        task="mlengine.estimators.rfm.Rfm",
+        horizon=28 * _DAY,
+        activity_window=182 * _DAY,
+        decided_by="value_explained",
+        min_profiles=50,
+        min_events=500,
+        min_days=182,
+    ),
+    Spec(
+        name="clusters",
+        title="Behaviour clusters",
+        description="People who purchase alike, grouped without names given beforehand, and what sets them apart.",
+        answers="cluster",
+        task="mlengine.estimators.clusters.Clusters",
+        horizon=28 * _DAY,
+        activity_window=182 * _DAY,
+        decided_by="behaviour_explained",
+        min_profiles=200,
+        min_events=5_000,
+        min_days=182,
+        parameters={"fewest": 4, "most": 8, "top_categories": 4, "least_stability": 0.7, "least_share": 0.03},
+    ),
+)
+
+SPECS: dict[str, Spec] = {spec.name: spec for spec in _ALL}

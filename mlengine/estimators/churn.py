@@ -167,7 +167,7 @@ class Churn(Question):
     l2: float = 10.0
     seeds: int = 3
     calibration_folds: int = 4
-    threads: int = 2
+    threads: int = 1  # trees this small spend more time waiting for each other's threads than growing
 
     families: ClassVar[tuple[str, ...]] = (
         "money", "rhythm", "trend", "categories", "discounts", "engagement", "clock",
