@@ -7,7 +7,6 @@ from drf_spectacular.openapi import AutoSchema
 
 from config.scopes import SCOPES
 
-
 ERRORS = {
     400: "A parameter or field is not valid.",
     401: "No token, or one that is not valid any longer.",

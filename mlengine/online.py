@@ -4,13 +4,14 @@ Nothing here loads Polars, scikit-learn or LightGBM. Somebody who has switched p
 whatever is still stored.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from crm.models import Item, Profile, ProfileAlias
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score
-from mlengine.specs import SPECS, Spec
+from mlengine.specs import SPECS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +38,13 @@ def person(profile: Profile) -> Profile:
 
 def latest_scores(profile: Profile) -> list[Score]:
     """Return the person's latest score of each model, with its run; in the order of ``SPECS``."""
-    kept = person(profile)
-    if not kept.personalisation:
-        return []
-    runs = _runs("score")
-    found = {score.run_id: score for score in Score.objects.filter(profile=kept, run__in=runs).select_related("run")}
-    return [found[run.pk] for run in runs if run.pk in found]
+    return scores_of(person(profile).pk)
+
+
+def scores_of(profile_id: int) -> list[Score]:
+    """Return the same for a profile that was not merged into another; one query."""
+    scores = Score.objects.filter(profile=profile_id, profile__personalisation=True, run__in=_latest_runs("score"))
+    return sorted(scores.select_related("run"), key=lambda score: _place(score.run))
 
 
 def score_history(profile: Profile, spec: str) -> list[Score]:
@@ -57,32 +59,50 @@ def score_history(profile: Profile, spec: str) -> list[Score]:
 
 def recommendations(profile: Profile, k: int, now: datetime, spec: str | None = None) -> list[Recommended]:
     """Return up to ``k`` items that are available now, best first; of the first recommending model if none is named."""
-    kept = person(profile)
-    runs = (
-        _runs("recommendation") if spec is None else list(filter(None, [PredictionRun.objects.latest_finished(spec)]))
-    )
-    if not kept.personalisation or not runs:
-        return []
-    run = runs[0]
-    rows = list(Recommendation.objects.filter(profile=kept, run=run).order_by("rank"))
+    run = recommending_run(spec)
+    return recommended_by(run, person(profile).pk, k, now) if run else []
+
+
+def recommending_run(spec: str | None = None) -> PredictionRun | None:
+    """Return the run that answers: the latest of a model or, where none is named, of the first that has one."""
+    wanted = PredictionRun.objects.filter(pk__in=_latest_runs("recommendation"))
+    found = wanted.filter(spec=spec) if spec else wanted
+    return min(found, key=_place, default=None)
+
+
+def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -> list[Recommended]:
+    """Return a run's items for a profile that was not merged into another; one query."""
     # Availability is asked again here: an item may have ended since the batch was made.
-    items = Item.objects.available(now).in_bulk([row.item_id for row in rows])
-    found = [row for row in rows if row.item_id in items][:k]
+    rows = Recommendation.objects.filter(profile=profile_id, profile__personalisation=True, run=run)
+    found = rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("rank")[:k]
     return [
-        Recommended(item=items[row.item_id], rank=rank, value=row.value, reason=row.reason, run=run)
+        Recommended(item=row.item, rank=rank, value=row.value, reason=row.reason, run=run)
         for rank, row in enumerate(found, start=1)
+    ]
+
+
+def popular(run: PredictionRun, k: int, now: datetime) -> list[Recommended]:
+    """Return the items that a run gave to most people: for whoever it gave none, new or not wanting to be profiled."""
+    people = dict(run.summary.get("top", []))
+    items = sorted(Item.objects.available(now).filter(pk__in=people), key=lambda item: (-people[item.pk], item.pk))
+    everybody = run.summary.get("people") or 1
+    return [
+        Recommended(item=item, rank=rank, value=people[item.pk] / everybody, reason={"code": "popular"}, run=run)
+        for rank, item in enumerate(items[:k], start=1)
     ]
 
 
 def clusters(profile: Profile) -> list[ClusterMember]:
     """Return the groups that the person belongs to, one of each model, with ``cluster`` and ``run``."""
-    kept = person(profile)
-    if not kept.personalisation:
-        return []
-    runs = _runs("cluster")
-    members = ClusterMember.objects.filter(profile=kept, run__in=runs).select_related("cluster", "run")
-    found = {member.run_id: member for member in members}
-    return [found[run.pk] for run in runs if run.pk in found]
+    return clusters_of(person(profile).pk)
+
+
+def clusters_of(profile_id: int) -> list[ClusterMember]:
+    """Return the same for a profile that was not merged into another; one query."""
+    members = ClusterMember.objects.filter(
+        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("cluster")
+    )
+    return sorted(members.select_related("cluster", "run"), key=lambda member: _place(member.run))
 
 
 def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
@@ -94,10 +114,12 @@ def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
     ]
 
 
-def _runs(answers: str) -> list[PredictionRun]:
-    """Return the run that readers use of each model that answers in this way."""
-    return _latest(spec for spec in SPECS.values() if spec.answers == answers)
+def _latest_runs(answers: str) -> QuerySet[PredictionRun]:
+    """Return the run that readers use of each model that answers in this way, as a subquery."""
+    specs = [spec.name for spec in SPECS.values() if spec.answers == answers]
+    latest = PredictionRun.objects.finished().filter(spec__in=specs).order_by("spec", "-cutoff", "-pk")
+    return latest.distinct("spec").values("pk")
 
 
-def _latest(specs: Iterable[Spec]) -> list[PredictionRun]:
-    return [run for run in (PredictionRun.objects.latest_finished(spec.name) for spec in specs) if run]
+def _place(run: PredictionRun) -> int:
+    return list(SPECS).index(run.spec)

@@ -1,10 +1,12 @@
 """Callers of the REST API and a small house for them to ask about, for tests."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
@@ -14,9 +16,24 @@ from crm import partitions
 from crm.models import Event, Identifier, Item, JobRun, Profile
 from crm.uuid7 import uuid7
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
+from mlengine.specs import SPECS, Spec
 from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def spec(name: str, answers: str) -> Spec:
+    """Return a spec whose science is never asked."""
+    enough = {"min_profiles": 1, "min_events": 1, "min_days": 1, "decided_by": "roc_auc"}
+    month = {"horizon": timedelta(days=28), "activity_window": timedelta(days=90)}
+    return Spec(name=name, title=name, description="", answers=answers, task="tests.none", **enough, **month)
+
+
+THREE_MODELS = {
+    "churn": spec("churn", "score"),
+    "recommendations": spec("recommendations", "recommendation"),
+    "rfm": spec("rfm", "cluster"),
+}
 
 
 def application(*scopes: str, name: str = "shop") -> Application:
@@ -58,6 +75,17 @@ def error(answer: Any) -> tuple[int, str, str | None]:
     assert set(body["error"]) == {"code", "message", "field"}
     assert body["error"]["message"]
     return answer.status_code, body["error"]["code"], body["error"]["field"]
+
+
+@pytest.fixture
+def three_models() -> Iterator[None]:
+    """The three models of the house, whatever models the project has."""
+    kept = dict(SPECS)
+    SPECS.clear()
+    SPECS.update(THREE_MODELS)
+    yield
+    SPECS.clear()
+    SPECS.update(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

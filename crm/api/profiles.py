@@ -34,6 +34,7 @@ class ProfileOut(serializers.ModelSerializer[Profile]):
 
     identifiers = IdentifierOut(many=True, read_only=True)
     attributes = serializers.DictField(read_only=True)
+    gender = serializers.ChoiceField(Profile.Gender.choices, allow_blank=True, read_only=True)
 
     class Meta:
         model = Profile

@@ -1,9 +1,9 @@
 """What was learned about one person: scores, segments, recommendations."""
 
+from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -12,14 +12,29 @@ from rest_framework.response import Response
 
 from crm.api.profiles import OfPerson
 from crm.models import Item
-from mlengine.models import ClusterMember, PredictionRun, Recommendation, Score
+from mlengine import online
+from mlengine.models import ClusterMember, Score
+from mlengine.reasons import TEXTS, say
 
-RECOMMENDED_BY = "recommendations"
+
+class ReasonOut(serializers.Serializer[Any]):
+    """One reason for a score, in numbers and in words."""
+
+    code = serializers.CharField()
+    feature = serializers.CharField(help_text="The column that weighs most.")
+    contribution = serializers.FloatField(help_text="What it adds to the log-odds; above 0 it raises the score.")
+    text = serializers.CharField(help_text="In the language that Accept-Language asks for.")
+
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        told = {name: instance.get(name) for name in ("code", "feature", "contribution")}
+        known = instance["code"] in TEXTS
+        text = say(instance["code"], instance.get("values", {}), translation.get_language()) if known else ""
+        return told | {"text": text}
 
 
 class ScoreOut(serializers.ModelSerializer[Score]):
     spec = serializers.CharField(source="run.spec", help_text="Which question was answered, like churn.")
-    reasons = serializers.ListField(child=serializers.DictField(), allow_null=True, help_text="Up to three.")
+    reasons = ReasonOut(many=True, allow_null=True, help_text="Up to three; null where none are kept.")
     cutoff = serializers.DateTimeField(source="run.cutoff", help_text="What was known by then counted.")
 
     class Meta:
@@ -48,14 +63,11 @@ class RecommendedItem(serializers.ModelSerializer[Item]):
         read_only_fields = fields
 
 
-class RecommendationOut(serializers.ModelSerializer[Recommendation]):
-    item = RecommendedItem(read_only=True)
-    reason = serializers.DictField(read_only=True, help_text="A code and its numbers.")
-
-    class Meta:
-        model = Recommendation
-        fields = ["rank", "item", "value", "reason"]
-        read_only_fields = fields
+class RecommendationOut(serializers.Serializer[online.Recommended]):
+    rank = serializers.IntegerField()
+    item = RecommendedItem()
+    value = serializers.FloatField(help_text="Comparable within one answer only.")
+    reason = serializers.DictField(help_text="A code and its numbers.")
 
 
 class ScoresOut(serializers.Serializer[Any]):
@@ -67,6 +79,12 @@ class MembershipsOut(serializers.Serializer[Any]):
 
 
 class RecommendationsOut(serializers.Serializer[Any]):
+    basis = serializers.ChoiceField(
+        ["personal", "popular", "none"],
+        help_text="popular: nothing is known of this person yet, or personalisation is off; none: no model serves.",
+    )
+    spec = serializers.CharField(allow_null=True, help_text="The model that answered.")
+    cutoff = serializers.DateTimeField(allow_null=True, help_text="What was known by then counted.")
     results = RecommendationOut(many=True)
 
 
@@ -89,26 +107,27 @@ class AnswerViewSet(OfPerson):
     @action(detail=True)
     def scores(self, request: Request, pk: str) -> Response:
         """A person's scores, one for each model that scored them, with reasons where they are kept."""
-        found = _latest(Score.objects.filter(profile=self.person().id)).select_related("run")
-        return Response({"results": ScoreOut(found, many=True).data})
+        return Response({"results": ScoreOut(online.scores_of(self.person().id), many=True).data})
 
     @extend_schema(responses=MembershipsOut)
     @action(detail=True)
     def segments(self, request: Request, pk: str) -> Response:
         """The segments a person is in, one for each way of segmenting."""
-        found = _latest(ClusterMember.objects.filter(profile=self.person().id)).select_related("run", "cluster")
-        return Response({"results": MembershipOut(found, many=True).data})
+        return Response({"results": MembershipOut(online.clusters_of(self.person().id), many=True).data})
 
     @extend_schema(parameters=[RecommendationQuestion], responses=RecommendationsOut)
     @action(detail=True)
     def recommendations(self, request: Request, pk: str) -> Response:
-        """What to show a person next, best first: available items only, each with its reason."""
-        most = self.parameters(RecommendationQuestion)["k"]
-        found = _latest(Recommendation.objects.filter(profile=self.person().id)).select_related("item")
-        found = found.filter(item__in=Item.objects.available(timezone.now())).order_by("rank")
-        return Response({"results": RecommendationOut(found[:most], many=True).data})
+        """What to show a person next, best first: items that are available now, each with its reason."""
+        k = self.parameters(RecommendationQuestion)["k"]
+        return Response(RecommendationsOut(_recommended(self.person().id, k, timezone.now())).data)
 
 
-def _latest(answers: QuerySet[Any]) -> QuerySet[Any]:
-    runs = PredictionRun.objects.finished().order_by("spec", "-cutoff", "-pk").distinct("spec")
-    return answers.filter(run__in=runs.values("pk")).order_by("run__spec")
+def _recommended(profile_id: int, k: int, now: datetime) -> dict[str, Any]:
+    run = online.recommending_run()
+    if run is None:
+        return {"basis": "none", "spec": None, "cutoff": None, "results": []}
+    answered = {"spec": run.spec, "cutoff": run.cutoff}
+    if personal := online.recommended_by(run, profile_id, k, now):
+        return answered | {"basis": "personal", "results": personal}
+    return answered | {"basis": "popular", "results": online.popular(run, k, now)}

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from crm.api.resources import Conflict, Resource
 from crm.models import JobRun
+from mlengine import jobs
 from mlengine.specs import SPECS
 
 
@@ -72,9 +73,7 @@ class JobViewSet(Resource):
     @extend_schema(request=TrainingIn, responses={202: JobOut})
     def create(self, request: Request) -> Response:
         """Start the training of a model; the answer is the job to watch."""
-        from mlengine import training  # noqa: PLC0415
-
-        job = training.request(self.body(TrainingIn)["spec"], now=timezone.now())
+        job = jobs.request(jobs.TRAIN, self.body(TrainingIn)["spec"], now=timezone.now())
         return Response(self.get_serializer(job).data, status=202)
 
     @extend_schema(request=None)

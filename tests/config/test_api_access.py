@@ -12,8 +12,9 @@ from config.api import router
 from config.scopes import SCOPES
 from crm import person_tokens
 from tests import api, factories
+from tests.api import three_models  # noqa: F401
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("three_models")]
 
 LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
 ADDRESSES = [
