@@ -1,0 +1,31 @@
+"""Events for tests that need many, or need them in an open transaction."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from crm import partitions
+from crm.models import Event, Profile
+from tests import factories
+
+
+def bought(profile: Profile, at: datetime, value: str = "10", **facts: Any) -> Event:
+    """Return a purchase that is not in the database yet."""
+    return Event(
+        id=uuid4(),
+        source=factories.source(),
+        profile=profile,
+        kind=Event.Kind.PURCHASE,
+        value=Decimal(value),
+        occurred_at=at,
+        **{"received_at": at} | facts,
+    )
+
+
+def record(events: Iterable[Event]) -> None:
+    """Write events as the importer would: many at once, received when they occurred unless they say otherwise."""
+    listed = list(events)
+    partitions.ensure({partitions.month_of(event.occurred_at) for event in listed})
+    Event.objects.bulk_create(listed, batch_size=5000)
