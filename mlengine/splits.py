@@ -54,13 +54,11 @@ def rolling_origin(
     10-06 to 11-17, judged at 12-01
     10-06 to 11-03, judged at 11-17
     """
-    if not cutoffs:
-        return
-    judged = cutoffs[-1]
+    end = cutoffs[-1] if cutoffs else None
     for _ in range(folds):
-        later = [cutoff for cutoff in cutoffs if cutoff <= judged]
-        train = [cutoff for cutoff in cutoffs if cutoff + horizon <= judged]
-        if not train or not later:
+        judged = max((cutoff for cutoff in cutoffs if end and cutoff <= end), default=None)
+        train = [cutoff for cutoff in cutoffs if judged and cutoff + horizon <= judged]
+        if not train or judged is None:
             return
-        yield train, later[-1]
-        judged = later[-1] - horizon
+        yield train, judged
+        end = judged - horizon

@@ -4,6 +4,7 @@ The product loads the same data through the database; here nothing but Polars is
 tested and measured alone.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
@@ -14,32 +15,30 @@ import polars as pl
 
 from mlengine.columns import ASSIGNED, PURCHASE, REDEEMED, Log
 
-EVENTS = pl.Schema(
-    {
-        "user": pl.Int64,
-        "item": pl.Int64,
-        "kind": pl.String,
-        "occurred_at": pl.Datetime("us"),
-        "received_at": pl.Datetime("us"),
-        "value": pl.Float64,
-        "quantity": pl.Float64,
-        "discount": pl.Float64,
-        "session": pl.String,
-        "channel": pl.String,
-    }
-)
-ITEMS = pl.Schema(
-    {
-        "item": pl.Int64,
-        "kind": pl.String,
-        "category": pl.String,
-        "subcategory": pl.String,
-        "brand": pl.String,
-        "price": pl.Float64,
-        "available_from": pl.Datetime("us"),
-        "available_to": pl.Datetime("us"),
-    }
-)
+PolarsType = pl.DataType | type[pl.DataType]
+
+EVENTS: Mapping[str, PolarsType] = {
+    "user": pl.Int64,
+    "item": pl.Int64,
+    "kind": pl.String,
+    "occurred_at": pl.Datetime("us"),
+    "received_at": pl.Datetime("us"),
+    "value": pl.Float64,
+    "quantity": pl.Float64,
+    "discount": pl.Float64,
+    "session": pl.String,
+    "channel": pl.String,
+}
+ITEMS: Mapping[str, PolarsType] = {
+    "item": pl.Int64,
+    "kind": pl.String,
+    "category": pl.String,
+    "subcategory": pl.String,
+    "brand": pl.String,
+    "price": pl.Float64,
+    "available_from": pl.Datetime("us"),
+    "available_to": pl.Datetime("us"),
+}
 
 
 def log_of(events: pl.DataFrame, items: pl.DataFrame | None = None, profiles: pl.DataFrame | None = None) -> Log:
@@ -80,7 +79,7 @@ def complete_journey_log() -> Log:
     return log_of(events, _items(), _profiles())
 
 
-def _complete(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+def _complete(frame: pl.DataFrame, schema: Mapping[str, PolarsType]) -> pl.DataFrame:
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
     return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
