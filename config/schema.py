@@ -41,7 +41,7 @@ ERROR = {
 class Description(AutoSchema):
     """An operation with the scope that it needs."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own has no arguments either
         said = super().get_description()
         scope = getattr(self.view, "scopes", {}).get(getattr(self.view, "action", None))
         return f"{said}\n\nScope: `{scope}`" if scope else said
@@ -67,7 +67,7 @@ def _errors(path: str, method: str) -> list[int]:
     return codes
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "config.authentication.BearerAuthentication"
     name = ["oauth2", "personToken"]
 
@@ -79,7 +79,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
         ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
-        view = auto_schema.view
+        view: Any = auto_schema.view
         scope = getattr(view, "scopes", {}).get(view.action)
         needed = [{"oauth2": [scope]}] if scope else []
         return [*needed, {"personToken": []}] if view.action in getattr(view, "purposes", {}) else needed

@@ -55,7 +55,7 @@ class CallerThrottle(BaseThrottle):
 
 def rate(scope: str) -> tuple[int, int]:
     """Return how many requests a scope allows in how many seconds, from a setting like ``600/minute``."""
-    most, _slash, period = api_settings.DEFAULT_THROTTLE_RATES[scope].partition("/")
+    most, _slash, period = str(api_settings.DEFAULT_THROTTLE_RATES[scope]).partition("/")
     return int(most), SECONDS[period]
 
 
@@ -63,4 +63,4 @@ class AddressThrottle(CallerThrottle):
     """The same for those who have no token yet and ask for one, by their network address."""
 
     def allow_request(self, request: HttpRequest, view: object = None) -> bool:
-        return self.counts("token", self.get_ident(request))
+        return self.counts("token", self.get_ident(Request(request)))

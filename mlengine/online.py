@@ -6,6 +6,7 @@ whatever is still stored.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -114,11 +115,10 @@ def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
     ]
 
 
-def _latest_runs(answers: str) -> QuerySet[PredictionRun]:
+def _latest_runs(answers: str) -> QuerySet[PredictionRun, Any]:
     """Return the run that readers use of each model that answers in this way, as a subquery."""
     specs = [spec.name for spec in SPECS.values() if spec.answers == answers]
-    latest = PredictionRun.objects.finished().filter(spec__in=specs).order_by("spec", "-cutoff", "-pk")
-    return latest.distinct("spec").values("pk")
+    return PredictionRun.objects.latest_of(specs).values("pk")
 
 
 def _place(run: PredictionRun) -> int:

@@ -24,9 +24,19 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def spec(name: str, answers: str) -> Spec:
     """Return a spec whose science is never asked."""
-    enough = {"min_profiles": 1, "min_events": 1, "min_days": 1, "decided_by": "roc_auc"}
-    month = {"horizon": timedelta(days=28), "activity_window": timedelta(days=90)}
-    return Spec(name=name, title=name, description="", answers=answers, task="tests.none", **enough, **month)
+    return Spec(
+        name=name,
+        title=name,
+        description="",
+        answers=answers,
+        task="tests.none",
+        horizon=timedelta(days=28),
+        activity_window=timedelta(days=90),
+        decided_by="roc_auc",
+        min_profiles=1,
+        min_events=1,
+        min_days=1,
+    )
 
 
 THREE_MODELS = {
@@ -86,6 +96,12 @@ def three_models() -> Iterator[None]:
     yield
     SPECS.clear()
     SPECS.update(kept)
+
+
+@pytest.fixture
+def own_counters(settings: Any) -> None:
+    """Counters in the cache that no other test, and no other test process, counts on."""
+    settings.CACHES = {"default": settings.CACHES["default"] | {"KEY_PREFIX": token_urlsafe()}}
 
 
 @dataclass(frozen=True, kw_only=True)

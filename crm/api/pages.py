@@ -33,7 +33,7 @@ class KeysetPagination(BasePagination):
     times, so here the cursor holds every column of the order. It is signed, so only our own values come back.
     """
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any]:
         ordered = cast("Ordered", view)
         self.request, self.order = request, tuple(ordered.ordering)
         self.salt = f"cursor.{type(view).__name__}.{ordered.action}"

@@ -53,7 +53,7 @@ class PersonTokenViewSet(Resource):
             raise serializers.ValidationError({"profile_id": "Nobody is known by this."})
         now = timezone.now()
         token = person_tokens.PersonToken(
-            client_id=request.auth.client_id,
+            client_id=self.caller.client_id,
             profile_id=person.id,
             purpose=asked["purpose"],
             expires_at=now + timedelta(seconds=asked["lifetime"]),

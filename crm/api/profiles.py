@@ -89,7 +89,7 @@ class OfPerson(Resource):
     def person(self) -> merged.Person:
         """Return who is meant by the address; a person's own browser learns nothing of others, not even of gaps."""
         found = merged.person(int(self.kwargs["pk"]))
-        asking = self.request.auth.profile_id
+        asking = self.caller.profile_id
         if asking is not None and (found is None or asking not in found.profile_ids):
             raise PermissionDenied
         if found is None:
@@ -113,8 +113,8 @@ class ProfileViewSet(OfPerson):
         return ("-occurred_at", "-id") if self.action == "events" else ("id",)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        caller = getattr(self.request, "auth", None)
-        return super().get_serializer_context() | {"unmasked": caller is not None and UNMASKED in caller.scopes}
+        caller = getattr(self.request, "auth", None)  # none where the schema is made
+        return {**super().get_serializer_context(), "unmasked": caller is not None and UNMASKED in caller.scopes}
 
     def list(self, request: Request) -> Response:
         """All people, oldest first, each once: merged profiles are left out."""

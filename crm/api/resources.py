@@ -1,7 +1,7 @@
 """What every resource of the API has in common."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
@@ -10,6 +10,8 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import APIException
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
+
+from crm.api.access import Caller
 
 # Row ids fit PostgreSQL's bigint; an address with a longer one does not exist.
 ID = "[0-9]{1,18}"
@@ -42,10 +44,15 @@ class Resource(GenericViewSet[Any]):
         """Return the query string's parameters, checked; of a repeated one, the last."""
         asked = question(data=self.request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        return asked.validated_data
+        return dict(asked.validated_data)
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; the permission has let nobody else in."""
+        return cast("Caller", self.request.auth)
 
     def body(self, question: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the request's JSON, checked."""
         asked = question(data=self.request.data)
         asked.is_valid(raise_exception=True)
-        return asked.validated_data
+        return dict(asked.validated_data)

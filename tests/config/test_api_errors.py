@@ -1,11 +1,11 @@
 """Everything that can go wrong is told in one shape."""
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from crm.api.items import ItemViewSet
 from tests import api
+from tests.api import own_counters  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -75,8 +75,8 @@ def test_what_nobody_foresaw_is_told_without_details(monkeypatch: pytest.MonkeyP
     assert b"secret" not in answer.content
 
 
+@pytest.mark.usefixtures("own_counters")
 def test_too_many_requests_have_to_wait_and_others_do_not(settings, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    cache.clear()
     rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     monkeypatch.setitem(rates, "client", "3/hour")
     shop = api.bearer(api.token("items:read", of=api.application(name="a")))
@@ -86,7 +86,6 @@ def test_too_many_requests_have_to_wait_and_others_do_not(settings, monkeypatch:
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 3600
     other = api.bearer(api.token("items:read", of=api.application(name="b")))
     assert other.get("/api/v1/items/").status_code == 200
-    cache.clear()
 
 
 def test_requests_are_served_while_the_cache_is_away(settings) -> None:  # type: ignore[no-untyped-def]

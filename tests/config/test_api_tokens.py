@@ -3,14 +3,14 @@
 from io import StringIO
 
 import pytest
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from oauth2_provider.models import AccessToken, Application
 
 from tests import api
+from tests.api import own_counters  # noqa: F401
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_counters")]
 
 
 def create(name: str, *scopes: str) -> dict[str, str]:
@@ -60,13 +60,11 @@ def test_no_other_grant_is_given(grant: str) -> None:
     assert not AccessToken.objects.exists()
 
 
-def test_asking_for_tokens_too_often_has_to_wait(settings) -> None:  # type: ignore[no-untyped-def]
-    cache.clear()
+def test_asking_for_tokens_too_often_has_to_wait() -> None:
     answers = [Client().post("/o/token/", {"grant_type": "client_credentials"}) for _ in range(31)]
     assert [answer.status_code for answer in answers[:30]] == [401] * 30
     assert answers[30].status_code == 429
     assert 1 <= int(answers[30].headers["Retry-After"]) <= 60
-    cache.clear()
 
 
 def test_a_client_needs_scopes_that_exist_and_a_name_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """What was learned about one person, over REST."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -89,7 +90,7 @@ def test_an_item_that_has_ended_is_not_recommended_any_more() -> None:
 
 
 @pytest.mark.parametrize("facts", [{}, {"personalisation": False}])
-def test_a_person_of_whom_nothing_may_be_said_gets_what_is_popular(facts: dict[str, bool]) -> None:
+def test_a_person_of_whom_nothing_may_be_said_gets_what_is_popular(facts: dict[str, Any]) -> None:
     run = api.run("recommendations")
     recommend(factories.profile(), run, "a", "b", "c")
     items = {row.item.code: row.item_id for row in Recommendation.objects.select_related("item")}
