@@ -5,6 +5,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 import environ
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from config.embedded import Servers
@@ -144,6 +145,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # -- words and times -------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
@@ -236,7 +238,31 @@ OAUTH2_PROVIDER: dict[str, Any] = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("Zhiyin"),
     "SITE_HEADER": _("Zhiyin"),
-    "SHOW_LANGUAGES": True,
+    "SITE_SUBHEADER": _("the one who understands"),
+    "SITE_SYMBOL": "graphic_eq",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("zhiyin/icon.svg")}],
+    "BORDER_RADIUS": "6px",
+    "DASHBOARD_CALLBACK": "config.admin.dashboard_context",
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin.menu"},
+    "STYLES": [lambda request: static("zhiyin/zhiyin.css")],
+    "SCRIPTS": [lambda request: static("zhiyin/zhiyin.js")],
+    # Jade; 600 is dark enough for white letters on it (contrast 4.9 : 1).
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98% .014 180)",
+            "100": "oklch(95% .04 180)",
+            "200": "oklch(89% .07 181)",
+            "300": "oklch(82% .1 182)",
+            "400": "oklch(74% .12 183)",
+            "500": "oklch(66% .115 184)",
+            "600": "oklch(52% .095 186)",
+            "700": "oklch(45% .08 187)",
+            "800": "oklch(38% .066 188)",
+            "900": "oklch(32% .054 189)",
+            "950": "oklch(23% .04 191)",
+        }
+    },
 }
 
 LOGGING = {

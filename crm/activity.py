@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -13,6 +14,7 @@ from crm.models import Event
 
 # What was done *to* people; it does not make them active.
 PASSIVE_KINDS = [Event.Kind.ASSIGNED.value, Event.Kind.SENT.value]
+LAST_HOUR = 23
 
 # width_bucket finds the day in a list of midnights: a third of the cost of "AT TIME ZONE" for each row, and right on
 # days that have 23 or 25 hours.
@@ -66,23 +68,47 @@ def latest() -> datetime | None:
     """Return when the latest event happened, from the newest partition that has any; ``None`` in an empty house."""
     for month in sorted(partitions.existing(), reverse=True):
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT max(occurred_at) FROM crm_event_{month:%Y%m}")
+            cursor.execute(f"SELECT max(occurred_at) FROM crm_event_{month:%Y%m}")  # noqa: S608 (a date of ours)
             (found,) = cursor.fetchone()
         if found is not None:
             return datetime.fromtimestamp(found.timestamp(), tz=UTC)
     return None
 
 
+def last_whole_day(latest: datetime) -> datetime:
+    """Return the moment up to which whole days are known: today's half day would look like a fall.
+
+    A log whose last event is after 23 o'clock of the organisation's clock is taken to be whole.
+    """
+    local = latest.astimezone(timezone.get_default_timezone())
+    return latest if local.hour == LAST_HOUR else midnight(latest, days_ago=0) - timedelta(seconds=1)
+
+
 def by_day(now: datetime, *, days: int) -> list[Day]:
     """Return the ``days`` up to and including the day of ``now``, in order and without gaps."""
     midnights = [midnight(now, days_ago=n) for n in range(days - 1, -2, -1)]
-    facts = {"midnights": midnights[:-1], "begin": midnights[0], "end": midnights[-1], "passive": PASSIVE_KINDS}
+    facts: dict[str, Any] = {
+        "midnights": midnights[:-1],
+        "begin": midnights[0],
+        "end": midnights[-1],
+        "passive": PASSIVE_KINDS,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(BY_DAY, facts)
+        cursor.execute(BY_DAY, facts | {"passive": PASSIVE_KINDS})
         rows = cursor.fetchall()
-    days = [midnight.date() for midnight in midnights[:-1]]
-    found = {row[0]: Day(day=days[row[0]], events=row[1], revenue=row[2], people=row[3]) for row in rows}
-    return [found.get(index, Day(day=day)) for index, day in enumerate(days)]
+    calendar = [begin.date() for begin in midnights[:-1]]
+    found = {row[0]: Day(day=calendar[row[0]], events=row[1], revenue=row[2], people=row[3]) for row in rows}
+    return [found.get(index, Day(day=day)) for index, day in enumerate(calendar)]
+
+
+def currencies(now: datetime, *, days: int) -> list[str]:
+    """Return the currencies that purchases of the last days were in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT currency FROM crm_event WHERE occurred_at >= %s AND occurred_at < %s AND currency <> ''",
+            [midnight(now, days_ago=days - 1), midnight(now, days_ago=-1)],
+        )
+        return sorted(currency for (currency,) in cursor.fetchall())
 
 
 def active_people(now: datetime, windows: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
@@ -96,9 +122,14 @@ def active_people(now: datetime, windows: Sequence[tuple[int, int]]) -> dict[tup
     outer = [f"bool_or(w{i}) AS w{i}" for i in range(len(windows))]
     counts = [f"count(*) FILTER (WHERE w{i})" for i in range(len(windows))]
     query = PEOPLE.replace("{flags}", ", ".join(outer), 1).replace("{flags}", ", ".join(inner), 1)
-    facts = {"begin": min(edges.values()), "end": max(edges.values()), "passive": PASSIVE_KINDS, **edges}
+    facts: dict[str, Any] = {
+        "begin": min(edges.values()),
+        "end": max(edges.values()),
+        "passive": PASSIVE_KINDS,
+        **edges,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(query.replace("{counts}", ", ".join(counts)), facts)
+        cursor.execute(query.replace("{counts}", ", ".join(counts)), facts | edges)
         return dict(zip(windows, cursor.fetchone(), strict=True))
 
 

@@ -6,7 +6,11 @@ STAR = "*"
 
 # Traits that sources send under these names are personal, whatever their value.
 PERSONAL_TRAITS = frozenset(
-    ["name", "first_name", "last_name", "firstname", "lastname", "full_name", "nickname", "username", "title_name", "phone", "mobile", "tel", "email", "address", "street", "zip", "postal_code", "id_card", "passport", "birthday", "avatar", "wechat", "openid", "unionid", "姓名", "手机", "电话", "邮箱", "地址", "昵称"]
+    (
+        *("name", "first_name", "last_name", "firstname", "lastname", "full_name", "nickname", "username"),
+        *("phone", "mobile", "tel", "email", "address", "street", "zip", "postal_code", "id_card", "passport"),
+        *("birthday", "avatar", "wechat", "openid", "unionid", "姓名", "手机", "电话", "邮箱", "地址", "昵称"),
+    )
 )
 
 

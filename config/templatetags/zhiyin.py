@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 from django.utils.html import conditional_escape
 from django.utils.translation import gettext as _
 
-from crm.models import JobRun
+from crm.models import JobRun, Profile
 from crm.models.jobs import SILENT_AFTER
 
 register = template.Library()
@@ -91,17 +91,20 @@ def spoken(name: str) -> str:
 @register.filter
 def fact(value: Any) -> str:
     """Return a JSON value in one line."""
-    match value:
-        case None | "":
-            return "–"
-        case bool():
-            return _("yes") if value else _("no")
-        case int():
-            return number_format(value, use_l10n=True, force_grouping=True)
-        case float():
-            return number_format(value, 4, use_l10n=True)
-        case list():
-            return ", ".join(fact(one) for one in value)
-        case dict():
-            return "; ".join(f"{spoken(name)}: {fact(one)}" for name, one in value.items())
-    return conditional_escape(value)
+    if isinstance(value, dict):
+        return "; ".join(f"{spoken(name)}: {fact(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(fact(one) for one in value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int | float):
+        return number_format(value, None if isinstance(value, int) else 4, use_l10n=True, force_grouping=True)
+    return conditional_escape("–" if value in (None, "") else value)
+
+
+@register.simple_tag(takes_context=True)
+def learned(context: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Return what the models say of a person: here, where packages meet, so that the record imports no learning."""
+    from mlengine.admin import people  # noqa: PLC0415 (Unfold renders a template while it is being imported)
+
+    return people.about(profile, context["request"].user)

@@ -44,6 +44,10 @@ class Chart:
     colours: Sequence[str] = field(default_factory=list)
 
     @property
+    def data_id(self) -> str:
+        return f"{self.id}-data"
+
+    @property
     def payload(self) -> dict[str, Any]:
         """What ``zhiyin.js`` draws; colours are names that it looks up in the theme."""
         return {**asdict(self), "language": get_language()}

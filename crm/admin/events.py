@@ -14,14 +14,14 @@ from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
-from unfold.decorators import display
 
 from crm import partitions
 from crm.admin.identities import profile_link
-from crm.admin.lists import ReadOnlyAdmin
+from crm.admin.lists import ReadOnlyAdmin, column
 from crm.admin.profiles import matches
 from crm.models import Event, Profile, RejectedEvent
 
@@ -81,15 +81,15 @@ class EventAdmin(ReadOnlyAdmin):
         people = list(Profile.objects.filter(matches(search_term.strip())).values_list("pk", flat=True)[:100])
         return queryset.filter(profile__in=people), False
 
-    @display(description=_("kind"), ordering="kind", label=True)
+    @column(_("kind"), ordering="kind", label=True)
     def kind_label(self, event: Event) -> str:
         return event.get_kind_display()
 
-    @display(description=_("profile"))
+    @column(_("profile"))
     def person(self, event: Event) -> str:
         return profile_link(event.profile_id)
 
-    @display(description=_("value"), ordering="value")
+    @column(_("value"), ordering="value")
     def amount(self, event: Event) -> str:
         return "" if event.value is None else f"{event.value} {event.currency}"
 
@@ -121,11 +121,11 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crm.change_rejectedevent")
 
-    @display(description=_("state"), label={"waiting": "warning", "replayed": "success"}, ordering="replayed_at")
+    @column(_("state"), label={"waiting": "warning", "replayed": "success"}, ordering="replayed_at")
     def state(self, rejected: RejectedEvent) -> tuple[str, Any]:
         return ("replayed", _("replayed")) if rejected.replayed_at else ("waiting", _("waiting"))
 
-    @display(description=_("job"))
+    @column(_("job"))
     def job_link(self, rejected: RejectedEvent) -> str | SafeString:
         if rejected.job is None:
             return "–"
@@ -150,5 +150,3 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         get_object_or_404(RejectedEvent, pk=pk)
         self.replay(request, RejectedEvent.objects.filter(pk=pk))
         return redirect("admin:crm_rejectedevent_change", pk)
-
-

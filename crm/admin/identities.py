@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
-from crm.admin.lists import ListAdmin, ReadOnlyAdmin
+from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
 from crm.merging import undo
 from crm.models import Identifier, Profile, ProfileAlias, Relation
 from crm.privacy import masked
@@ -43,7 +43,8 @@ class IdentifierAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Identifier]:
         unmasked = Value(request.user.has_perm("crm.view_unmasked"))
-        return super().get_queryset(request).annotate(unmasked=unmasked)
+        rows: QuerySet[Identifier] = super().get_queryset(request).annotate(unmasked=unmasked)
+        return rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -52,12 +53,12 @@ class IdentifierAdmin(ReadOnlyAdmin):
             queryset = queryset.filter(Q(type__in=Identifier.Type.values) & Q(value=search_term.strip()))
         return queryset, False
 
-    @display(description=_("value"))
+    @column(_("value"))
     def shown_value(self, identifier: Any) -> str:
         value: str = identifier.value
         return value if identifier.unmasked else masked(identifier.type, value)
 
-    @display(description=_("profile"), ordering="profile")
+    @column(_("profile"), ordering="profile")
     def person(self, identifier: Identifier) -> str:
         return profile_link(identifier.profile_id)
 
@@ -76,15 +77,15 @@ class ProfileAliasAdmin(ReadOnlyAdmin):
         undo = path("<int:pk>/undo/", self.admin_site.admin_view(self.undo_view), name="crm_profilealias_undo")
         return [undo, *super().get_urls()]
 
-    @display(description=_("merged profile"))
+    @column(_("merged profile"))
     def merged(self, alias: ProfileAlias) -> str:
         return profile_link(alias.duplicate_id)
 
-    @display(description=_("kept profile"), ordering="canonical")
+    @column(_("kept profile"), ordering="canonical")
     def kept(self, alias: ProfileAlias) -> str:
         return profile_link(alias.canonical_id)
 
-    @display(description=_("state"), label={"merged": "success", "undone": "warning"}, ordering="undone_at")
+    @column(_("state"), label={"merged": "success", "undone": "warning"}, ordering="undone_at")
     def state(self, alias: ProfileAlias) -> tuple[str, Any]:
         return ("undone", _("undone")) if alias.undone_at else ("merged", _("merged"))
 
@@ -94,7 +95,7 @@ class ProfileAliasAdmin(ReadOnlyAdmin):
         if not request.user.has_perm("crm.change_profilealias"):
             raise PermissionDenied
         alias = get_object_or_404(ProfileAlias, pk=pk)
-        undo(alias, now=timezone.now(), user=request.user)
+        undo(alias, now=timezone.now(), user=person_of(request))
         messages.success(request, gettext("The merge of %(pair)s was undone.") % {"pair": alias})
         return redirect("admin:crm_profile_change", alias.canonical_id)
 
@@ -121,10 +122,10 @@ class RelationAdmin(ListAdmin):
         people = Profile.objects.filter(pk=digits)
         return queryset.filter(Q(from_profile__in=people) | Q(to_profile__in=people)), False
 
-    @display(description=_("from"), ordering="from_profile")
+    @column(_("from"), ordering="from_profile")
     def from_person(self, relation: Relation) -> str:
         return profile_link(relation.from_profile_id)
 
-    @display(description=_("to"), ordering="to_profile")
+    @column(_("to"), ordering="to_profile")
     def to_person(self, relation: Relation) -> str:
         return profile_link(relation.to_profile_id)

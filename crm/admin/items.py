@@ -1,12 +1,15 @@
 """What is shown or sold."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
-from crm.admin.lists import ListAdmin
+from crm.admin.lists import ListAdmin, column
 from crm.models import Item
 
 
@@ -26,7 +29,9 @@ class ItemAdmin(ListAdmin):
         (_("More"), {"fields": ("attributes", ("created_at", "updated_at"))}),
     )
 
-    def get_search_results(self, request: HttpRequest, queryset, search_term: str):  # type: ignore[no-untyped-def]
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -36,17 +41,17 @@ class ItemAdmin(ListAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Item | None = None) -> bool:
         return False  # events name it; an item that is gone gets an "available to"
 
-    def save_model(self, request: HttpRequest, obj: Item, form: object, change: bool) -> None:
-        from django.utils import timezone
-
+    def save_model(self, request: HttpRequest, obj: Item, form: Any, change: bool) -> None:
         now = timezone.now()
-        obj.created_at, obj.updated_at = obj.created_at or now, now
-        super().save_model(request, obj, form, change)  # type: ignore[arg-type]
+        if not change:
+            obj.created_at = now
+        obj.updated_at = now
+        super().save_model(request, obj, form, change)
 
-    @display(description=_("item"), ordering="title", header=True)
+    @column(_("item"), ordering="title", header=True)
     def title_and_code(self, item: Item) -> list[str]:
         return [item.title or item.code, item.code]
 
-    @display(description=_("categories"))
+    @column(_("categories"))
     def path(self, item: Item) -> str:
         return " › ".join(item.categories)

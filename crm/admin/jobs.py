@@ -4,19 +4,22 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
-from crm.admin.lists import ReadOnlyAdmin
+from crm.admin import imports
+from crm.admin.bells import ring
+from crm.admin.lists import ReadOnlyAdmin, column
+from crm.imports import error_file
 from crm.models import JobRun
 
 LABELS = {
@@ -45,6 +48,8 @@ class JobRunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("import/", view(imports.upload_view), name="crm_import"),
+            path("import/<str:ticket>/", view(imports.mapping_view), name="crm_import_mapping"),
             path("<int:pk>/progress/", view(self.progress_view), name="crm_jobrun_progress"),
             path("<int:pk>/errors/", view(self.errors_view), name="crm_jobrun_errors"),
             path("<int:pk>/<str:verb>/", view(self.control_view), name="crm_jobrun_control"),
@@ -58,11 +63,11 @@ class JobRunAdmin(ReadOnlyAdmin):
         facts = {"job": job, "may_control": may_control(request), "now": timezone.now()} if job else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
 
-    @display(description=_("status"), ordering="status", label=LABELS)
+    @column(_("status"), ordering="status", label=LABELS)
     def status_label(self, job: JobRun) -> tuple[str, str]:
         return job.status, job.get_status_display()
 
-    @display(description=_("progress"))
+    @column(_("progress"))
     def progress(self, job: JobRun) -> str:
         return render_to_string("zhiyin/job/bar.html", {"job": job})
 
@@ -81,8 +86,6 @@ class JobRunAdmin(ReadOnlyAdmin):
     @method_decorator(require_POST)
     def control_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Pause, cancel or resume a job, and go back to where the button was."""
-        from crm.admin.bells import ring
-
         if not may_control(request):
             raise PermissionDenied
         job = get_object_or_404(JobRun, pk=pk)
@@ -96,16 +99,14 @@ class JobRunAdmin(ReadOnlyAdmin):
             ring(job)
         return redirect("admin:crm_jobrun_change", pk)
 
-    def errors_view(self, request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
-        """Send the file of rejected rows: line, column, reason."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        from crm.admin.bells import error_file
-
-        found = error_file(get_object_or_404(JobRun, pk=pk))
-        if found is None:
-            raise Http404(gettext("This job has no error file."))
-        return FileResponse(found.open("rb"), as_attachment=True, filename=f"errors-job-{pk}{found.suffix}")
+    def errors_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """Send the file of rejected rows: line, column, reason, row."""
+        if not (self.has_view_permission(request) and request.user.has_perm("crm.view_rejectedevent")):
+            raise PermissionDenied  # the rows hold whatever the file held: names and phones too
+        lines = error_file(get_object_or_404(JobRun, pk=pk))
+        answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="errors-job-{pk}.csv"'
+        return answer
 
 
 def may_control(request: HttpRequest) -> bool:

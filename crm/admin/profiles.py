@@ -10,13 +10,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
 from crm.admin import timeline
-from crm.admin.lists import ListAdmin
+from crm.admin.lists import ListAdmin, column
 from crm.models import Event, Identifier, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
 
+DATES_AND_PLACES = (("birth_month", "birth_day"), ("province", "city", "language"))
 LONGEST_ID = 18  # digits of the largest bigint, less one
 
 
@@ -47,7 +47,13 @@ class ProfileAdmin(ListAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("name", "gender", "age_band"), ("birth_month", "birth_day"), ("province", "city", "language"))},
+            {
+                "fields": (
+                    ("name", "gender", "age_band"),
+                    ("birth_month", "birth_day"),
+                    ("province", "city", "language"),
+                )
+            },
         ),
         (_("Use of data"), {"fields": ("personalisation",)}),
     )
@@ -58,7 +64,8 @@ class ProfileAdmin(ListAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         # Each row carries what its reader may see: an admin object is shared by all requests, so it cannot.
         unmasked = Value(request.user.has_perm("crm.view_unmasked"))
-        return super().get_queryset(request).annotate(unmasked=unmasked).prefetch_related("identifiers")
+        rows: QuerySet[Profile] = super().get_queryset(request).annotate(unmasked=unmasked)
+        return rows.prefetch_related("identifiers")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -71,23 +78,23 @@ class ProfileAdmin(ListAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Profile | None = None) -> Any:
         if request.user.has_perm("crm.view_unmasked"):
             return self.fieldsets
-        facts = (("gender", "age_band"), ("birth_month", "birth_day"), ("province", "city", "language"))
+        facts = (("gender", "age_band"), *DATES_AND_PLACES)
         return ((None, {"fields": facts}), *(self.fieldsets or ())[1:])
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/timeline/", self.admin_site.admin_view(self.timeline_view), name="crm_profile_timeline")
         return [own, *super().get_urls()]
 
-    @display(description=_("person"), ordering="id", header=True)
+    @column(_("person"), ordering="id", header=True)
     def who(self, profile: Any) -> list[str]:
         name = profile.name if profile.unmasked else masked_name(profile.name)
         return [name or f"#{profile.pk}", f"#{profile.pk}" if name else ""]
 
-    @display(description=_("place"), ordering="city")
+    @column(_("place"), ordering="city")
     def place(self, profile: Profile) -> str:
         return " · ".join(part for part in (profile.province, profile.city) if part)
 
-    @display(description=_("known as"))
+    @column(_("known as"))
     def identifier_list(self, profile: Any) -> str:
         return ", ".join(value for _label, value in shown_identifiers(profile, unmasked=profile.unmasked)[:2])
 

@@ -13,9 +13,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
-from crm.admin.lists import ListAdmin
+from crm.admin.lists import ListAdmin, column
 from crm.models import Source
 
 
@@ -37,11 +36,11 @@ class SourceAdmin(ListAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
         return False  # its events name it: a source that is gone is switched off
 
-    @display(description=_("kind"), ordering="kind", label={"server": "info", "browser": "warning", "import": "success"})
+    @column(_("kind"), ordering="kind", label={"server": "info", "browser": "warning", "import": "success"})
     def kind_label(self, source: Source) -> tuple[str, Any]:
         return source.kind, source.get_kind_display()
 
-    @display(description=_("write key"))
+    @column(_("write key"))
     def key(self, source: Source) -> str:
         return f"{source.write_key_hint}…" if source.write_key_hint else "–"
 

@@ -35,7 +35,7 @@
 
   const seen = (colour) => `color-mix(in oklab, ${colour} 16%, transparent)`;
 
-  const dataset = (series, chart, colours) => {
+  const dataset = (series, chart, colours, spark) => {
     const colour = colours[series.colour] || colours.primary;
     const each = chart.colours.map((name) => colours[name] || colours.primary);
     const bar = series.kind === "bar";
@@ -52,7 +52,7 @@
       borderRadius: 3,
       maxBarThickness: 34,
       fill: series.fill ? "origin" : false,
-      pointRadius: series.values.length > 31 ? 0 : 2.5,
+      pointRadius: spark || series.values.length > 31 ? 0 : 2.5,
       pointHitRadius: 12,
       tension: 0.25,
       spanGaps: true,
@@ -98,7 +98,7 @@
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     drawn.set(canvas, new Chart(canvas, {
       type: "bar",
-      data: { labels: chart.labels, datasets: chart.series.map((series) => dataset(series, chart, colours)) },
+      data: { labels: chart.labels, datasets: chart.series.map((series) => dataset(series, chart, colours, spark)) },
       options: {
         indexAxis: chart.horizontal ? "y" : "x",
         animation: false,
@@ -113,7 +113,7 @@
           tooltip: { callbacks: { label: (item) =>
             `${item.dataset.label}: ${writer(item.dataset.unit, chart.language)(item.raw)}` } },
         },
-        scales: spark ? { x: { display: false }, y: { display: false } } : scales(chart, colours),
+        scales: spark ? { x: { display: false }, y: { display: false, grace: "15%" } } : scales(chart, colours),
       },
     }));
   };

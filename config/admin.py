@@ -1,0 +1,167 @@
+"""The admin site as a whole: its menu, its dashboard, and the accounts of those who use it.
+
+The topics of each package register themselves in its ``admin`` package; here stands only what needs to know several.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_application_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from config import dashboard
+from crm.admin.lists import ListAdmin, ReadOnlyAdmin, person_of
+
+MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
+    ("", ((_("Dashboard"), "space_dashboard", "index", ""),)),
+    (
+        _("People"),
+        (
+            (_("Profiles"), "group", "crm_profile_changelist", "crm.view_profile"),
+            (_("Segments found"), "bubble_chart", "mlengine_cluster_changelist", "mlengine.view_cluster"),
+            (_("Identifiers"), "fingerprint", "crm_identifier_changelist", "crm.view_identifier"),
+            (_("Merges"), "merge", "crm_profilealias_changelist", "crm.view_profilealias"),
+            (_("Relations"), "hub", "crm_relation_changelist", "crm.view_relation"),
+        ),
+    ),
+    (
+        _("Record"),
+        (
+            (_("Events"), "receipt_long", "crm_event_changelist", "crm.view_event"),
+            (_("Items"), "inventory_2", "crm_item_changelist", "crm.view_item"),
+            (_("Sources"), "sensors", "crm_source_changelist", "crm.view_source"),
+            (_("Import a file"), "upload_file", "crm_import", "crm.add_event"),
+            (_("Rejected events"), "report", "crm_rejectedevent_changelist", "crm.view_rejectedevent"),
+        ),
+    ),
+    (
+        _("Learning"),
+        (
+            (_("Models"), "model_training", "mlengine_modelversion_changelist", "mlengine.view_modelversion"),
+            (_("Predictions"), "insights", "mlengine_predictionrun_changelist", "mlengine.view_predictionrun"),
+            (_("Jobs"), "pending_actions", "crm_jobrun_changelist", "crm.view_jobrun"),
+        ),
+    ),
+    (
+        _("Access"),
+        (
+            (_("Users"), "person", "auth_user_changelist", "auth.view_user"),
+            (_("Groups"), "groups", "auth_group_changelist", "auth.view_group"),
+            (
+                _("API applications"),
+                "key",
+                "oauth2_provider_application_changelist",
+                "oauth2_provider.view_application",
+            ),
+            (_("History"), "history", "admin_logentry_changelist", "admin.view_logentry"),
+        ),
+    ),
+)
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu with only what this person may open."""
+    entries = [
+        {
+            "title": title,
+            "items": [
+                {"title": text, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+                for text, icon, name, permission in items
+                if not permission or request.user.has_perm(permission)
+            ],
+        }
+        for title, items in MENU
+    ]
+    return [entry for entry in entries if entry["items"]]
+
+
+def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the index page; what it costs to count is kept for a minute."""
+    return context | dashboard.page(request.user, days=_days(request), now=timezone.now(), cache=cache)
+
+
+def _days(request: HttpRequest) -> int:
+    return 30 if request.GET.get("days") == "30" else 90
+
+
+admin.site.unregister((User, Group))
+admin.site.unregister(
+    (
+        get_application_model(),
+        get_access_token_model(),
+        get_grant_model(),
+        get_id_token_model(),
+        get_refresh_token_model(),
+    )
+)
+admin.site.index_title = _("Dashboard")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+    """Those who work here; what they may do comes from their groups."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        own = super().get_readonly_fields(request, obj)
+        # Whoever may change users could otherwise make themselves omnipotent.
+        return tuple(own) if person_of(request).is_superuser else (*own, "is_superuser", "user_permissions")
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    """Only a superuser may change one: a new password for theirs would be as good as being one."""
+    return user is None or not user.is_superuser or person_of(request).is_superuser
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Groups and their permissions."""
+
+
+@admin.register(get_application_model())
+class ApplicationAdmin(ListAdmin):
+    """Programs that use the REST API; the secret is stored hashed and shown when it is made."""
+
+    list_display = ("name", "client_id", "client_type", "authorization_grant_type", "user", "created")
+    list_filter = ("client_type", "authorization_grant_type")
+    list_select_related = ("user",)
+    search_fields = ("name", "client_id")
+    raw_id_fields = ("user",)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    """Who changed what in this admin."""
+
+    list_display = ("action_time", "user", "content_type", "object_repr", "action_flag", "get_change_message")
+    list_filter = ("action_flag",)
+    list_select_related = ("user", "content_type")
+    search_fields = ("object_repr",)
+    ordering = ("-action_time",)

@@ -1,0 +1,25 @@
+"""Which task does which kind of job: the bell that is rung when a person resumes one."""
+
+from celery import current_app
+from django.db import transaction
+
+from crm.models import JobRun
+
+# A task of another package is named by its dotted path, so that this package need not import it.
+BELLS = {
+    "import": ("crm.tasks.import_file", "ingest"),
+    "train": ("mlengine.tasks.train", "ml"),
+    "predict": ("mlengine.tasks.predict", "ml"),
+    "nightly": ("mlengine.tasks.nightly", "ml"),
+}
+
+
+def ring(job: JobRun) -> bool:
+    """Tell a worker that the job waits, once the row is committed; False if nobody does jobs of its kind."""
+    found = BELLS.get(job.kind)
+    if found is None:
+        return False
+    task, queue = found
+    pk = job.pk
+    transaction.on_commit(lambda: current_app.send_task(task, [pk], queue=queue))
+    return True

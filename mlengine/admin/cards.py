@@ -1,0 +1,84 @@
+"""A model card: what a version learned from, how it was judged beside its baselines, what weighs in it, who decided."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crm.admin.charts import Chart, written
+from mlengine.admin import drawings
+from mlengine.admin.words import metric_title, spec_description, spec_title, subject_title
+from mlengine.models import Metric, ModelVersion
+from mlengine.specs import SPECS
+
+LOWER_IS_BETTER = frozenset({"brier", "calibration_error", "log_loss"})
+
+
+def about(version: ModelVersion) -> dict[str, Any]:
+    """Return what the page shows of a version."""
+    metrics = list(version.metrics.order_by("cutoff", "subject"))
+    card = version.card
+    spec = SPECS.get(version.spec)
+    return {
+        "version": version,
+        "subtitle": str(version),
+        "model_title": spec_title(version.spec),
+        "model_description": spec_description(version.spec),
+        "card": card,
+        "champion": ModelVersion.objects.champion(version.spec),
+        "figures": figures(metrics),
+        "charts": charts(version, metrics, decided_by=spec.decided_by if spec else ""),
+        "drifts": [row for row in metrics if row.kind == Metric.Kind.DRIFT][-30:],
+        "live": [row for row in metrics if row.kind == Metric.Kind.LIVE][-30:],
+        "features": list(card.get("model", {}).get("features") or []),
+    }
+
+
+def figures(metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the backtest as a table: a row a metric, a column a subject, each the mean over the cutoffs.
+
+    The interval is that of the last cutoff; the best of a row is marked.
+    """
+    rows = [row for row in metrics if row.kind == Metric.Kind.BACKTEST]
+    subjects = sorted({row.subject for row in rows}, key=lambda subject: (subject != "model", subject))
+    names = list(dict.fromkeys(row.name for row in rows))
+    return {
+        "subjects": [subject_title(subject) for subject in subjects],
+        "rows": [
+            {"name": metric_title(name), "cells": _cells(name, subjects, [row for row in rows if row.name == name])}
+            for name in names
+        ],
+    }
+
+
+def _cells(name: str, subjects: Sequence[str], rows: Sequence[Metric]) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = []
+    for subject in subjects:
+        mine = sorted((row for row in rows if row.subject == subject), key=lambda row: row.cutoff)
+        mean = sum(row.value for row in mine) / len(mine) if mine else None
+        last = mine[-1] if mine else None
+        interval = (last.low, last.high) if last and last.low is not None and last.high is not None else None
+        cells.append({"mean": mean, "text": written(mean, "decimal"), "interval": interval})
+    known = [cell["mean"] for cell in cells if cell["mean"] is not None]
+    best = (min if name in LOWER_IS_BETTER else max)(known, default=None)
+    return [cell | {"best": cell["mean"] is not None and cell["mean"] == best} for cell in cells]
+
+
+def charts(version: ModelVersion, metrics: Sequence[Metric], *, decided_by: str) -> list[Chart]:
+    card: Mapping[str, Any] = version.card
+    found = [drawings.by_cutoff(version, metrics, decided_by)] if decided_by else []
+    bins = _bins(card.get("details", {}).get("calibration"))
+    if bins:
+        found.append(drawings.calibration(bins))
+    weights = card.get("model", {}).get("importances")
+    if isinstance(weights, Mapping) and weights:
+        found.append(drawings.importances(weights))
+    return found
+
+
+def _bins(found: Any) -> list[dict[str, float]]:
+    """Return calibration bins, whether kept as rows or as columns."""
+    if isinstance(found, Mapping):
+        return [
+            {"predicted": said, "observed": happened}
+            for said, happened in zip(found.get("predicted", []), found.get("observed", []), strict=False)
+        ]
+    return list(found or [])

@@ -1,0 +1,67 @@
+"""Segments that models found: what sets each apart, and who is in it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column
+from crm.privacy import masked_name
+from mlengine.admin.words import in_language, spec_title
+from mlengine.models import Cluster, ClusterMember, PredictionRun
+
+MEMBERS_A_PAGE = 50
+
+
+@admin.register(Cluster)
+class ClusterAdmin(ReadOnlyAdmin):
+    """Segments found, with their people."""
+
+    change_form_template = "zhiyin/cluster/change_form.html"
+    list_display = ("shown_name", "found_by", "shown_description", "first_seen_at")
+    list_filter = ("spec",)
+    ordering = ("spec", "code")
+    fields = ("shown_name", "found_by", "shown_description", "first_seen_at")
+
+    @column(_("segment"), ordering="code")
+    def shown_name(self, cluster: Cluster) -> str:
+        return in_language(cluster.name) or str(cluster.code)
+
+    @column(_("model"), ordering="spec")
+    def found_by(self, cluster: Cluster) -> str:
+        return spec_title(cluster.spec)
+
+    @column(_("what sets it apart"))
+    def shown_description(self, cluster: Cluster) -> str:
+        return in_language(cluster.description)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        cluster = self.get_object(request, object_id)
+        facts = members(cluster, request) if isinstance(cluster, Cluster) else {}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+
+def members(cluster: Cluster, request: HttpRequest) -> dict[str, Any]:
+    """Return the people of a segment in the latest run, a page at a time."""
+    run = PredictionRun.objects.latest_finished(cluster.spec)
+    found: QuerySet[ClusterMember] = ClusterMember.objects.filter(cluster=cluster, run=run).order_by("profile_id")
+    pages: Paginator[Any] = EstimatingPaginator(found.select_related("profile"), MEMBERS_A_PAGE)
+    page = pages.get_page(request.GET.get("p"))
+    unmasked = request.user.has_perm("crm.view_unmasked")
+    return {
+        "cluster": cluster,
+        "cluster_name": in_language(cluster.name) or str(cluster.code),
+        "cluster_description": in_language(cluster.description),
+        "model_title": spec_title(cluster.spec),
+        "run": run,
+        "members": page,
+        "people": [
+            (one.profile, one.profile.name if unmasked else masked_name(one.profile.name)) for one in page.object_list
+        ],
+        "subtitle": in_language(cluster.name),
+    }

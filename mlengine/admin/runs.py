@@ -1,0 +1,101 @@
+"""Batches of answers: what a model said of everybody at one date."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import current_app
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+
+from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column
+from crm.privacy import masked_name
+from mlengine.admin import drawings
+from mlengine.admin.people import explained
+from mlengine.admin.words import spec_title
+from mlengine.models import PredictionRun, Score
+from mlengine.specs import SPECS
+
+PEOPLE_A_PAGE = 25
+
+
+@admin.register(PredictionRun)
+class PredictionRunAdmin(ReadOnlyAdmin):
+    """Runs; a score's run lists the people with the highest scores, with reasons."""
+
+    change_form_template = "zhiyin/run/change_form.html"
+    list_display = ("name", "version", "cutoff", "rows", "started_at", "finished_at", "state")
+    list_filter = ("spec",)
+    list_select_related = ("version",)
+    ordering = ("-cutoff", "-id")
+    fields = ("spec",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.reasons_view)
+        return [path("<int:pk>/reasons/<int:profile>/", view, name="mlengine_reasons"), *super().get_urls()]
+
+    def reasons_view(self, request: HttpRequest, pk: int, profile: int) -> HttpResponse:
+        """Answer with the reasons for one score; asked by POST, a worker works them out first."""
+        if not request.user.has_perm("mlengine.view_score"):
+            raise PermissionDenied
+        score = get_object_or_404(Score.objects.select_related("run", "profile"), run=pk, profile=profile)
+        if request.method == "POST" and score.reasons is None:
+            current_app.send_task("mlengine.tasks.explain", [pk, profile], queue="online")
+        context = {
+            "reasons": explained(score.reasons),
+            "asked": score.reasons is None,
+            "run": score.run,
+            "profile": score.profile,
+        }
+        return TemplateResponse(request, "zhiyin/profile/reasons.html", context)
+
+    @column(_("run"), ordering="spec")
+    def name(self, run: PredictionRun) -> str:
+        return f"{spec_title(run.spec)} #{run.pk}"
+
+    @column(_("state"), label={"done": "success", "working": "info"}, ordering="finished_at")
+    def state(self, run: PredictionRun) -> tuple[str, Any]:
+        return ("done", _("finished")) if run.finished_at else ("working", _("being made"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        facts = about(run, request) if isinstance(run, PredictionRun) else {}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+
+def about(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "run": run,
+        "model_title": spec_title(run.spec),
+        "charts": drawings.of_run(run),
+        "subtitle": f"{spec_title(run.spec)} #{run.pk}",
+    }
+    spec = SPECS.get(run.spec)
+    if spec is not None and spec.answers == "score" and request.user.has_perm("mlengine.view_score"):
+        facts |= highest(run, request)
+    return facts
+
+
+def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
+    """Return the people with the highest scores, a page at a time, from the index on (run, score)."""
+    found = Score.objects.filter(run=run).order_by("-value").select_related("profile")
+    pages: Paginator[Any] = EstimatingPaginator(found, PEOPLE_A_PAGE)
+    page = pages.get_page(request.GET.get("p"))
+    unmasked = request.user.has_perm("crm.view_unmasked")
+    rows: Sequence[tuple[Any, ...]] = [
+        (
+            score.profile,
+            score.profile.name if unmasked else masked_name(score.profile.name),
+            score.value,
+            explained(score.reasons),
+        )
+        for score in page.object_list
+    ]
+    return {"people": rows, "page": page}

@@ -1,0 +1,136 @@
+"""Models: what each is for, how its champion does, the buttons to train and predict, and the card of each version."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from crm.admin.lists import ReadOnlyAdmin, column, person_of
+from crm.models import JobRun
+from mlengine.admin import cards, overview
+from mlengine.admin.words import spec_description, spec_title
+from mlengine.models import ModelVersion
+from mlengine.specs import SPECS
+
+STAGES = {"champion": "success", "candidate": "info", "retired": "default"}
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """Versions, below a card for each model with its buttons."""
+
+    change_list_template = "zhiyin/version/change_list.html"
+    change_form_template = "zhiyin/version/change_form.html"
+    list_display = ("name", "stage_label", "decision", "cutoff", "trained_at", "promoted_by")
+    list_filter = ("spec", "stage")
+    list_select_related = ("promoted_by",)
+    ordering = ("-trained_at", "-id")
+    fields = ("spec",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/promote/", view(self.promote_view), name="mlengine_modelversion_promote"),
+            path("<str:spec>/train/", view(self.train_view), name="mlengine_modelversion_train"),
+            path("<str:spec>/predict/", view(self.predict_view), name="mlengine_modelversion_predict"),
+            *super().get_urls(),
+        ]
+
+    @column(_("version"), ordering="spec")
+    def name(self, version: ModelVersion) -> str:
+        return f"{spec_title(version.spec)} v{version.number}"
+
+    @column(_("stage"), ordering="stage", label=STAGES)
+    def stage_label(self, version: ModelVersion) -> tuple[str, str]:
+        return version.stage, version.get_stage_display()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, (extra_context or {}) | models_page(request))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        version = self.get_object(request, object_id)
+        facts = cards.about(version) if isinstance(version, ModelVersion) else {}
+        facts["may_promote"] = may_promote(request)
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+    @method_decorator(require_POST)
+    def train_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        from mlengine import training
+
+        return _ask(request, spec, training.request, "mlengine.add_modelversion")
+
+    @method_decorator(require_POST)
+    def predict_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        from mlengine import prediction
+
+        return _ask(request, spec, prediction.request, "mlengine.add_predictionrun")
+
+    @method_decorator(require_POST)
+    def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Make a version the champion, or go back to an earlier one, for a stated reason."""
+        from mlengine import registry
+
+        if not may_promote(request):
+            raise PermissionDenied
+        version = get_object_or_404(ModelVersion, pk=pk)
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            messages.error(request, gettext("Say why: the reason is kept with the version."))
+            return redirect("admin:mlengine_modelversion_change", pk)
+        try:
+            registry.promote(version, by=person_of(request), reason=reason, now=timezone.now())
+        except registry.ArtifactError as error:
+            messages.error(request, str(error))
+        else:
+            self.log_change(request, version, f"Promoted: {reason}")
+            messages.success(request, gettext("%(version)s is the champion now.") % {"version": version})
+        return redirect("admin:mlengine_modelversion_change", pk)
+
+
+def may_promote(request: HttpRequest) -> bool:
+    return request.user.has_perm("mlengine.change_modelversion")
+
+
+def models_page(request: HttpRequest) -> dict[str, Any]:
+    """Return a card for each model, with the job at work on it."""
+    now = timezone.now()
+    jobs = {job.parameters.get("spec"): job for job in JobRun.objects.active().filter(kind__in=["train", "predict"])}
+    rows = {row["health"].spec: row for row in overview.health(now=now)}
+    return {
+        "models": [
+            {
+                "spec": spec,
+                "title": spec_title(spec.name),
+                "description": spec_description(spec.name),
+                "row": rows[spec.name],
+                "version": ModelVersion.objects.champion(spec.name),
+                "job": jobs.get(spec.name),
+            }
+            for spec in SPECS.values()
+        ],
+        "may_train": request.user.has_perm("mlengine.add_modelversion"),
+        "may_predict": request.user.has_perm("mlengine.add_predictionrun"),
+        "now": now,
+    }
+
+
+def _ask(request: HttpRequest, spec: str, ask: Any, permission: str) -> HttpResponse:
+    """Ask a worker, and show the job's page, where its bar moves."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    if spec not in SPECS:
+        raise Http404(spec)
+    job = ask(spec, now=timezone.now(), by=person_of(request))
+    return redirect("admin:crm_jobrun_change", job.pk)
