@@ -21,7 +21,9 @@ def clock(log: Log, cutoff: datetime) -> nw.LazyFrame[Any]:
         recent.group_by(USER, "days_ago", SESSION)
         .agg(nw.col(OCCURRED_AT).min())
         .with_columns(
-            hour=nw.col(OCCURRED_AT).dt.hour().cast(nw.Float64), weekday=nw.col(OCCURRED_AT).dt.weekday().cast(nw.Int64)
+            hour=nw.col(OCCURRED_AT).dt.hour().cast(nw.Float64),
+            # From the day's number, since dt.weekday() calls Sunday 7 on Polars and 0 on Spark; here it is 0.
+            weekday=(nw.lit(cutoff.toordinal()) - nw.col("days_ago")) % 7,
         )
     )
     hours = baskets.group_by(USER).agg(
@@ -29,7 +31,7 @@ def clock(log: Log, cutoff: datetime) -> nw.LazyFrame[Any]:
         nw.col("hour").std().alias("hour_std"),
         _share(nw.col("hour") < 12).alias("morning_share"),
         _share(nw.col("hour") >= 18).alias("evening_share"),
-        _share(nw.col("weekday") >= 6).alias("weekend_share"),
+        _share(nw.col("weekday").is_in([6, 0])).alias("weekend_share"),
     )
     return hours.join(_usual_weekday(baskets), on=USER, how="left")
 

@@ -26,6 +26,8 @@ EVENTS = pl.DataFrame(
         (1, None, ASSIGNED, datetime(2024, 2, 1), None, None, "7"),
         (1, None, REDEEMED, datetime(2024, 2, 10), None, None, "7"),
         (2, 10, PURCHASE, datetime(2024, 1, 31, 8), 5.0, 0.0, "e"),
+        (3, 10, PURCHASE, datetime(2024, 2, 25, 8), 5.0, 0.0, "f"),  # a Sunday
+        (3, 10, PURCHASE, datetime(2024, 2, 24, 8), 5.0, 0.0, "g"),
     ],
     schema=["user", "item", "kind", "occurred_at", "value", "discount", "session"],
     orient="row",
@@ -82,9 +84,9 @@ def test_category_mix_weighs_by_money(log: Log) -> None:
     assert (found["items_28"], found["items_182"], found["categories_182"]) == (2, 2, 2)
     assert found["category_top_share"] == pytest.approx(0.6)
     assert found["category_entropy"] == pytest.approx(-0.6 * ln(0.6) - 0.4 * ln(0.4))
-    assert top_categories(log, CUTOFF, 2) == ["milk", "bread"]
+    assert top_categories(log, CUTOFF, 2) == ["bread", "milk"]
     shares = category_shares(log, CUTOFF, ["milk"]).sort("user").collect("polars")
-    assert shares["share_0"].to_list() == pytest.approx([0.6, 0.0])
+    assert shares["share_0"].to_list() == pytest.approx([0.6, 0.0, 0.0])
 
 
 def test_discounts_engagement_and_clock(log: Log) -> None:
@@ -95,6 +97,8 @@ def test_discounts_engagement_and_clock(log: Log) -> None:
     assert (engaged["days_since_assigned"], engaged["days_since_redeemed"], engaged["visits_28"]) == (29, 20, 1)
     clock = row(log, "clock")
     assert (clock["hour_mean"], clock["morning_share"], clock["weekday_top_share"]) == (14.5, 0.25, 0.5)
+    assert row(log, "clock", user=3)["weekend_share"] == 1.0
+    assert clock["weekend_share"] == 0.0  # a Thursday and two Fridays
 
 
 @pytest.mark.parametrize("family", FAMILIES)
