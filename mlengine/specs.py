@@ -207,6 +207,20 @@ _ALL: tuple[Spec, ...] = (
         min_days=182,
         parameters={"fewest": 4, "most": 8, "top_categories": 4, "least_stability": 0.7, "least_share": 0.03},
     ),
+    Spec(
+        name="recommendations",
+        title="Recommendations",
+        description="The items that each person is most likely to buy in the next 28 days, out of all that is bought.",
+        answers="recommendation",
+        task="mlengine.estimators.recommendations.Recommendations",
+        horizon=28 * _DAY,
+        activity_window=182 * _DAY,
+        decided_by="ndcg_at_10",
+        min_profiles=50,
+        min_events=1_000,
+        min_days=56,
+        parameters={"k": 20, "recommender": "blend", "new_only": False},
+    ),
 )
 
 SPECS: dict[str, Spec] = {spec.name: spec for spec in _ALL}

@@ -6,7 +6,7 @@ by EASE × trend. Both answer with the probability of being bought within the ho
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import lightgbm as lgb
 import numpy as np
@@ -29,7 +29,23 @@ from mlengine.interactions import Floats, Interactions, Ints, Matrix
 from mlengine.specs import NotEnoughData
 
 Table = npt.NDArray[np.float32]
-Asked = tuple[Ints, Ints, Table]  # people, items, and a row of features for each
+
+
+class Asked(NamedTuple):
+    """Pairs of person and item, a row of features for each, and what ranks them where the trees see no difference."""
+
+    user: Ints
+    item: Ints
+    table: Table
+    lean: Floats
+
+    def chance(self, model: lgb.Booster, n_jobs: int) -> Floats:
+        if not len(self.user):
+            return np.empty(0)
+        chance = np.asarray(model.predict(self.table, num_threads=n_jobs), dtype=float)
+        # Above whatever is merely popular (1e-8 at most), and in the right order even if the trees know no difference.
+        return chance + 1e-7 * (1.0 + self.lean / max(float(self.lean.max()), 1e-300))
+
 
 # Tuned on the cutoffs 2017-11-03 and 10-06 of Complete Journey; more trees change the third digit only.
 _BOOSTING: Final[dict[str, Any]] = {
@@ -40,6 +56,7 @@ _BOOSTING: Final[dict[str, Any]] = {
     "feature_fraction": 0.5,
     "bagging_fraction": 0.5,
     "bagging_freq": 1,
+    "lambda_l2": 10.0,
     "max_bin": 127,
     "deterministic": True,
     "force_row_wise": True,
@@ -102,7 +119,7 @@ class Blend:
         Raises
         ------
         NotEnoughData
-            The history is shorter than two horizons, or nothing was bought again in it.
+            The history is shorter than two horizons.
         """
         pasts = [(lag, interactions.before(lag * self.horizon)) for lag in self.lags]
         pasts = [(lag, past) for lag, past in pasts if past.age.max(initial=0.0) >= self.horizon]
@@ -118,12 +135,12 @@ class Blend:
 
     def scorer(self, interactions: Interactions) -> Scorer:
         parts = [(self.repeats_, self._repeats(interactions)), (self.discoveries_, self._discoveries(interactions))]
-        user = np.concatenate([asked[0] for _, asked in parts])
-        item = np.concatenate([asked[1] for _, asked in parts])
-        chance = np.concatenate([model.predict(asked[2], num_threads=self.n_jobs) for model, asked in parts])
+        user = np.concatenate([asked.user for _, asked in parts])
+        item = np.concatenate([asked.item for _, asked in parts])
+        chance = np.concatenate([asked.chance(model, self.n_jobs) for model, asked in parts])
         chances = sparse.csr_array((chance, (user, item)), shape=interactions.shape)
         popularity = popularity_of(interactions, 28.0)
-        rest = 1e-6 * popularity / max(float(popularity.max(initial=0.0)), 1e-9)
+        rest = 1e-8 * popularity / max(float(popularity.max(initial=0.0)), 1e-9)
 
         def score(users: Ints) -> Scores:
             return np.asarray(chances[users].toarray() + rest)
@@ -151,12 +168,10 @@ class Blend:
         boosting: Mapping[str, Any],
     ) -> lgb.Booster:
         asked = [(ask(past), after) for past, after in bought]
-        X = np.concatenate([table for (_, _, table), _ in asked])
-        y = np.concatenate([_found(user, item, after) for (user, item, _), after in asked])
-        if not 0 < y.sum() < len(y):
-            raise NotEnoughData(
-                f"Of {len(y)} pairs of person and item, {y.sum():.0f} were {what}; both kinds are needed."
-            )
+        X = np.concatenate([pairs.table for pairs, _ in asked])
+        y = np.concatenate([_found(pairs.user, pairs.item, after) for pairs, after in asked])
+        if not len(y):
+            raise NotEnoughData(f"No pair of person and item that could have been {what}.")
         parameters = {**boosting, "seed": self.random_state, "num_threads": self.n_jobs}
         return lgb.train(parameters, lgb.Dataset(X, y, free_raw_data=True), self.rounds)
 
@@ -165,7 +180,7 @@ class Blend:
         pairs = Pairs.of(x)
         features = repeat_features(x, pairs)
         kept = leading_of_group(pairs.user, features["bought_60d"], self.repeats)
-        return pairs.user[kept], pairs.item[kept], _table(features)[kept]
+        return Asked(pairs.user[kept], pairs.item[kept], _table(features)[kept], features["bought_60d"][kept])
 
     def _discoveries(self, x: Interactions) -> Asked:
         """Return for each person the new items with the highest EASE × trend."""
@@ -180,7 +195,7 @@ class Blend:
         row, rank = np.nonzero(lists.items >= 0)
         item, promise = lists.items[row, rank], lists.scores[row, rank]
         candidates = Candidates(user=people[row], item=item, taste=promise / factor[item], promise=promise)
-        return candidates.user, item, _table(discovery_features(x, candidates))
+        return Asked(candidates.user, item, _table(discovery_features(x, candidates)), promise)
 
 
 def _bought_between(interactions: Interactions, lag: int, horizon: float) -> Matrix:
