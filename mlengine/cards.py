@@ -61,6 +61,18 @@ def recipe(spec: Spec) -> dict[str, Any]:
     return dict(as_json(made))
 
 
+def parameters_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a recipe as Python had them.
+
+    >>> parameters_of({"parameters": {"step": {"days": 14.0}, "kind": "purchase"}})
+    {'step': datetime.timedelta(days=14), 'kind': 'purchase'}
+    """
+    return {
+        name: timedelta(**value) if isinstance(value, Mapping) and value.keys() == {"days"} else value
+        for name, value in made["parameters"].items()
+    }
+
+
 def libraries() -> dict[str, str]:
     """Return the versions that a result depends on."""
     found = {"python": platform.python_version()}
@@ -80,6 +92,8 @@ def as_json(value: Any) -> Any:
     """
     if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, timedelta):
+        return {"days": value / timedelta(days=1)}
     if isinstance(value, list | tuple | set | frozenset):
         return [as_json(each) for each in value]
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays

@@ -99,8 +99,13 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         The champion's latest run, so that going back to an earlier version takes back its successor's answers; until
         a new champion has answered, what the others said last.
         """
+        return self.latest_of([spec]).first()
+
+    def latest_of(self, specs: list[str]) -> Self:
+        """Return the run that readers use of each of the specs."""
         champion_first = models.Case(models.When(version__stage=ModelVersion.Stage.CHAMPION, then=0), default=1)
-        return self.finished().filter(spec=spec).order_by(champion_first, "-cutoff", "-pk").first()
+        finished = self.finished().filter(spec__in=specs).order_by("spec", champion_first, "-cutoff", "-pk")
+        return finished.distinct("spec")
 
     def latest_before(self, run: "PredictionRun") -> "PredictionRun | None":
         """Return the run that readers used before this one, to tell who moved."""

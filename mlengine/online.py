@@ -6,7 +6,6 @@ whatever is still stored.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import QuerySet
 
@@ -44,7 +43,9 @@ def latest_scores(profile: Profile) -> list[Score]:
 
 def scores_of(profile_id: int) -> list[Score]:
     """Return the same for a profile that was not merged into another; one query."""
-    scores = Score.objects.filter(profile=profile_id, profile__personalisation=True, run__in=_latest_runs("score"))
+    scores = Score.objects.filter(
+        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("score").values("pk")
+    )
     return sorted(scores.select_related("run"), key=lambda score: _place(score.run))
 
 
@@ -66,9 +67,9 @@ def recommendations(profile: Profile, k: int, now: datetime, spec: str | None = 
 
 def recommending_run(spec: str | None = None) -> PredictionRun | None:
     """Return the run that answers: the latest of a model or, where none is named, of the first that has one."""
-    wanted = PredictionRun.objects.filter(pk__in=_latest_runs("recommendation"))
-    found = wanted.filter(spec=spec) if spec else wanted
-    return min(found, key=_place, default=None)
+    if spec:
+        return PredictionRun.objects.latest_finished(spec)
+    return min(_latest_runs("recommendation"), key=_place, default=None)
 
 
 def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -> list[Recommended]:
@@ -101,7 +102,7 @@ def clusters(profile: Profile) -> list[ClusterMember]:
 def clusters_of(profile_id: int) -> list[ClusterMember]:
     """Return the same for a profile that was not merged into another; one query."""
     members = ClusterMember.objects.filter(
-        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("cluster")
+        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("cluster").values("pk")
     )
     return sorted(members.select_related("cluster", "run"), key=lambda member: _place(member.run))
 
@@ -115,8 +116,8 @@ def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
     ]
 
 
-def _latest_runs(answers: str) -> QuerySet[PredictionRun, Any]:
-    """Return the run that readers use of each model that answers in this way, as a subquery."""
+def _latest_runs(answers: str) -> QuerySet[PredictionRun]:
+    """Return the run that readers use of each model that answers in this way."""
     specs = [spec.name for spec in SPECS.values() if spec.answers == answers]
     return PredictionRun.objects.latest_of(specs).values("pk")
 

@@ -12,7 +12,7 @@ from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import backtest, datasets, jobs, registry
 from mlengine.backtest import MODEL, Backtest, finite
-from mlengine.cards import model_card, recipe
+from mlengine.cards import model_card, parameters_of, recipe
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import Follows, Model, Spec, Task
 from mlengine.work import Clock, Progress
@@ -80,7 +80,7 @@ def _earlier_recipe(spec: Spec, champion: ModelVersion | None) -> dict[str, Task
     if champion is None or champion.card.get("recipe") == recipe(spec):
         return {}
     made = champion.card["recipe"]
-    former = replace(spec, task=made["task"], parameters=made["parameters"])
+    former = replace(spec, task=made["task"], parameters=parameters_of(made))
     try:
         return {f"champion v{champion.number}": former.verbs}
     except (ImportError, AttributeError, TypeError):  # code that this release no longer has cannot compete

@@ -66,12 +66,14 @@ class Silence:
     horizon: timedelta
     activity_window: timedelta
     upside_down: bool = False
+    patience: timedelta = DAY
     fails: str = ""
     waits_at: str = ""  # a file to write before sleeping, so that a test may kill the process here
 
     def fit(self, log: Log, cutoff: datetime) -> Rate:
         if self.fails:
             raise ZeroDivisionError(self.fails)
+        assert log.until(cutoff - self.patience)
         events = log.until(cutoff).events
         days = events.select(nw.col(OCCURRED_AT).dt.date().n_unique()).collect().item()
         return Rate(days=float(days), upside_down=self.upside_down)

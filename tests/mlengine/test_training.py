@@ -7,12 +7,12 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from crm import lake
-from crm.locks import Busy
+from crm.locks import Busy, only_one
 from crm.models import JobRun
 from mlengine import jobs, registry, training
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS, NotEnoughData, Spec
-from tests.mlengine.house import END, NOW, progress, shop, spec, upside_down
+from tests.mlengine.house import DAY, END, NOW, progress, shop, spec, upside_down
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +56,13 @@ def test_a_model_that_loses_stays_a_candidate_and_the_champion_serves_on(silence
     assert loser.decision.startswith("Not promoted, it does not beat nobody_knows and champion v1: concordance 0.0000")
     means = loser.card["backtest"]["means"]
     assert means["champion v1"]["concordance"] == 1.0  # its recipe was trained and judged again, at the same cutoffs
+
+
+def test_a_champions_recipe_is_tried_again_as_it_was(silence: Spec) -> None:
+    trained(replace(silence, parameters={"patience": 3 * DAY}))
+    second = trained(silence)
+    assert second.card["backtest"]["means"]["champion v1"]["concordance"] == 1.0
+    assert second.stage == ModelVersion.Stage.CHAMPION  # as good as the former one, and newer
 
 
 def test_the_same_recipe_on_newer_data_replaces_the_champion(silence: Spec) -> None:
@@ -143,7 +150,7 @@ def test_the_second_training_of_a_spec_at_once_is_refused(silence: Spec) -> None
         finally:
             connection.close()
 
-    with training.only_one("the training of silence"):
+    with only_one("the training of silence"):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join()
