@@ -200,6 +200,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+API_BROWSER_ORIGINS = env.list("API_BROWSER_ORIGINS", default=[])  # pages that may use person tokens from elsewhere
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Zhiyin",
     "VERSION": "1",

@@ -46,11 +46,18 @@ class CallerThrottle(BaseThrottle):
         self.seconds_left = float(ceil(seconds - passed))
         key = f"throttle.{scope}.{name}.{int(window)}"
         try:
-            cache.add(key, 0, timeout=seconds + 1)
-            return cache.incr(key) <= most
-        except (RedisError, ValueError) as error:  # ValueError: the counter was evicted between the two commands
+            return _counted(key, timeout=seconds + 1) <= most
+        except (RedisError, ValueError) as error:  # ValueError: the counter was evicted between two commands
             logger.warning("Requests are not counted, the cache does not answer: %s", error)
             return True
+
+
+def _counted(key: str, *, timeout: int) -> int:
+    """Return how often this was counted, with this time."""
+    try:
+        return int(cache.incr(key))
+    except ValueError:  # the first of the window, unless another process was faster
+        return 1 if cache.add(key, 1, timeout=timeout) else int(cache.incr(key))
 
 
 def rate(scope: str) -> tuple[int, int]:

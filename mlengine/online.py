@@ -119,7 +119,7 @@ def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
 def _latest_runs(answers: str) -> QuerySet[PredictionRun]:
     """Return the run that readers use of each model that answers in this way."""
     specs = [spec.name for spec in SPECS.values() if spec.answers == answers]
-    return PredictionRun.objects.latest_of(specs).values("pk")
+    return PredictionRun.objects.latest_of(specs)
 
 
 def _place(run: PredictionRun) -> int:

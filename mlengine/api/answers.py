@@ -10,6 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crm.api.browsers import ForBrowsers
 from crm.api.profiles import OfPerson
 from crm.models import Item
 from mlengine import online
@@ -92,7 +93,7 @@ class RecommendationQuestion(serializers.Serializer[Any]):
     k = serializers.IntegerField(min_value=1, max_value=100, default=10, help_text="How many, at most.")
 
 
-class AnswerViewSet(OfPerson):
+class AnswerViewSet(ForBrowsers, OfPerson):
     """What was learned about one person, by the latest finished run of each model."""
 
     scopes = {

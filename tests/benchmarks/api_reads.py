@@ -1,4 +1,4 @@
-"""How fast scores and recommendations are read over HTTP at a million stored rows of each, and what a web process holds.
+"""How fast scores and recommendations are read over HTTP at a million stored rows of each, and what a process holds.
 
 A server of its own (``VAR_DIR`` in a temporary directory), run as ``manage.py up`` runs it. Requests come at a fixed
 rate whatever the answers take, and waiting counts from the moment a request was due, so a slow answer cannot hide the
@@ -75,6 +75,7 @@ def seed() -> str:
     from tests import api
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
     specs = [next(spec.name for spec in SPECS.values() if spec.answers == kind) for kind in ("score", "recommendation")]
     facts = {"people": PEOPLE, "items": ITEMS, "recommended_to": RECOMMENDED_TO, "per_person": PER_PERSON}
     with connection.cursor() as cursor:

@@ -232,6 +232,25 @@ def test_no_other_origin_may_read_answers_in_a_browser() -> None:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
+def test_an_origin_in_the_settings_may_read_what_is_open_to_persons_and_nothing_else(settings: Any) -> None:
+    settings.API_BROWSER_ORIGINS = ["https://shop.example"]
+    house, origin = api.house(), {"Origin": "https://shop.example"}
+    open_to_persons = f"/api/v1/profiles/{house.profile.pk}/recommendations/"
+    preflight = Client().options(open_to_persons, headers=origin | {"Access-Control-Request-Method": "GET"})
+    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Methods"]) == (204, "GET")
+    for answer in (preflight, person(house.profile.pk).get(open_to_persons, headers=origin)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert "Origin" in answer.headers["Vary"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    closed = [f"/api/v1/profiles/{house.profile.pk}/scores/", f"/api/v1/profiles/{house.profile.pk}/", "/api/v1/items/"]
+    for address in closed:
+        for answer in (Client().options(address, headers=origin), Client().get(address, headers=origin)):
+            assert "Access-Control-Allow-Origin" not in answer.headers
+    for other in ("https://shop.example.evil", "null", "https://SHOP.example", ""):
+        answer = person(house.profile.pk).get(open_to_persons, headers={"Origin": other})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 def test_only_the_token_addresses_of_the_toolkit_are_open() -> None:
     names = {str(url.pattern) for url in get_resolver().url_patterns}
     assert "o/" in names
