@@ -4,11 +4,14 @@ Rows in the database say *profile* and *item*; frames say ``user`` and ``item``.
 clock times in the organisation's zone (the lake writes them so), hence ``dt.hour()`` is the hour a person saw.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import narwhals as nw
+
+T = TypeVar("T")
 
 USER: Final = "user"
 ITEM: Final = "item"
@@ -52,13 +55,31 @@ class Log:
         price (float64), available_from and available_to (naive datetime, null when open).
     profiles : LazyFrame
         user (int64) and coarse attributes only (age_band, gender, province, city, and such): strings, null if unknown.
+    ends : datetime or None
+        What the log was cut at; None where it was not.
+    memo : dict
+        What was worked out from this log and from cuts of it, for those who ask again: a backtest needs the same
+        examples at many of its cutoffs. A key must name everything that the answer depends on.
     """
 
     events: nw.LazyFrame[Any]
     items: nw.LazyFrame[Any]
     profiles: nw.LazyFrame[Any]
+    ends: datetime | None = None
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def until(self, cutoff: datetime) -> "Log":
         """Return what had happened, and had arrived, strictly before ``cutoff``."""
         known = (nw.col(OCCURRED_AT) < cutoff) & (nw.col(RECEIVED_AT) < cutoff)
-        return Log(events=self.events.filter(known), items=self.items, profiles=self.profiles)
+        return replace(self, events=self.events.filter(known), ends=min(cutoff, self.ends or cutoff))
+
+    def once(self, key: Hashable, cutoff: datetime, make: Callable[[], T]) -> T:
+        """Return what was worked out before under this key at this cutoff, or work it out and keep it.
+
+        A log that was cut before the cutoff knows less than one that reaches it, so the two keep apart.
+        """
+        place = (key, cutoff, min(cutoff, self.ends or cutoff))
+        if place not in self.memo:
+            self.memo[place] = make()
+        found: T = self.memo[place]
+        return found

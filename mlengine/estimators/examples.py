@@ -16,6 +16,7 @@ from mlengine.specs import NotEnoughData
 
 Array = NDArray[Any]
 
+MOST_KEPT = 50_000  # a table of features this long is 40 MB; longer ones are not kept for the next question
 MOST_ROWS = 400_000  # about 230 MB of features; more people are sampled, since boosting learns little from the rest
 
 
@@ -51,8 +52,16 @@ def people(
     log: Log, cutoff: datetime, activity_window: timedelta, families: Sequence[str], kind: str
 ) -> nw.DataFrame[Any]:
     """Return ``user`` and the families' columns for everybody active before ``cutoff``, in the order of users."""
-    active = labels.active(log, cutoff, activity_window, kind)
-    return active.join(build(log, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
+
+    def rows() -> nw.DataFrame[Any]:
+        active = labels.active(log, cutoff, activity_window, kind)
+        return active.join(build(log, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
+
+    key = ("people", activity_window, tuple(families), kind)
+    found = log.once(key, cutoff, rows)
+    if len(found) > MOST_KEPT:
+        log.memo.pop((key, cutoff), None)
+    return found
 
 
 def matrix(rows: nw.DataFrame[Any], names: Sequence[str]) -> Array:
