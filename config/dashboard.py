@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from crm import activity
 from crm.activity import Day
-from crm.admin.charts import Chart, Series, written
+from crm.charts import Chart, Series, written
 from crm.models import JobRun
 from mlengine.admin import overview
 
@@ -133,7 +133,7 @@ def _people_card(record: Record, days: int) -> Card:
     now, before = record.active[days, 0], record.active[2 * days, days]
     window = record.days[-days:]
     return Card(
-        label=ngettext("Active people, last day", "Active people, last %(days)d days", days) % {"days": days},
+        label=_("Active people, last %(days)d days") % {"days": days},
         value=written(now, "integer"),
         change=_change(now, before),
         against=_("%(days)d days before: %(value)s") % {"days": days, "value": written(before, "integer")},

@@ -151,6 +151,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Shanghai")  # the organisation's; the database keeps UTC
 USE_TZ = True
 CURRENCY = env.str("CURRENCY", default="CNY")

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
 from django.utils.html import conditional_escape
 from django.utils.translation import gettext as _
 
+from crm.charts import rounded
 from crm.models import JobRun, Profile
 from crm.models.jobs import SILENT_AFTER
 
@@ -28,13 +28,13 @@ WORDS_OF_ABBREVIATIONS = {"roc_auc": "ROC AUC", "ndcg_at_10": "NDCG@10", "sha256
 @register.filter
 def grouped(value: Any, digits: int = 0) -> str:
     """Return a number with the language's separators, and a dash for none."""
-    return "–" if value is None or value == "" else number_format(value, digits, use_l10n=True, force_grouping=True)
+    return "–" if value is None or value == "" else rounded(value, digits)
 
 
 @register.filter
 def percent(value: Any, digits: int = 0) -> str:
     """Return a share of one as percent."""
-    return "–" if value is None or value == "" else f"{number_format(value * 100, digits, use_l10n=True)} %"
+    return "–" if value is None or value == "" else f"{rounded(value * 100, digits)} %"
 
 
 @register.filter
@@ -98,8 +98,24 @@ def fact(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | float):
-        return number_format(value, None if isinstance(value, int) else 4, use_l10n=True, force_grouping=True)
+        return rounded(value, 0 if isinstance(value, int) else 4)
     return conditional_escape("–" if value in (None, "") else value)
+
+
+@register.filter
+def titled(job: JobRun) -> str:
+    """Return a job's title in the reader's language."""
+    from mlengine.admin.words import job_title  # noqa: PLC0415 (as below)
+
+    return job_title(job)
+
+
+@register.filter
+def stepped(step: str) -> str:
+    """Return a job's step in the reader's language."""
+    from mlengine.admin.words import step_title  # noqa: PLC0415 (as below)
+
+    return step_title(step)
 
 
 @register.simple_tag(takes_context=True)

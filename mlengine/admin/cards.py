@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm.admin.charts import Chart, written
+from crm.charts import Chart, written
 from mlengine.admin import drawings
 from mlengine.admin.words import metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
@@ -28,7 +28,7 @@ def about(version: ModelVersion) -> dict[str, Any]:
         "charts": charts(version, metrics, decided_by=spec.decided_by if spec else ""),
         "drifts": [row for row in metrics if row.kind == Metric.Kind.DRIFT][-30:],
         "live": [row for row in metrics if row.kind == Metric.Kind.LIVE][-30:],
-        "features": list(card.get("model", {}).get("features") or []),
+        "features": list(card.get("features") or card.get("importances") or []),
     }
 
 
@@ -68,7 +68,7 @@ def charts(version: ModelVersion, metrics: Sequence[Metric], *, decided_by: str)
     bins = _bins(card.get("details", {}).get("calibration"))
     if bins:
         found.append(drawings.calibration(bins))
-    weights = card.get("model", {}).get("importances")
+    weights = card.get("importances")
     if isinstance(weights, Mapping) and weights:
         found.append(drawings.importances(weights))
     return found

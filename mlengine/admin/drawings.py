@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from crm.admin.charts import Chart, Series, written
+from crm.charts import Chart, Series, written
 from mlengine.admin.words import in_language, metric_title, spec_title, subject_title
 from mlengine.models import Cluster, Metric, ModelVersion, PredictionRun
 
@@ -52,7 +52,7 @@ def sizes(run: PredictionRun) -> Chart | None:
     before = sizes_before(run)
     series = [Series(label=_("People"), values=list(found.values()), kind="bar")]
     if before:
-        label = _("%(day)s") % {"day": run.summary.get("since", "")}
+        label = str(run.summary.get("since", ""))
         series.append(Series(label=label, values=[before.get(code, 0) for code in found], kind="bar", colour="soft"))
     return Chart(
         id=f"sizes-{run.pk}",
@@ -113,6 +113,7 @@ def by_cutoff(version: ModelVersion, metrics: Sequence[Metric], name: str) -> Ch
             )
             for subject in subjects
         ],
+        from_zero=len(cutoffs) == 1,
         height=230,
     )
 

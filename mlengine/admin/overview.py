@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm.admin.charts import Chart
+from crm.charts import Chart
 from mlengine import monitoring
 from mlengine.admin import drawings
 from mlengine.admin.words import metric_title, spec_title, subject_title

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from crm.admin.charts import Chart, Series
+from crm.charts import Chart, Series
 from crm.models import Profile
 from mlengine.admin.words import because, in_language, spec_description, spec_title
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from crm.models import JobRun
 from mlengine import reasons
 from mlengine.specs import SPECS
 
@@ -15,17 +16,58 @@ METRICS: Mapping[str, Any] = {
     "average_precision": _("Average precision"),
     "brier": _("Brier score (lower is better)"),
     "calibration_error": _("Calibration error (lower is better)"),
-    "lift_at_10": _("Lift in the top tenth"),
     "lift_top_decile": _("Lift in the top tenth"),
     "ndcg_at_10": _("NDCG of the first 10"),
+    "ndcg_new_at_10": _("NDCG of the first 10, new items only"),
     "recall_at_10": _("Recall of the first 10"),
     "coverage": _("Share of the catalogue shown"),
     "novelty": _("Novelty (bits)"),
     "popularity_share": _("Share of popular items"),
-    "adjusted_rand": _("Stability (adjusted Rand)"),
+    "value_explained": _("Variance of later value explained"),
+    "behaviour_explained": _("Variance of later behaviour explained"),
+    "stability": _("Stability (adjusted Rand)"),
     "silhouette": _("Separation (silhouette)"),
     "psi": _("Drift (PSI)"),
 }
+
+
+SUBJECTS: Mapping[str, Any] = {
+    "model": _("This model"),
+    "days_since_last_purchase": _("Days since last purchase"),
+    "rfm_logistic": _("RFM logistic regression"),
+    "recency_quintiles": _("Quintiles of recency"),
+    "popular": _("Popular items"),
+    "own_history": _("Own history"),
+}
+TITLES: Mapping[str, Any] = {
+    "train": _("Train: %(model)s"),
+    "predict": _("Predict: %(model)s"),
+    "judge": _("Judge: %(model)s"),
+    "nightly": _("Nightly learning"),
+}
+STEPS: Mapping[str, Any] = {
+    "export events": _("export events"),
+    "compact the lake": _("compact the lake"),
+    "read the log": _("read the log"),
+    "predict": _("predict"),
+    "explain": _("explain"),
+    "write": _("write"),
+    "learn from everything": _("learn from everything"),
+    "keep and decide": _("keep and decide"),
+}
+
+
+# What ``SPECS`` says in plain English, named for the catalogue; a test holds every spec to being here.
+SPEC_WORDS = (
+    gettext_noop("Churn risk"),
+    gettext_noop("The probability that somebody who purchased in the last 90 days will not in the next 28."),
+    gettext_noop("RFM segments"),
+    gettext_noop("Eleven segments by how recently, how often and for how much people purchased in half a year."),
+    gettext_noop("Behaviour clusters"),
+    gettext_noop("People who purchase alike, grouped without names given beforehand, and what sets them apart."),
+    gettext_noop("Recommendations"),
+    gettext_noop("The items that each person is most likely to buy in the next 28 days, out of all that is bought."),
+)
 
 
 def spec_title(name: str) -> str:
@@ -43,7 +85,22 @@ def metric_title(name: str) -> str:
 
 def subject_title(name: str) -> str:
     """Return a baseline's name as words, in the reader's language."""
-    return gettext("This model") if name == "model" else gettext(name.replace("_", " "))
+    return str(SUBJECTS.get(name, name.replace("_", " ")))
+
+
+def job_title(job: JobRun) -> str:
+    """Return what a job is called, in the reader's language; its row keeps the English title."""
+    if job.kind not in TITLES:
+        return job.title
+    return str(TITLES[job.kind]) % {"model": spec_title(str(job.parameters.get("spec", "")))}
+
+
+def step_title(step: str) -> str:
+    """Return where a job is, in the reader's language: a known step, or a cutoff and who is judged there."""
+    cutoff, colon, subject = step.removeprefix("backtest ").partition(": ")
+    if step.startswith("backtest ") and colon:
+        return gettext("backtest %(cutoff)s: %(subject)s") % {"cutoff": cutoff, "subject": subject_title(subject)}
+    return str(STEPS.get(step, step))
 
 
 def in_language(texts: Mapping[str, str]) -> str:

@@ -61,7 +61,8 @@
 
   const valueAxis = (series, chart, colours, position) => ({
     position,
-    beginAtZero: true,
+    beginAtZero: chart.from_zero,
+    grace: chart.from_zero ? 0 : "20%",
     border: { display: false },
     grid: { color: colours.grid, drawOnChartArea: position !== "right" },
     title: { display: Boolean(chart.y_title) && position !== "right", text: chart.y_title, color: colours.grey },

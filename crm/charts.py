@@ -38,6 +38,7 @@ class Chart:
     y_title: str = ""
     horizontal: bool = False
     stacked: bool = False
+    from_zero: bool = True
     legend: bool = True
     height: int = 240
     note: str = ""
@@ -66,6 +67,14 @@ def written(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
     if unit == "percent":
-        return number_format(value * 100, 1, force_grouping=True, use_l10n=True) + " %"
-    digits = {"integer": 0, "money": 2, "share": 3}.get(unit, 3)
-    return number_format(value, digits, force_grouping=True, use_l10n=True)
+        return rounded(value * 100, 1) + " %"
+    return rounded(value, {"integer": 0, "money": 2}.get(unit, 3))
+
+
+def rounded(value: float, digits: int) -> str:
+    """Return a rounded number in the reader's language; Django's own format would cut the digits off.
+
+    >>> rounded(0.8656, 3), rounded(1234.5, 0)
+    ('0.866', '1,234')
+    """
+    return number_format(round(value, digits), digits, force_grouping=True, use_l10n=True)
