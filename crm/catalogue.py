@@ -69,6 +69,8 @@ def upsert_frame(frame: "pl.DataFrame", *, now: datetime) -> int:
 
 def _upsert_staged(cursor: Any, facts: list[str], now: datetime) -> int:
     new = {fact: f"coalesce(s.{fact}, {EMPTY[fact]})" if fact in EMPTY else f"s.{fact}" for fact in facts}
+    if "title" in new:
+        new["title"] = "coalesce(s.title, s.code)"
     kept = {fact: f"coalesce(s.{fact}, i.{fact})" for fact in facts}
     if "attributes" in kept:
         kept["attributes"] = "i.attributes || coalesce(s.attributes, '{}')"

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from crm.checks import Invalid, currency, mapping, number, text
+from crm.checks import MOST_MONEY, Invalid, currency, mapping, number, text
 from crm.drafts import Draft
 from crm.models import Event
 
@@ -22,10 +22,10 @@ CENT = Decimal("0.01")
 
 def events(draft: Draft, properties: dict[str, Any]) -> tuple[Draft, ...]:
     """Return the events that a shop event stands for: an order is one of each of its products, anything else itself."""
-    draft = draft._replace(currency=currency(properties.get("currency"), "properties.currency"))
+    money = currency(properties.get("currency"), "properties.currency")
     if draft.kind in ORDERS:
-        return _order(draft, properties)
-    return (_line(draft, properties, "properties"),)
+        return _order(draft._replace(currency=money), properties)
+    return (draft._replace(currency=money, **_product(properties, "properties")),)
 
 
 def _order(order: Draft, properties: dict[str, Any]) -> tuple[Draft, ...]:
@@ -47,25 +47,28 @@ def _order(order: Draft, properties: dict[str, Any]) -> tuple[Draft, ...]:
     return tuple(_shared(lines, discount or Decimal(0)))
 
 
-def _line(draft: Draft, product: dict[str, Any], where: str, place: int | None = None) -> Draft:
+def _line(order: Draft, product: dict[str, Any], where: str, place: int) -> Draft:
+    return order._replace(
+        message_id=order.message_id and f"{order.message_id}:{place}",
+        discount=number(product.get("discount"), f"{where}.discount", places=2),
+        **_product({"quantity": 1} | product, where),
+    )
+
+
+def _product(product: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return which item it is, how many, and for how much."""
     code = text(product.get("product_id") or product.get("productId") or product.get("sku"), f"{where}.product_id", 128)
     quantity = number(product.get("quantity"), f"{where}.quantity", places=3)
     price = number(product.get("price"), f"{where}.price", places=2)
-    if place is not None:  # a line of an order
-        quantity = Decimal(1) if quantity is None else quantity
-        draft = draft._replace(
-            message_id=draft.message_id and f"{draft.message_id}:{place}",
-            discount=number(product.get("discount"), f"{where}.discount", places=2),
-        )
     value = _total(product) if price is None or quantity is None else (price * quantity).quantize(CENT)
-    if value is not None and value > 10**9:
-        raise Invalid(f"{where}.price", "times the quantity is more than 1000000000")
-    return draft._replace(
-        item=("product", code) if code else None,
-        item_title=text(product.get("name"), f"{where}.name", 1000)[:300],
-        quantity=quantity,
-        value=value,
-    )
+    if value is not None and value > MOST_MONEY:
+        raise Invalid(f"{where}.price", f"times the quantity is more than {MOST_MONEY}")
+    return {
+        "item": ("product", code) if code else None,
+        "item_title": text(product.get("name"), f"{where}.name", 1000)[:300],
+        "quantity": quantity,
+        "value": value,
+    }
 
 
 def _total(properties: dict[str, Any]) -> Decimal | None:

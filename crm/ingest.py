@@ -5,12 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
 
 from django.db import connection, transaction
 
 from crm import copying, partitions
-from crm.keys import ascending_ids, message_key
+from crm.keys import ascending_ids, message_keys
 from crm.models import RejectedEvent, Source
 
 if TYPE_CHECKING:  # web processes import this module and must not load Polars
@@ -54,27 +53,34 @@ def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
 def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) -> int:
     """Write the events whose messages were not taken before, all or none, and return how many they are."""
     partitions.ensure({partitions.month_of(event.occurred_at) for event in events})
-    keyed = {message_key(source.pk, event.message_id): event for event in events if event.message_id}
+    named = [event for event in events if event.message_id]
     free = [event for event in events if not event.message_id]
-    with transaction.atomic(), connection.cursor() as cursor:
+    keys = copying.hexed(message_keys(source.pk, (event.message_id for event in named)))
+    keyed = dict(zip(keys, named, strict=True))
+    # All or none also where a caller's transaction surrounds this one: an error ends that one too.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         fresh = [keyed[key] for key in _take(cursor, sorted(keyed), now)]
         _copy(cursor, source.pk, free + fresh, now)
     return len(free) + len(fresh)
 
 
-def _take(cursor: Any, keys: list[UUID], now: datetime) -> list[UUID]:
+def _take(cursor: Any, keys: list[str], now: datetime) -> list[str]:
     """Return the keys that were not taken before, which are now; sorted, so that two writers cannot deadlock."""
     if not keys:
         return []
     cursor.execute(
         "INSERT INTO crm_eventkey (key, received_at) SELECT unnest(%s::uuid[]), %s"
-        " ON CONFLICT DO NOTHING RETURNING key",
-        ["{" + ",".join(map(str, keys)) + "}", now],
+        " ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')",
+        ["{" + ",".join(keys) + "}", now],
     )
     return [key for (key,) in cursor.fetchall()]
 
 
-ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+def _escaped(text: str) -> str:
+    """Return a text as COPY reads it; a chain of replaces is several times faster than ``translate``."""
+    if text.isalnum() or not text:
+        return text
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
 def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime) -> None:
@@ -86,14 +92,14 @@ def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime
             event.profile_id,
             r"\N" if event.item_id is None else event.item_id,
             event.kind,
-            event.name.translate(ESCAPES),
+            _escaped(event.name),
             r"\N" if event.value is None else event.value,
-            event.currency.translate(ESCAPES),
+            _escaped(event.currency),
             r"\N" if event.quantity is None else event.quantity,
             r"\N" if event.discount is None else event.discount,
-            event.session.translate(ESCAPES),
-            event.channel.translate(ESCAPES),
-            event.properties.translate(ESCAPES),
+            _escaped(event.session),
+            _escaped(event.channel),
+            _escaped(event.properties),
             event.occurred_at,
             event.received_at,
         )

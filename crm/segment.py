@@ -125,9 +125,8 @@ def _track(message: dict[str, Any], event: Draft, now: datetime) -> Told:
     if not name:
         raise Invalid("event", "must be given")
     properties = mapping(message.get("properties"), "properties")
-    event = event._replace(
-        name=name, kind=str(commerce.KINDS.get(name, Event.Kind.TRACK)), properties=_kept(properties, message)
-    )
+    kind = commerce.KINDS.get(name, Event.Kind.TRACK).value
+    event = event._replace(name=name, kind=kind, properties=_kept(properties, message))
     return Told(refs=event.refs, events=commerce.events(event, properties))
 
 

@@ -133,8 +133,10 @@ def _age_bands(born: pl.Series, now: datetime) -> pl.Series:
     passed = (pl.col("m") < now.month) | ((pl.col("m") == now.month) & (pl.col("d") <= now.day))
     frame = pl.DataFrame({"y": born.dt.year(), "m": born.dt.month(), "d": born.dt.day()})
     age = pl.lit(now.year) - pl.col("y") - (~passed).cast(pl.Int32)
-    names = [name for _, name in BANDS] + ["65+"]
-    return frame.select(age.cut([end for end, _ in BANDS], labels=names, left_closed=True).cast(pl.String)).to_series()
+    band = pl.lit("65+")
+    for end, name in reversed(BANDS):
+        band = pl.when(age < end).then(pl.lit(name)).otherwise(band)
+    return frame.select(pl.when(age.is_not_null()).then(band)).to_series()
 
 
 def _checked(table: Table, lines: pl.Series, columns: list[pl.Series]) -> Checked:

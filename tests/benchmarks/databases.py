@@ -24,6 +24,7 @@ def fresh_database() -> Iterator[None]:
 
     set_up()
     name = connection.settings_dict["NAME"]
+    connection.settings_dict["TEST"]["NAME"] = f"bench_{name}"  # tests that run meanwhile have one of their own
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield
