@@ -110,8 +110,11 @@ def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime
 
 def replay(rejected: RejectedEvent, *, now: datetime) -> bool:
     """Take an event that was refused, now that the cause is gone; False if it is refused again, or was replayed."""
-    from crm import intake  # noqa: PLC0415 (it reads messages and writes them through this door)
+    # These read messages and files, and write them through this door.
+    from crm import imports, intake  # noqa: PLC0415
 
+    if rejected.job is not None:
+        return imports.replay(rejected, rejected.job, now=now)
     return intake.replay(rejected, now=now)
 
 

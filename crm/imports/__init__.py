@@ -76,6 +76,13 @@ def order(
     )
 
 
+def replay(rejected: RejectedEvent, job: JobRun, *, now: datetime) -> bool:
+    """Import one row that was refused again; False if it is refused again, or was imported meanwhile."""
+    from crm.imports.again import replay_row  # noqa: PLC0415
+
+    return replay_row(rejected, job, now=now)
+
+
 def error_file(job: JobRun) -> Iterator[str]:
     """Yield the lines of a CSV of the rows that were refused: line, column, reason, row."""
     yield "\ufeff" + _line(["line", "column", "reason", "row"])  # the mark tells spreadsheets that it is UTF-8

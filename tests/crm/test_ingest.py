@@ -36,7 +36,12 @@ def test_every_value_arrives_as_it_was_given() -> None:
     assert ingest.record(factories.source(), event, now=NOW) is True
     kept = Event.objects.get()
     assert (kept.profile, kept.item, kept.name, kept.session) == (person, thing, odd, odd)
-    assert (kept.value, kept.quantity, kept.discount, kept.currency) == (Decimal("12.34"), Decimal("0.125"), 0, "CNY")
+    assert (kept.value, kept.quantity, kept.discount, kept.currency) == (
+        Decimal("12.34"),
+        Decimal("0.125"),
+        Decimal(0),
+        "CNY",
+    )
     assert kept.properties == {"text": odd, "list": [1, None]}
     assert (kept.occurred_at, kept.received_at, kept.id.version) == (NOW, NOW, 7)
 
