@@ -54,7 +54,7 @@ def run() -> list[dict[str, Any]]:
     with TemporaryDirectory() as var:
         seeded = json.loads(_python(var, "-m", "tests.benchmarks.api_reads").splitlines()[-1])
         with _served(var) as (port, web):
-            load(port, seeded["token"], seconds=3)
+            load(port, seeded["token"], seconds=5)
             megabytes, heavy = _held(web)
             waits = sorted(load(port, seeded["token"], seconds=SECONDS))
     assert not heavy, f"A web process has loaded {heavy}."
