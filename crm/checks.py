@@ -7,6 +7,7 @@ from typing import Any
 
 LONGEST_ID = 255
 MOST_MONEY = Decimal(10) ** 9  # of any currency in one line: more is a mistake, and numeric(14, 2) ends soon after
+STEPS = {2: Decimal("0.01"), 3: Decimal("0.001")}
 LIVE_PAST, LIVE_FUTURE = timedelta(days=730), timedelta(days=3)
 # What programs write where they have no id; one person made of all visitors without one is hard to part again.
 NOBODY = frozenset({"null", "undefined", "none", "nan", "nil", "[object object]", "anonymous", "unknown", "-1"})
@@ -37,7 +38,7 @@ def text(value: Any, field: str, most: int) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:  # not a truth value, which is an int to Python
         value = str(value)
     if not isinstance(value, str):
         raise Invalid(field, f"must be a text, not {_named(value)}")
@@ -80,7 +81,7 @@ def number(value: Any, field: str, *, places: int, most: Decimal = MOST_MONEY) -
         raise Invalid(field, "must be finite")
     if not 0 <= exact <= most:
         raise Invalid(field, "must not be negative" if exact < 0 else f"is more than {most}")
-    return exact.quantize(Decimal(1).scaleb(-places))
+    return exact.quantize(STEPS[places])
 
 
 def currency(value: Any, field: str) -> str:

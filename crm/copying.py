@@ -76,8 +76,8 @@ def keys_of(values: list[bytes]) -> Keys:
 def hexed(keys: Keys) -> list[str]:
     """Return the keys as 32 hexadecimal digits each.
 
-    >>> hexed(keys_of([UUID(int=10).bytes]))
-    ['0000000000000000000000000000000a']
+    >>> hexed(keys_of([bytes([*range(16)])]))
+    ['000102030405060708090a0b0c0d0e0f']
     """
     digits = keys.astype(">u8").tobytes().hex()
     return [digits[start : start + 32] for start in range(0, len(digits), 32)]

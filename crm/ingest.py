@@ -52,7 +52,7 @@ def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
 
 def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) -> int:
     """Write the events whose messages were not taken before, all or none, and return how many they are."""
-    partitions.ensure({partitions.month_of(event.occurred_at) for event in events})
+    partitions.ensure(partitions.months_of(event.occurred_at for event in events))
     named = [event for event in events if event.message_id]
     free = [event for event in events if not event.message_id]
     keys = copying.hexed(message_keys(source.pk, (event.message_id for event in named)))

@@ -55,7 +55,7 @@ def take(source: Source, raw: Sequence[Any], reception: Reception) -> Taken:
     """
     messages, rejected = read_all(raw, reception)
     # Before the transaction: others need not wait for its end to use a new month.
-    partitions.ensure({partitions.month_of(event.occurred_at) for message in messages for event in message.told.events})
+    partitions.ensure(partitions.months_of(event.occurred_at for message in messages for event in message.told.events))
     try:
         with transaction.atomic():
             events, duplicates, refused = _write(source, messages, reception.received_at)

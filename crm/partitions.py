@@ -15,6 +15,12 @@ def month_of(at: datetime) -> date:
     return at.astimezone(UTC).date().replace(day=1)
 
 
+def months_of(moments: Iterable[datetime]) -> set[date]:
+    """Return :func:`month_of` of many moments, which mostly lie in one or two months."""
+    utc = (at if at.tzinfo is UTC else at.astimezone(UTC) for at in moments)
+    return {date(year, month, 1) for year, month in {(at.year, at.month) for at in utc}}
+
+
 def next_month(month: date) -> date:
     """Return the first day of the following month.
 

@@ -45,7 +45,7 @@ def _written(writer: Writer, what: str, rows: pl.DataFrame) -> str:
     """Write the row, and return why it cannot be, or nothing."""
     if what == "events":
         rows = writer.prepare_events(rows)
-        partitions.ensure(partitions.month_of(at) for at in rows["occurred_at"].dt.replace_time_zone("UTC"))
+        partitions.ensure(partitions.months_of(rows["occurred_at"].dt.replace_time_zone("UTC")))
     _, refused = bisected(rows, getattr(writer, what))
     return refused[0][1] if refused else ""
 

@@ -52,7 +52,10 @@ def run(job: JobRun, *, clock: Clock) -> bool:
         except Stopped:
             job.refresh_from_db()
         except (UnreadableFile, DatabaseError, OSError, pl.exceptions.PolarsError) as error:
+            job.fail(clock(), str(error))
+        except Exception as error:  # a mistake of ours: nobody must wait for a job that will not go on
             job.fail(clock(), f"{type(error).__name__}: {error}")
+            raise
     return True
 
 
@@ -120,7 +123,7 @@ def _write(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -
         partitions.ensure(month.date() for month in months)
     with transaction.atomic():
         new, failed = bisected(rows, getattr(writer, what)) if len(rows) else (0, [])
-        refused = ready.refused + [(line, "", reason, "{}") for line, reason in failed]
+        refused = ready.refused + [(line, "", reason, _row_text(ready.rows, line)) for line, reason in failed]
         _keep(job, writer, refused)
         before = job.checkpoint
         same = before.get("same", 0) + ready.same + len(rows) - len(failed) - new
@@ -128,6 +131,10 @@ def _write(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -
         checkpoint = {"then": ready.then, "new": before.get("new", 0) + new, "same": same}
         if not job.advance(clock(), step="writing", checkpoint=checkpoint, **facts):
             raise Stopped
+
+
+def _row_text(rows: pl.DataFrame, line: int) -> str:
+    return orjson.dumps(rows.row(by_predicate=pl.col("line") == line, named=True), default=str).decode()
 
 
 def _keep(job: JobRun, writer: Writer, refused: list[tuple[int, str, str, str]]) -> None:
