@@ -222,6 +222,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
 }
 OAUTH2_PROVIDER: dict[str, Any] = {
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 24 * 3600,
     "SCOPES_BACKEND_CLASS": "config.scopes.ClientScopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "OAUTH2_GRANT_TYPES_SUPPORTED": ["client_credentials"],
