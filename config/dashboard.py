@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core.cache import BaseCache
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from crm import activity
 from crm.activity import Day

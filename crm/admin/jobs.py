@@ -4,11 +4,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
@@ -22,6 +22,7 @@ from crm.admin.lists import ReadOnlyAdmin, column
 from crm.imports import error_file
 from crm.models import JobRun
 
+CONTROL = r"^(?P<pk>\d+)/(?P<verb>pause|cancel|resume)/$"
 LABELS = {
     JobRun.Status.QUEUED: "info",
     JobRun.Status.RUNNING: "primary",
@@ -52,7 +53,9 @@ class JobRunAdmin(ReadOnlyAdmin):
             path("import/<str:ticket>/", view(imports.mapping_view), name="crm_import_mapping"),
             path("<int:pk>/progress/", view(self.progress_view), name="crm_jobrun_progress"),
             path("<int:pk>/errors/", view(self.errors_view), name="crm_jobrun_errors"),
-            path("<int:pk>/<str:verb>/", view(self.control_view), name="crm_jobrun_control"),
+            re_path(
+                r"^(?P<pk>\d+)/(?P<verb>pause|cancel|resume)/$", view(self.control_view), name="crm_jobrun_control"
+            ),
             *super().get_urls(),
         ]
 
@@ -84,14 +87,12 @@ class JobRunAdmin(ReadOnlyAdmin):
         return answer
 
     @method_decorator(require_POST)
-    def control_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    def control_view(self, request: HttpRequest, pk: str, verb: str) -> HttpResponse:
         """Pause, cancel or resume a job, and go back to where the button was."""
         if not may_control(request):
             raise PermissionDenied
         job = get_object_or_404(JobRun, pk=pk)
         verbs = {"pause": job.pause, "cancel": lambda: job.cancel(timezone.now()), "resume": job.resume}
-        if verb not in verbs:
-            raise Http404(verb)
         if not verbs[verb]():
             text = gettext("The job is %(status)s, so this cannot be done.")
             messages.warning(request, text % {"status": job.get_status_display()})

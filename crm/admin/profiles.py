@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -58,6 +59,9 @@ class ProfileAdmin(ListAdmin):
         (_("Use of data"), {"fields": ("personalisation",)}),
     )
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people come from sources, which know them by an identifier
+
     def has_delete_permission(self, request: HttpRequest, obj: Profile | None = None) -> bool:
         return False  # erasing a person is more than deleting a row: it has its own request and leaves a proof
 
@@ -80,6 +84,10 @@ class ProfileAdmin(ListAdmin):
             return self.fieldsets
         facts = (("gender", "age_band"), *DATES_AND_PLACES)
         return ((None, {"fields": facts}), *(self.fieldsets or ())[1:])
+
+    def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
+        obj.updated_at = timezone.now()
+        super().save_model(request, obj, form, change)
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/timeline/", self.admin_site.admin_view(self.timeline_view), name="crm_profile_timeline")

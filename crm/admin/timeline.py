@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from crm.models import Event, Profile, ProfileAlias
 
-PAGE = 120  # events: about two weeks of a household that shops often
+PAGE = 60  # events: about a week of a household that shops often
 
 FACTS = """
 SELECT count(*), min(occurred_at), max(occurred_at),

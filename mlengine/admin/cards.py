@@ -5,7 +5,7 @@ from typing import Any
 
 from crm.charts import Chart, written
 from mlengine.admin import drawings
-from mlengine.admin.words import metric_title, spec_description, spec_title, subject_title
+from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
 
@@ -23,6 +23,7 @@ def about(version: ModelVersion) -> dict[str, Any]:
         "model_title": spec_title(version.spec),
         "model_description": spec_description(version.spec),
         "card": card,
+        "decision": decision_text(version.decision),
         "champion": ModelVersion.objects.champion(version.spec),
         "figures": figures(metrics),
         "charts": charts(version, metrics, decided_by=spec.decided_by if spec else ""),

@@ -43,7 +43,7 @@ class Scored:
     title: str
     description: str
     value: float
-    rank: float | None
+    place: int
     run: PredictionRun
     at: datetime
     reasons: Sequence[Because]
@@ -95,13 +95,12 @@ def _scores(profile: Profile, current: Mapping[int, PredictionRun]) -> list[Scor
 
 def _scored(latest: Score, scores: Sequence[Score]) -> Scored:
     spec = latest.run.spec
-    below = latest.run.rows and Score.objects.filter(run=latest.run, value__gt=latest.value).count()
     return Scored(
         spec=spec,
         title=spec_title(spec),
         description=spec_description(spec),
         value=latest.value,
-        rank=(below + 1) / latest.run.rows if latest.run.rows else None,
+        place=Score.objects.filter(run=latest.run, value__gt=latest.value).count() + 1,
         run=latest.run,
         at=latest.run.cutoff,
         reasons=explained(latest.reasons),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine.admin import cards, overview
-from mlengine.admin.words import spec_description, spec_title
+from mlengine.admin.words import decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS
 
@@ -29,7 +29,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     change_list_template = "zhiyin/version/change_list.html"
     change_form_template = "zhiyin/version/change_form.html"
-    list_display = ("name", "stage_label", "decision", "cutoff", "trained_at", "promoted_by")
+    list_display = ("name", "stage_label", "why", "cutoff", "trained_at", "promoted_by")
     list_filter = ("spec", "stage")
     list_select_related = ("promoted_by",)
     ordering = ("-trained_at", "-id")
@@ -51,6 +51,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @column(_("stage"), ordering="stage", label=STAGES)
     def stage_label(self, version: ModelVersion) -> tuple[str, str]:
         return version.stage, version.get_stage_display()
+
+    @column(_("why it was promoted or not"))
+    def why(self, version: ModelVersion) -> str:
+        return decision_text(version.decision)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -1,5 +1,6 @@
 """Names of models, metrics and reasons in the reader's language."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,13 @@ STEPS: Mapping[str, Any] = {
 }
 
 
+# The sentence of ``training.decide``, which is kept in English.
+DECISION = re.compile(
+    r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
+    r" mean over (?P<count>\d+) cutoffs, (?P<first>[\d-]+) to (?P<last>[\d-]+)\."
+)
+RIVAL = re.compile(r"(\S[^,]*?) (-?\d+\.\d+)")
+
 # What ``SPECS`` says in plain English, named for the catalogue; a test holds every spec to being here.
 SPEC_WORDS = (
     gettext_noop("Churn risk"),
@@ -86,6 +94,22 @@ def metric_title(name: str) -> str:
 def subject_title(name: str) -> str:
     """Return a baseline's name as words, in the reader's language."""
     return str(SUBJECTS.get(name, name.replace("_", " ")))
+
+
+def decision_text(decision: str) -> str:
+    """Return why a backtest promoted a version or not, in the reader's language; a person's own words as they are."""
+    found = DECISION.fullmatch(decision)
+    if found is None:
+        return decision
+    rivals = ", ".join(f"{subject_title(name)} {value}" for name, value in RIVAL.findall(found["rivals"]))
+    promoted = found["verdict"] == "Promoted"
+    sentence = (
+        gettext("Promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
+        if promoted
+        else gettext("Not promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
+    )
+    facts = {"metric": metric_title(found["metric"]), "value": found["value"], "rivals": rivals or "–"}
+    return sentence % (facts | {"count": found["count"], "span": f"{found['first']} – {found['last']}"})
 
 
 def job_title(job: JobRun) -> str:
