@@ -12,5 +12,6 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     # In the default queue: a long training must not keep it waiting. A tick that nobody took in time is not missed.
     "learning": {"task": "mlengine.tasks.tick", "schedule": 600.0, "options": {"expires": 600.0}},
+    "imports": {"task": "crm.tasks.resume_imports", "schedule": 300.0, "options": {"expires": 300.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

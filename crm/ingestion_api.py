@@ -26,7 +26,7 @@ from crm.segment import TYPES, Reception, TooDeep, shift_of
 
 LARGEST_REQUEST = 500 * 1024
 # More requests at once would only wait for the same disk, and hold the memory and the threads of all other pages.
-SLOTS = BoundedSemaphore(getattr(settings, "INGEST_CONCURRENCY", 8))
+SLOTS = BoundedSemaphore(settings.INGEST_CONCURRENCY)
 SLOT_PATIENCE = 2.0
 RETRY_AFTER = "2"
 

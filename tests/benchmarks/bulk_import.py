@@ -62,7 +62,7 @@ WRITE = """
 WITH fresh AS (INSERT INTO crm_eventkey (key, received_at) SELECT key, '{now}' FROM script_good ORDER BY key
     ON CONFLICT DO NOTHING RETURNING key)
 INSERT INTO crm_event (id, source_id, profile_id, item_id, kind, value, quantity, session, occurred_at, received_at)
-SELECT gen_random_uuid(), {source}, i.profile_id, t.id, g.kind, g.value, g.quantity, g.session, g.occurred_at,
+SELECT uuidv7(), {source}, i.profile_id, t.id, g.kind, g.value, g.quantity, g.session, g.occurred_at,
   g.occurred_at
 FROM script_good g JOIN fresh USING (key) JOIN crm_identifier i ON i.type = 'external_id' AND i.value = g.user_id
   LEFT JOIN crm_item t ON t.kind = 'product' AND t.code = g.item
