@@ -79,7 +79,7 @@ LEARNED_ATTRIBUTES = env.list(  # traits that models may see; coarse ones only, 
     "LEARNED_ATTRIBUTES",
     default=["income", "home_ownership", "marital_status", "household_size", "household_composition", "kids"],
 )
-INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 503
+INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "files")))
