@@ -1,5 +1,6 @@
 """What runs the frames: Polars on one machine, or Spark on a cluster over the same Parquet files."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,4 +52,5 @@ def _spark() -> bool:
 def _session() -> Any:
     from pyspark.sql import SparkSession  # noqa: PLC0415 (the extra "spark", only where ENGINE asks for it)
 
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # it tells of every message to the JVM
     return SparkSession.builder.appName("zhiyin").getOrCreate()
