@@ -12,7 +12,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.http import HttpRequest
-from django.urls import reverse_lazy
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import (
@@ -22,10 +22,11 @@ from oauth2_provider.models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config import dashboard
+from config.models import ApiAccess
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, person_of
 
 MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
@@ -81,14 +82,23 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": title,
             "items": [
-                {"title": text, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+                {"title": text, "icon": icon, "link": reverse(f"admin:{name}")}
                 for text, icon, name, permission in items
                 if not permission or request.user.has_perm(permission)
             ],
         }
         for title, items in MENU
     ]
-    return [entry for entry in entries if entry["items"]]
+    return _with_active([entry for entry in entries if entry["items"]], request.path)
+
+
+def _with_active(entries: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """Mark the one entry whose address is the longest beginning of the path; the dashboard's begins them all."""
+    items = [item for entry in entries for item in entry["items"]]
+    here = max((item["link"] for item in items if path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
+    return entries
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +155,13 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
 
 
+class ApiAccessInline(StackedInline):  # type: ignore[misc]
+    """The scopes that a program may ask for."""
+
+    model = ApiAccess
+    extra = 0
+
+
 @admin.register(get_application_model())
 class ApplicationAdmin(ListAdmin):
     """Programs that use the REST API; the secret is stored hashed and shown when it is made."""
@@ -154,6 +171,7 @@ class ApplicationAdmin(ListAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "client_id")
     raw_id_fields = ("user",)
+    inlines = (ApiAccessInline,)
 
 
 @admin.register(LogEntry)

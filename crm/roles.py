@@ -25,7 +25,7 @@ GROUPS: Mapping[str, str] = {
     " crm.view_profilealias crm.change_profilealias crm.view_source crm.view_rejectedevent crm.view_jobrun"
     " admin.view_logentry",
 }
-ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "auth", "oauth2_provider", "admin")
+ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "config", "auth", "oauth2_provider", "admin")
 UNTOUCHABLE = ("change_event", "delete_event", "delete_profile")
 
 

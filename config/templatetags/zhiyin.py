@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.translation import gettext as _
 
@@ -123,4 +124,4 @@ def learned(context: dict[str, Any], profile: Profile) -> dict[str, Any]:
     """Return what the models say of a person: here, where packages meet, so that the record imports no learning."""
     from mlengine.admin import people  # noqa: PLC0415 (Unfold renders a template while it is being imported)
 
-    return people.about(profile, context["request"].user)
+    return people.about(profile, context["request"].user, timezone.now())

@@ -93,7 +93,7 @@ def upload_view(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         ticket = {
-            "path": _kept(form.cleaned_data["file"]),
+            "file": _kept(form.cleaned_data["file"]),
             "what": form.cleaned_data["what"],
             "source": form.cleaned_data["source"].pk,
             "user": request.user.pk,
@@ -110,7 +110,7 @@ def mapping_view(request: HttpRequest, ticket: str) -> HttpResponse:
     upload = _opened(request, ticket)
     mapping = _chosen(request.POST, upload["what"]) if request.method == "POST" else None
     try:
-        preview = imports.preview(Path(upload["path"]), upload["what"], mapping, now=timezone.now())
+        preview = imports.preview(_directory() / upload["file"], upload["what"], mapping, now=timezone.now())
     except UnreadableFile as error:
         messages.error(request, str(error))
         return redirect("admin:crm_import")
@@ -125,7 +125,7 @@ def _facts(upload: dict[str, Any], preview: imports.Preview) -> dict[str, Any]:
     return {
         "preview": preview,
         "rows": [[row.get(column) or "" for column in preview.columns] for row in preview.rows],
-        "file_name": Path(upload["path"]).name.partition("-")[2],
+        "file_name": Path(upload["file"]).name,
         "what": dict(WHAT)[upload["what"]],
         "fields": [
             (target, TARGETS.get(target, target), mapping.columns.get(target, ""), mapping.constants.get(target, ""))
@@ -142,14 +142,18 @@ def _check(request: HttpRequest) -> None:
 
 
 def _kept(file: "File[bytes]") -> str:
-    """Write an upload to where workers find it, and return its path."""
-    directory = Path(settings.MEDIA_ROOT) / "imports"
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{uuid4().hex}-{get_valid_filename(Path(file.name or 'file').name)[-100:]}"
+    """Write an upload to where workers find it, and return its place there."""
+    place = f"{uuid4().hex}/{get_valid_filename(Path(file.name or 'file').name)[-100:]}"
+    path = _directory() / place
+    path.parent.mkdir(parents=True)
     with path.open("wb") as kept:
         for chunk in file.chunks():
             kept.write(chunk)
-    return str(path)
+    return place
+
+
+def _directory() -> Path:
+    return Path(settings.MEDIA_ROOT) / "imports"
 
 
 def _opened(request: HttpRequest, ticket: str) -> dict[str, Any]:
@@ -179,12 +183,12 @@ def _chosen(answers: AnyMapping[str, Any], what: str) -> Mapping:
 
 def _start(request: HttpRequest, upload: dict[str, Any], mapping: Mapping) -> JobRun:
     source = get_object_or_404(Source, pk=upload["source"])
-    path = Path(upload["path"])
+    path = _directory() / upload["file"]
     job = imports.order(path, mapping, source=source, now=timezone.now(), user=person_of(request))
     ring(job)
     return job
 
 
 def _page(request: HttpRequest, name: str, facts: dict[str, Any]) -> HttpResponse:
-    context = admin.site.each_context(request) | {"title": gettext("Import a file"), "opts": JobRun._meta} | facts
+    context = admin.site.each_context(request) | {"title": gettext("Import a file")} | facts
     return TemplateResponse(request, f"zhiyin/imports/{name}.html", context)

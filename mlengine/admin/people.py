@@ -1,6 +1,6 @@
 """What the models say about one person: scores with reasons, segments, recommendations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from crm.charts import Chart, Series
-from crm.models import Profile
+from crm.models import Item, Profile
+from mlengine import online
 from mlengine.admin.words import because, in_language, spec_description, spec_title
-from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score
-from mlengine.specs import SPECS
+from mlengine.models import Cluster, ClusterMember, PredictionRun, Score
 
 SHOWN_ITEMS = 10
 
@@ -71,26 +71,28 @@ class Suggested:
     why: str
 
 
-def about(profile: Profile, user: Any) -> dict[str, Any]:
-    """Return what this reader may see of what was learned about a person."""
-    runs = {spec: PredictionRun.objects.latest_finished(spec) for spec in SPECS}
-    current = {run.pk: run for run in runs.values() if run is not None}
-    found: dict[str, Any] = {"any_runs": bool(current)}
+def about(profile: Profile, user: Any, now: datetime) -> dict[str, Any]:
+    """Return what this reader may see of what was learned about a person: what the API would answer, too."""
+    found: dict[str, Any] = {"any_runs": PredictionRun.objects.finished().exists()}
     if user.has_perm("mlengine.view_score"):
-        found["scores"] = _scores(profile, current)
+        scores = online.latest_scores(profile)
+        found["scores"] = [_scored(score, online.score_history(profile, score.run.spec)) for score in scores]
     if user.has_perm("mlengine.view_clustermember"):
-        found["segments"] = _segments(profile, current)
+        found["segments"] = [_belongs(member) for member in online.clusters(profile)]
     if user.has_perm("mlengine.view_recommendation"):
-        found["recommendations"] = _recommendations(profile, current)
+        found["recommendations"] = _suggested(online.recommendations(profile, SHOWN_ITEMS, now))
     return found
 
 
-def _scores(profile: Profile, current: Mapping[int, PredictionRun]) -> list[Scored]:
-    known = Score.objects.filter(profile=profile, run__finished_at__isnull=False).select_related("run")
-    history: dict[str, list[Score]] = {}
-    for score in known.order_by("run__cutoff", "run_id"):
-        history.setdefault(score.run.spec, []).append(score)
-    return [_scored(scores[-1], scores) for scores in history.values() if scores[-1].run_id in current]
+def _suggested(recommended: Sequence[online.Recommended]) -> list[Suggested]:
+    """Return recommendations with their reasons as sentences; items in those are stored by id, and shown by title."""
+    values: list[Any] = [dict(one.reason.get("values") or {}) for one in recommended]  # type: ignore[call-overload]
+    titles = Item.objects.in_bulk([said["item"] for said in values if "item" in said])
+    told = [said | ({"item": titles.get(said["item"], "?")} if "item" in said else {}) for said in values]
+    return [
+        Suggested(rank=one.rank, item=one.item, value=one.value, why=because({**one.reason, "values": said}))
+        for one, said in zip(recommended, told, strict=True)
+    ]
 
 
 def _scored(latest: Score, scores: Sequence[Score]) -> Scored:
@@ -129,23 +131,11 @@ def explained(reasons: Any) -> list[Because]:
     ]
 
 
-def _segments(profile: Profile, current: Mapping[int, PredictionRun]) -> list[Belongs]:
-    members = ClusterMember.objects.filter(profile=profile, run__in=current).select_related("cluster", "run")
-    return [
-        Belongs(
-            title=spec_title(member.run.spec),
-            cluster=member.cluster,
-            name=in_language(member.cluster.name) or str(member.cluster),
-            description=in_language(member.cluster.description),
-            at=member.run.cutoff,
-        )
-        for member in members.order_by("run__spec")
-    ]
-
-
-def _recommendations(profile: Profile, current: Mapping[int, PredictionRun]) -> list[Suggested]:
-    found = Recommendation.objects.filter(profile=profile, run__in=current, rank__lte=SHOWN_ITEMS)
-    return [
-        Suggested(rank=one.rank, item=one.item, value=one.value, why=because(one.reason))
-        for one in found.select_related("item").order_by("run_id", "rank")
-    ]
+def _belongs(member: ClusterMember) -> Belongs:
+    return Belongs(
+        title=spec_title(member.run.spec),
+        cluster=member.cluster,
+        name=in_language(member.cluster.name) or str(member.cluster),
+        description=in_language(member.cluster.description),
+        at=member.run.cutoff,
+    )

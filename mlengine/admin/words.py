@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.models import JobRun
 from mlengine import reasons
+from mlengine.estimators import recommendation_reasons
 from mlengine.specs import SPECS
 
 # Metrics keep their usual names in the data; people read these.
@@ -53,6 +54,7 @@ STEPS: Mapping[str, Any] = {
     "predict": _("predict"),
     "explain": _("explain"),
     "write": _("write"),
+    "writing": _("writing"),
     "learn from everything": _("learn from everything"),
     "keep and decide": _("keep and decide"),
 }
@@ -135,6 +137,10 @@ def in_language(texts: Mapping[str, str]) -> str:
 
 def because(reason: Mapping[str, Any]) -> str:
     """Return a stored reason as a sentence, and nothing for a code that this release no longer knows."""
-    code = str(reason.get("code", ""))
-    known = getattr(reasons, "TEXTS", {})
-    return reasons.say(code, reason.get("values") or {}, get_language() or "en") if code in known else ""
+    code, values, language = str(reason.get("code", "")), reason.get("values") or {}, get_language() or "en"
+    if code in reasons.TEXTS:
+        return reasons.say(code, values, language)
+    try:
+        return recommendation_reasons.say(code, values, language)
+    except KeyError:
+        return ""

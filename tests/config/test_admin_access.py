@@ -198,3 +198,9 @@ def test_an_administrator_does_not_become_or_take_over_a_superuser() -> None:
     )
     own.refresh_from_db()
     assert not own.is_superuser
+
+
+def test_the_scopes_of_an_api_client_are_set_beside_it() -> None:
+    page = member("Admin").get(reverse("admin:oauth2_provider_application_add"))
+    assert page.status_code == 200
+    assert 'name="access-TOTAL_FORMS"' in page.content.decode()
