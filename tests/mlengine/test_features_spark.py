@@ -37,7 +37,7 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     try:
         log = complete_journey_log()
         frames = {name: _written(session, getattr(log, name), where / f"{name}.parquet") for name in _FRAMES}
-        yield Log(**frames)
+        yield Log(events=frames["events"], items=frames["items"], profiles=frames["profiles"])
     finally:
         session.stop()
 
