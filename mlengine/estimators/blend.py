@@ -184,12 +184,15 @@ class Blend:
 
     def _discoveries(self, x: Interactions) -> Asked:
         """Return for each person the new items with the highest EASE × trend."""
-        scorer, factor = EaseRecommender(l2=self.l2).fit(x).scorer(x), trend(x).astype(np.float32)
+        ease, factor = EaseRecommender(l2=self.l2).fit(x), trend(x).astype(np.float32)
+        scorer = ease.scorer(x)
         people = np.flatnonzero(~x.cold)
 
         def promising(users: Ints) -> Scores:
-            taste = scorer(users)
-            return np.where(taste > 0, taste * factor, -np.inf)
+            promise = scorer(users)
+            promise *= factor
+            promise[promise <= 0.0] = -np.inf
+            return promise
 
         lists = recommend(promising, x, people, self.discoveries, new_only=True)
         row, rank = np.nonzero(lists.items >= 0)

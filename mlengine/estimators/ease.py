@@ -54,7 +54,7 @@ class Ease:
         self.people_ = X
         gram = (X @ X.T).toarray()
         gram[np.diag_indices_from(gram)] += self.l2
-        self.kernel_ = np.linalg.inv(gram).astype(X.dtype)
+        self.kernel_ = np.linalg.inv(gram)
         self.diagonal_ = self._diagonal()
         return self
 
