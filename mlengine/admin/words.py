@@ -65,7 +65,7 @@ DECISION = re.compile(
     r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
     r" mean over (?P<count>\d+) cutoffs, (?P<first>[\d-]+) to (?P<last>[\d-]+)\."
 )
-RIVAL = re.compile(r"(\S[^,]*?) (-?\d+\.\d+)")
+RIVAL = re.compile(r"([^\s,][^,]*?) (-?\d+\.\d+)")
 
 # What ``SPECS`` says in plain English, named for the catalogue; a test holds every spec to being here.
 SPEC_WORDS = (
