@@ -73,13 +73,18 @@ class Log:
         known = (nw.col(OCCURRED_AT) < cutoff) & (nw.col(RECEIVED_AT) < cutoff)
         return replace(self, events=self.events.filter(known), ends=min(cutoff, self.ends or cutoff))
 
-    def once(self, key: Hashable, cutoff: datetime, make: Callable[[], T]) -> T:
-        """Return what was worked out before under this key at this cutoff, or work it out and keep it.
+    def once(
+        self, key: Hashable, cutoff: datetime, make: Callable[[], T], keep: Callable[[T], bool] = lambda _: True
+    ) -> T:
+        """Return what was worked out before under this key at this cutoff, or work it out, and keep it if it may be.
 
         A log that was cut before the cutoff knows less than one that reaches it, so the two keep apart.
         """
         place = (key, cutoff, min(cutoff, self.ends or cutoff))
-        if place not in self.memo:
-            self.memo[place] = make()
-        found: T = self.memo[place]
-        return found
+        if place in self.memo:
+            found: T = self.memo[place]
+            return found
+        made = make()
+        if keep(made):
+            self.memo[place] = made
+        return made

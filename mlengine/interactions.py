@@ -1,10 +1,10 @@
 """Who bought what, how many days ago: the log as arrays and as sparse people × items matrices."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import narwhals as nw
 import numpy as np
@@ -32,6 +32,9 @@ Bools = npt.NDArray[np.bool_]
 Strings = npt.NDArray[np.str_]
 Matrix = sparse.csr_array
 
+T = TypeVar("T")
+
+MOST_KEPT: Final = 5_000_000  # rows; 200 MB. What is larger is worked out anew each time it is asked for
 NEVER: Final = 999.0  # days, where something has not happened
 _DAY: Final = timedelta(days=1)
 
@@ -58,6 +61,10 @@ class Interactions:
         Whether the item may be had at the cutoff.
     segments : str array
         ``attribute=value`` of one coarse attribute of each person, empty where none is known.
+    known : callable or None
+        Answers what was known so many days earlier; None where only these rows are there, not their log.
+    memo : dict
+        What was worked out from these rows, for those who ask again.
 
     Examples
     --------
@@ -76,16 +83,35 @@ class Interactions:
     categories: Ints
     available: Bools
     segments: Strings
+    known: "Callable[[float], Interactions] | None" = field(default=None, repr=False, compare=False)
+    memo: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.users), len(self.items)
 
+    def earlier(self, days: float) -> "Interactions":
+        """Return what was known ``days`` earlier, with the ids of then; what is learned from is made this way.
+
+        A backtest passes by the same moments again and again: their rows, and what was worked out from them, are kept
+        with the log.
+        """
+        return self.known(days) if self.known else self.before(days)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was worked out from these rows under this key, or work it out and keep it."""
+        if key not in self.memo:
+            self.memo[key] = make()
+        found: T = self.memo[key]
+        return found
+
     def before(self, days: float) -> "Interactions":
-        """Return what it was ``days`` earlier, under the same ids; what is learned from is made this way."""
+        """Return the rows that were there ``days`` earlier, under the same ids."""
         old = self.age > days
         return replace(
             self,
+            known=None,
+            memo={},
             user=self.user[old],
             item=self.item[old],
             age=self.age[old] - days,
@@ -156,6 +182,13 @@ def interactions(
     Bought twice in one basket counts once, because people who need two take two; without a session, once a moment.
     People are segmented by the first of ``segment_by`` that is known of them.
     """
+    key = ("interactions", kind, tuple(segment_by))
+    return log.once(
+        key, cutoff, lambda: _interactions(log, cutoff, kind, segment_by), keep=lambda x: len(x.age) <= MOST_KEPT
+    )
+
+
+def _interactions(log: Log, cutoff: datetime, kind: str, segment_by: Sequence[str]) -> Interactions:
     events = _events(log, cutoff, kind)
     profiles = _profiles(log, segment_by)
     users = np.union1d(events[USER].to_numpy(), profiles[USER].to_numpy())
@@ -172,6 +205,7 @@ def interactions(
         categories=_codes(catalogue),
         available=_available(catalogue, cutoff),
         segments=_segments(users, profiles, segment_by),
+        known=lambda days: interactions(log, cutoff - days * _DAY, kind=kind, segment_by=segment_by),
     )
 
 

@@ -122,14 +122,14 @@ class Blend:
         NotEnoughData
             The history is shorter than two horizons.
         """
-        pasts = [(lag, interactions.before(lag * self.horizon)) for lag in self.lags]
+        pasts = [(lag, interactions.earlier(lag * self.horizon)) for lag in self.lags]
         pasts = [(lag, past) for lag, past in pasts if past.age.max(initial=0.0) >= self.horizon]
         if not pasts:
             days = interactions.age.max(initial=0.0)
             raise NotEnoughData(
                 f"{2 * self.horizon:.0f} days of purchases are needed to learn from; there are {days:.0f}."
             )
-        bought = [(past, _bought_between(interactions, lag, self.horizon)) for lag, past in pasts]
+        bought = [(past, _bought_after(past, interactions, lag, self.horizon)) for lag, past in pasts]
         self.repeats_ = self._learned("bought again", self._repeats, bought, _BOOSTING)
         self.discoveries_ = self._learned("newly taken to", self._discoveries, bought[:2], _CAUTIOUS)
         return self
@@ -180,13 +180,19 @@ class Blend:
 
     def _repeats(self, x: Interactions) -> Asked:
         """Return each person's own items that look liveliest."""
+        return x.once(("repeats", self.repeats), lambda: self._own(x))
+
+    def _discoveries(self, x: Interactions) -> Asked:
+        """Return for each person the new items with the highest EASE × trend."""
+        return x.once(("discoveries", self.discoveries, self.l2), lambda: self._new(x))
+
+    def _own(self, x: Interactions) -> Asked:
         pairs = Pairs.of(x)
         features = repeat_features(x, pairs)
         kept = leading_of_group(pairs.user, features["bought_60d"], self.repeats)
         return Asked(pairs.user[kept], pairs.item[kept], _table(features)[kept], features["bought_60d"][kept])
 
-    def _discoveries(self, x: Interactions) -> Asked:
-        """Return for each person the new items with the highest EASE × trend."""
+    def _new(self, x: Interactions) -> Asked:
         ease, factor = EaseRecommender(l2=self.l2).fit(x), trend(x).astype(np.float32)
         scorer = ease.scorer(x)
         people = np.flatnonzero(~x.cold)
@@ -204,8 +210,14 @@ class Blend:
         return Asked(candidates.user, item, _table(discovery_features(x, candidates)), promise)
 
 
-def _bought_between(interactions: Interactions, lag: int, horizon: float) -> Matrix:
-    return interactions.before((lag - 1) * horizon).within(horizon)
+def _bought_after(past: Interactions, interactions: Interactions, lag: int, horizon: float) -> Matrix:
+    """Return people × items of the past, 1 where the person bought the item in the horizon after it."""
+    then = interactions.before((lag - 1) * horizon)
+    late = then.age <= horizon
+    user, item = then.users[then.user[late]], then.items[then.item[late]]
+    there = np.isin(user, past.users) & np.isin(item, past.items)
+    place = np.searchsorted(past.users, user[there]), np.searchsorted(past.items, item[there])
+    return sparse.csr_array((np.ones(len(place[0])), place), shape=past.shape)
 
 
 def _found(user: Ints, item: Ints, after: Matrix) -> Floats:

@@ -58,10 +58,7 @@ def people(
         return active.join(build(log, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
 
     key = ("people", activity_window, tuple(families), kind)
-    found = log.once(key, cutoff, rows)
-    if len(found) > MOST_KEPT:
-        log.memo.pop((key, cutoff), None)
-    return found
+    return log.once(key, cutoff, rows, keep=lambda found: len(found) <= MOST_KEPT)
 
 
 def matrix(rows: nw.DataFrame[Any], names: Sequence[str]) -> Array:
