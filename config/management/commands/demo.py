@@ -45,6 +45,8 @@ class Command(BaseCommand):
         self._head("Seconds")
         for name, seconds in done.seconds.items():
             self.stdout.write(f"  {name:<28}{seconds:>8.1f}")
+        for name, seconds in done.parts.items():
+            self.stdout.write(f"    {name:<26}{seconds:>8.1f}  (side by side)")
         self.stdout.write(f"  {'all':<28}{sum(done.seconds.values()):>8.1f}")
         self._head("Log in")
         secret = done.password or "(as printed by the first run; manage.py changepassword admin sets a new one)"
