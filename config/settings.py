@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from config.embedded import Servers
+from crm import working_days
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -81,6 +82,9 @@ LEARNED_ATTRIBUTES = env.list(  # traits that models may see; coarse ones only, 
 )
 INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
+PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request
+_calendar = env.str("WORKING_CALENDAR", default="")
+WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "files")))
 

@@ -4,6 +4,16 @@ from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
+from crm.models.requests import (
+    LegalHold,
+    PrivacyRequest,
+    ReplyPack,
+    RequestEntry,
+    RequestPause,
+    RequestStep,
+    RetentionRule,
+    RetentionRun,
+)
 from crm.models.sources import Source
 
 __all__ = [
@@ -12,9 +22,17 @@ __all__ = [
     "Identifier",
     "Item",
     "JobRun",
+    "LegalHold",
+    "PrivacyRequest",
     "Profile",
     "ProfileAlias",
     "RejectedEvent",
     "Relation",
+    "ReplyPack",
+    "RequestEntry",
+    "RequestPause",
+    "RequestStep",
+    "RetentionRule",
+    "RetentionRun",
     "Source",
 ]
