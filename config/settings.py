@@ -88,6 +88,12 @@ WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "files")))
 
+# -- personal data at rest: which key ring wraps the keys of people (the first of these that is set) ------------------
+KEY_RING_HOOK = env.str("KEY_RING_HOOK", default="")  # dotted path of a function that returns the ring's JSON (a KMS)
+KEY_RING = env.str("KEY_RING", default="")  # the ring's JSON itself
+KEY_RING_FILE = env.str("KEY_RING_FILE", default=str(VAR_DIR / "keys" / "ring.json"))
+PHONE_REGION = env.str("PHONE_REGION", default="CN")  # of phone numbers that name no country
+
 # -- what is installed -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",

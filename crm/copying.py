@@ -92,6 +92,15 @@ def text_array(values: Iterable[str | None]) -> str:
     return "{" + ",".join("NULL" if value is None else f'"{value.translate(ARRAY_ESCAPES)}"' for value in values) + "}"
 
 
+def bytes_array(values: Iterable[bytes | None]) -> str:
+    r"""Return a PostgreSQL array literal of byte strings.
+
+    >>> print(bytes_array([bytes([1, 255]), None]))
+    {"\\x01ff",NULL}
+    """
+    return "{" + ",".join("NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values) + "}"
+
+
 def int_array(values: Iterable[int | None]) -> str:
     """Return a PostgreSQL array literal of numbers.
 

@@ -3,6 +3,7 @@
 from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
+from crm.models.keys import PersonKey
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.requests import (
     LegalHold,
@@ -23,6 +24,7 @@ __all__ = [
     "Item",
     "JobRun",
     "LegalHold",
+    "PersonKey",
     "PrivacyRequest",
     "Profile",
     "ProfileAlias",

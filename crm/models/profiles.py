@@ -26,8 +26,17 @@ class Profile(models.Model):
         MALE = "male", _("male")
         OTHER = "other", _("other")
 
+    class AgeClass(models.TextChoices):
+        UNKNOWN = "unknown", _("unknown")
+        CHILD = "child", _("child (under 14)")
+        MINOR = "minor", _("minor (14 to 17)")
+        ADULT = "adult", _("adult")
+
     name = models.CharField(_("name"), max_length=200, blank=True)
     age_band = models.CharField(_("age band"), max_length=16, blank=True)
+    age_class = models.CharField(
+        _("age class"), max_length=8, choices=AgeClass, default=AgeClass.UNKNOWN, db_default=AgeClass.UNKNOWN
+    )
     gender = models.CharField(_("gender"), max_length=8, choices=Gender, blank=True)
     birth_month = models.PositiveSmallIntegerField(_("birth month"), null=True, blank=True)
     birth_day = models.PositiveSmallIntegerField(_("birth day"), null=True, blank=True)
@@ -37,6 +46,9 @@ class Profile(models.Model):
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     personalisation = models.BooleanField(
         _("personalisation"), default=True, help_text=_("When off, nothing scores this person.")
+    )
+    restricted_at = models.DateTimeField(
+        _("restricted"), null=True, blank=True, help_text=_("Since then the data is stored and secured, nothing else.")
     )
     created_at = models.DateTimeField(_("created"), db_index=True)
     updated_at = models.DateTimeField(_("updated"))

@@ -1,0 +1,33 @@
+"""Personal values at rest: each sealed with the key of its person, found by keyed hashes, unreadable when erased."""
+
+from crm.encryption.people import Keys
+from crm.encryption.values import (
+    Shredded,
+    Tampered,
+    aad,
+    blind_index,
+    blind_indexes,
+    open_,
+    open_for_house,
+    pseudonym,
+    seal,
+    seal_for_house,
+    suppression_key,
+    suppression_keys,
+)
+
+__all__ = [
+    "Keys",
+    "Shredded",
+    "Tampered",
+    "aad",
+    "blind_index",
+    "blind_indexes",
+    "open_",
+    "open_for_house",
+    "pseudonym",
+    "seal",
+    "seal_for_house",
+    "suppression_key",
+    "suppression_keys",
+]

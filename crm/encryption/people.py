@@ -1,0 +1,119 @@
+"""One key for each profile, wrapped by the ring: destroying its row destroys every value that it sealed.
+
+Keys live for one batch of work. Whoever seals reads them in the transaction that writes, so that the key of a person
+who was erased meanwhile is never used for a row that stays, and never made again: a new key's foreign key is checked
+at commit, when the profile is gone.
+"""
+
+from collections.abc import Iterable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import connection
+
+from crm.copying import bytes_array, int_array
+from crm.encryption.values import Shredded, Tampered
+from crm.keyring import ring, ring_with
+
+
+class Keys:
+    """The keys of some people, read once each; for one transaction, or for showing one list."""
+
+    def __init__(self, profiles: Iterable[int] = ()) -> None:
+        self._wanted = set(profiles)
+        self._found: dict[int, AESGCM | None] = {}
+
+    def want(self, profiles: Iterable[int]) -> None:
+        """Read these keys, too, with the next that is asked for."""
+        self._wanted |= set(profiles) - self._found.keys()
+
+    def of(self, profile: int) -> AESGCM:
+        """Return a person's key; ``Shredded`` where there is none."""
+        if profile not in self._found:
+            self._read({profile} | self._wanted)
+        found = self._found[profile]
+        if found is None:
+            raise Shredded(f"Profile #{profile} has no key.")
+        return found
+
+    def make(self, profiles: Iterable[int]) -> None:
+        """See to it that each has a key, in the transaction of the caller, which is about to seal something."""
+        asked = set(profiles)
+        self.want(asked)
+        if self._wanted:
+            self._read(set())
+        missing = sorted(profile for profile in asked if self._found[profile] is None)
+        while missing:
+            self._found |= _made(missing)
+            missing = [profile for profile in missing if self._found[profile] is None]
+            if missing:  # another writer was faster, and has committed by now
+                self._read(set(missing))
+
+    def _read(self, more: set[int]) -> None:
+        asked = more | self._wanted
+        self._found |= dict.fromkeys(asked) | _stored(asked)
+        self._wanted = set()
+
+
+def _context(profile: int) -> bytes:
+    return f"zhiyin/person-key/1|{profile}".encode()
+
+
+def _stored(profiles: set[int]) -> dict[int, AESGCM]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT profile_id, key_id, wrapped FROM crm_personkey WHERE profile_id = ANY (%s::bigint[])",
+            [int_array(profiles)],
+        )
+        rows = cursor.fetchall()
+    keys = ring()
+    found = {}
+    for profile, key_id, wrapped in rows:
+        holder = keys if key_id in keys.wrapping else ring_with(key_id)
+        try:
+            found[profile] = AESGCM(holder.unwrap(key_id, bytes(wrapped), _context(profile)))
+        except InvalidTag:
+            raise Tampered(f"The key of profile #{profile} does not open.") from None
+    return found
+
+
+def _made(profiles: list[int]) -> dict[int, AESGCM]:
+    keys = ring()
+    fresh = {profile: AESGCM.generate_key(256) for profile in profiles}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO crm_personkey (profile_id, key_id, wrapped, created_at)"
+            " SELECT profile, %s, wrapped, now() FROM unnest(%s::bigint[], %s::bytea[]) AS new (profile, wrapped)"
+            " ON CONFLICT DO NOTHING RETURNING profile_id",
+            [
+                keys.current,
+                int_array(profiles),
+                bytes_array(keys.wrap(key, _context(profile)) for profile, key in fresh.items()),
+            ],
+        )
+        return {profile: AESGCM(fresh[profile]) for (profile,) in cursor.fetchall()}
+
+
+def rewrap(after: int, count: int) -> tuple[int, int | None]:
+    """Wrap up to ``count`` keys behind profile ``after`` by the current key; return how many, and the last of them.
+
+    Readers are not held up: what a key seals stays as it is, and either wrapping opens.
+    """
+    keys = ring()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT profile_id, key_id, wrapped FROM crm_personkey WHERE profile_id > %s AND key_id <> %s"
+            " ORDER BY profile_id LIMIT %s FOR UPDATE",
+            [after, keys.current, count],
+        )
+        rows = cursor.fetchall()
+        wrapped = [
+            keys.wrap(ring_with(key_id).unwrap(key_id, bytes(old), _context(profile)), _context(profile))
+            for profile, key_id, old in rows
+        ]
+        cursor.execute(
+            "UPDATE crm_personkey AS key SET key_id = %s, wrapped = new.wrapped"
+            " FROM unnest(%s::bigint[], %s::bytea[]) AS new (profile, wrapped) WHERE key.profile_id = new.profile",
+            [keys.current, int_array(profile for profile, _, _ in rows), bytes_array(wrapped)],
+        )
+    return len(rows), rows[-1][0] if rows else None
