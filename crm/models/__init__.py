@@ -1,5 +1,6 @@
 """The record: who we know, where it comes from, what they did, and the work that is done on it."""
 
+from crm.models.accesses import PersonalDataAccess
 from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
@@ -25,6 +26,7 @@ __all__ = [
     "JobRun",
     "LegalHold",
     "PersonKey",
+    "PersonalDataAccess",
     "PrivacyRequest",
     "Profile",
     "ProfileAlias",
