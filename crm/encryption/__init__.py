@@ -1,6 +1,8 @@
 """Personal values at rest: each sealed with the key of its person, found by keyed hashes, unreadable when erased."""
 
+from crm.encryption.fields import EncryptedDateField, EncryptedJSONField, EncryptedTextField
 from crm.encryption.people import Keys
+from crm.encryption.rows import SealedModel, SealedQuerySet, share_keys
 from crm.encryption.values import (
     Shredded,
     Tampered,
@@ -17,7 +19,12 @@ from crm.encryption.values import (
 )
 
 __all__ = [
+    "EncryptedDateField",
+    "EncryptedJSONField",
+    "EncryptedTextField",
     "Keys",
+    "SealedModel",
+    "SealedQuerySet",
     "Shredded",
     "Tampered",
     "aad",
@@ -28,6 +35,7 @@ __all__ = [
     "pseudonym",
     "seal",
     "seal_for_house",
+    "share_keys",
     "suppression_key",
     "suppression_keys",
 ]

@@ -1,0 +1,115 @@
+"""Rows with sealed values: they know their id before they are written, and share one reading of keys."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
+
+from django.db import connection, models, transaction
+
+from crm.encryption.fields import KEYS, EncryptedField, keys_at_hand
+from crm.encryption.people import Keys
+
+Row = TypeVar("Row", bound=models.Model)
+CHUNK = 1000
+
+
+class SealedQuerySet(models.QuerySet[Row]):
+    """Reads the keys of all rows that it found with one query, when the first value is opened."""
+
+    def _fetch_all(self) -> None:
+        fresh = self._result_cache is None
+        super()._fetch_all()
+        if fresh:
+            share_keys(self._result_cache or ())
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[Row]:
+        rows = super().iterator(chunk_size or CHUNK)
+        while chunk := list(islice(rows, chunk_size or CHUNK)):
+            share_keys(chunk)
+            yield from chunk
+
+    def bulk_create(self, objs: Iterable[Row], *args: Any, **kwargs: Any) -> list[Row]:
+        rows = list(objs)
+        _allot([row for row in rows if row.pk is None])
+        for row in rows:
+            if isinstance(row, SealedModel):
+                row.prepare()
+        with transaction.atomic(), keys_at_hand(_keys_for(rows)):
+            return super().bulk_create(rows, *args, **kwargs)
+
+
+class SealedModel(models.Model):
+    """A row with sealed values.
+
+    ``prepare`` works out what follows from them (a blind index), and ``derived`` says from which of them what does.
+    """
+
+    derived: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    objects: ClassVar[Any] = SealedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding and self.pk is None:
+            _allot([self])
+            kwargs["force_insert"] = True
+        self.prepare()
+        if (names := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*names, *(more for name in names for more in self.derived.get(name, ()))}
+        # A new person's key is written before the person, whose existence is checked at the end.
+        with transaction.atomic(), keys_at_hand(_keys_for([self])):
+            super().save(*args, **kwargs)
+
+    def prepare(self) -> None:
+        """Set what follows from the sealed values, before they are sealed."""
+
+
+def sealed_fields(model: type[models.Model]) -> list[EncryptedField[Any, Any]]:
+    """Return the sealed fields of a model."""
+    return [found for found in model._meta.concrete_fields if isinstance(found, EncryptedField)]
+
+
+def share_keys(rows: Iterable[Any]) -> None:
+    """Let rows of one model that were read together read their keys together, too."""
+    found = [row for row in rows if isinstance(row, models.Model)]
+    names = {field.person for field in sealed_fields(type(found[0])) if field.person} if found else set()
+    if not names:
+        return
+    keys = Keys()
+    for row in found:
+        keys.want(person for name in names if (person := _person(row, name)) is not None)
+        row.__dict__[KEYS] = keys
+
+
+def _person(row: models.Model, name: str) -> int | None:
+    found: int | None = row.pk if name == "pk" else row.__dict__.get(name)
+    return found
+
+
+def _keys_for(rows: Iterable[models.Model]) -> Keys:
+    keys = Keys()
+    people = {
+        getattr(row, field.person)
+        for row in rows
+        for field in sealed_fields(type(row))
+        if field.person and field.is_told(row)
+    }
+    if people:
+        keys.make(people)
+    return keys
+
+
+def _allot(rows: list[Any]) -> None:
+    """Give rows the ids that they will have: a sealed value is bound to its row."""
+    if not rows or not isinstance(rows[0]._meta.pk, models.AutoField):
+        return
+    table, column = rows[0]._meta.db_table, rows[0]._meta.pk.column
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [f'"{table}"', column, len(rows)],
+        )
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = pk
