@@ -13,5 +13,7 @@ app.conf.beat_schedule = {
     # In the default queue: a long training must not keep it waiting. A tick that nobody took in time is not missed.
     "learning": {"task": "mlengine.tasks.tick", "schedule": 600.0, "options": {"expires": 600.0}},
     "imports": {"task": "crm.tasks.resume_imports", "schedule": 300.0, "options": {"expires": 300.0}},
+    # The net under the bell that every append rings; it has a worker of its own, so nothing long is before it.
+    "ledger": {"task": "crm.tasks.sequence_ledger", "schedule": 10.0, "options": {"expires": 10.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

@@ -67,6 +67,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "crm.tasks.sequence_ledger": {"queue": "ledger"},
     "crm.tasks.*": {"queue": "ingest"},
     "mlengine.tasks.explain": {"queue": "online"},
     "mlengine.tasks.tick": {"queue": "default"},
@@ -80,6 +81,12 @@ LEARNED_ATTRIBUTES = env.list(  # traits that models may see; coarse ones only, 
     "LEARNED_ATTRIBUTES",
     default=["income", "home_ownership", "marital_status", "household_size", "household_composition", "kids"],
 )
+# -- the ledger: who signs, with what, and where checkpoints go that we cannot rewrite ---------------------------------
+LEDGER_ORIGIN = env.str("LEDGER_ORIGIN", default="zhiyin.local/ledger")
+LEDGER_KEY = env.str("LEDGER_KEY", default="")
+LEDGER_KEY_FILE = Path(env.str("LEDGER_KEY_FILE", default=str(VAR_DIR / "keys" / "ledger.key")))
+LEDGER_OLD_KEYS = env.list("LEDGER_OLD_KEYS", default=[])
+
 INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request

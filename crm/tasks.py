@@ -19,3 +19,11 @@ def resume_imports() -> int:
     """Go on with imports whose worker was killed; beat rings this."""
     silent = JobRun.objects.silent(timezone.now()).filter(kind="import")
     return sum(import_file(job.pk) for job in silent[:1])
+
+
+@shared_task
+def sequence_ledger() -> int:
+    """Number what was appended to the ledger; its bell and beat ring this."""
+    from crm.sequencer import sequence
+
+    return sequence(timezone.now())

@@ -5,6 +5,17 @@ from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
 from crm.models.keys import PersonKey
+from crm.models.ledger import (
+    Checkpoint,
+    CheckpointCopy,
+    HandOff,
+    HandOffPerson,
+    Leaf,
+    LedgerNote,
+    LedgerNotePerson,
+    PendingLeaf,
+    Tile,
+)
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.requests import (
     LegalHold,
@@ -19,12 +30,20 @@ from crm.models.requests import (
 from crm.models.sources import Source
 
 __all__ = [
+    "Checkpoint",
+    "CheckpointCopy",
     "Event",
     "EventKey",
+    "HandOff",
+    "HandOffPerson",
     "Identifier",
     "Item",
     "JobRun",
+    "Leaf",
+    "LedgerNote",
+    "LedgerNotePerson",
     "LegalHold",
+    "PendingLeaf",
     "PersonKey",
     "PersonalDataAccess",
     "PrivacyRequest",
@@ -39,4 +58,5 @@ __all__ = [
     "RetentionRule",
     "RetentionRun",
     "Source",
+    "Tile",
 ]

@@ -40,9 +40,11 @@ def commands(bind: str, workers: int) -> list[list[str]]:
     """Return the command lines of the processes, each of which production runs on its own."""
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", bind, "--workers", str(workers)]
+    quiet = ["-l", "WARNING", "--without-gossip", "--without-mingle"]
     return [
         [*gunicorn, "--threads", "4", "--log-level", "warning"],
-        [*celery, "worker", "-Q", QUEUES, "-c", "2", "-l", "WARNING", "--without-gossip", "--without-mingle"],
+        [*celery, "worker", "-Q", QUEUES, "-c", "2", *quiet],
+        [*celery, "worker", "-Q", "ledger", "-P", "solo", "-n", "ledger@%h", *quiet],
         [*celery, "beat", "-l", "WARNING", "-s", str(settings.VAR_DIR / "beat-schedule"), "--pidfile="],
     ]
 
