@@ -67,4 +67,8 @@ class PrivateReporter(ExceptionReporter):
         return f"{where}\n\n{redacted_traceback(error) if self.exc_type else ''}"  # type: ignore[attr-defined]
 
     def get_traceback_html(self) -> str:
-        return str(format_html("<pre>{}</pre>", self.get_traceback_text())) if self.is_email else super().get_traceback_html()
+        return (
+            str(format_html("<pre>{}</pre>", self.get_traceback_text()))
+            if self.is_email
+            else super().get_traceback_html()
+        )

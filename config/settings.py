@@ -286,10 +286,9 @@ UNFOLD: dict[str, Any] = {
     },
 }
 
-# -- logs and reports of errors: no personal data in any (config/logs.py) ------------------------------------------------
+# -- logs and reports of errors: no personal data in any ---------------------------------------------------------------
 LOGGING_CONFIG = "config.logs.configure"
 DEFAULT_EXCEPTION_REPORTER = "config.logs.PrivateReporter"
-ADMINS = [("", address) for address in env.list("ADMINS", default=[])]  # who gets reports of errors, by mail
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

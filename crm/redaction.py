@@ -35,8 +35,8 @@ def redacted(text: str) -> str:
     >>> redacted("GET /%E5%BC%A0/%2B8613800138000/ 404")
     'GET /张/+86138****8000/ 404'
     """
-    text = ESCAPED.sub(lambda found: " ".join(unquote(found[0]).split()), text[:LONGEST])
-    return masked_text(QUERY.sub(_hidden_value, text))
+    text = QUERY.sub(_hidden_value, text[:LONGEST])
+    return masked_text(ESCAPED.sub(lambda found: " ".join(unquote(found[0]).split()), text))
 
 
 def _hidden_value(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from crm.recognisers import Span
 
 HOST = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-MAILBOX_END = re.compile(r"(?:[\w.!#$%&'*+/?^`{|}~-]{1,64}|\"[^\"\n]{1,62}\")\Z")
+MAILBOX_END = re.compile(r"(?:\w[\w.!#$%&'*+/?^`{|}~-]{0,63}|\"[^\"\n]{1,62}\")\Z")
 WRITTEN_OUT = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}\s?[\[(（](?:at|AT|＠|@)[\])）]\s?[A-Za-z0-9-]{1,63}(?:\s?[\[(]?(?:dot|\.)[\])]?\s?)[A-Za-z]{2,6}\b"
 )
