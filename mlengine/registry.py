@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 
+from crm import assessments
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS, Model, Spec
 
@@ -79,7 +80,16 @@ def check(version: ModelVersion) -> None:
 
 
 def promote(version: ModelVersion, *, by: User | None, reason: str, now: datetime) -> None:
-    """Make a version the champion of its spec, and retire the one before; earlier versions may come back this way."""
+    """Make a version the champion of its spec, and retire the one before; earlier versions may come back this way.
+
+    Raises
+    ------
+    ArtifactError
+        Its bytes are not those that were saved.
+    crm.assessments.NoAssessment
+        Nobody has assessed what the spec does to people.
+    """
+    assessments.require(f"spec:{version.spec}", now)
     check(version)
     with transaction.atomic():
         # Both rows are locked, so that of two promotions at once the later one wins whole.

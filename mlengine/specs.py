@@ -140,6 +140,11 @@ class Spec:
     backtest_cutoffs: int = 4
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> str:
+        """What an impact assessment of it is about."""
+        return f"spec:{self.name}"
+
     @cached_property
     def verbs(self) -> Task:
         module, _, name = self.task.rpartition(".")

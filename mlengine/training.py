@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from crm import assessments
 from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import backtest, datasets, jobs, registry
@@ -42,11 +43,14 @@ def train(spec: Spec, *, cutoff: datetime, now: datetime, progress: Progress) ->
     ------
     NotEnoughData
         With what is missing.
+    crm.assessments.NoAssessment
+        Nobody has assessed what the spec does to people; nothing is read.
     crm.locks.Busy
         The spec is being trained by another process.
     mlengine.work.Cancelled
         A person asked to stop; nothing is kept.
     """
+    assessments.require(spec.subject, now)
     with only_one(f"the training of {spec.name}"):
         champion = ModelVersion.objects.champion(spec.name)
         wall = datasets.wall_clock(cutoff)

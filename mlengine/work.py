@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 
+from crm.assessments import NoAssessment
 from crm.locks import Busy
 from crm.models import JobRun
 from mlengine.specs import NotEnoughData
@@ -68,7 +69,7 @@ def carry_out(job: JobRun, clock: Clock, work: Callable[[Progress], dict[str, An
             result = work(Progress(job=job, clock=clock))
     except Cancelled:
         return False
-    except (NotEnoughData, Refused, Busy) as error:
+    except (NotEnoughData, Refused, NoAssessment, Busy) as error:
         job.fail(clock(), str(error))
     except Exception as error:  # a process boundary: the person who started the job reads this
         logger.exception("%s failed", job)

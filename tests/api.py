@@ -139,6 +139,7 @@ def house() -> House:
     segment = Cluster.objects.create(spec="rfm", code=1, name={"en": "Champions"}, first_seen_at=NOW)
     ClusterMember.objects.create(profile=profile, run=runs["rfm"], cluster=segment)
     job = JobRun.objects.create(kind="train", title="Train churn", created_at=NOW)
+    factories.assess()
     return House(profile=profile, item=item, segment=segment, version=version, job=job)
 
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from crm.models import Identifier, Item, Profile, Source
+from crm.models import Identifier, ImpactAssessment, Item, Profile, Source
+from mlengine.specs import SPECS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,3 +25,22 @@ def profile(external_id: str = "", **facts: Any) -> Profile:
 def item(code: str = "A1", **facts: Any) -> Item:
     """Return a new product."""
     return Item.objects.create(**{"code": code, "title": code, "created_at": NOW, "updated_at": NOW} | facts)
+
+
+def assess(*specs: str) -> None:
+    """Let specs be trained and predict, all of the product by default: each gets an approved impact assessment."""
+    begins, ends = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    words = {"purposes": ["test"], "data_types": ["purchases"], "necessity": "-", "risks": "-", "measures": "-"}
+    ImpactAssessment.objects.bulk_create(
+        ImpactAssessment(
+            subject=f"spec:{name}",
+            level="low",
+            conclusion="proceed",
+            is_synthetic=True,
+            created_at=begins,
+            approved_at=begins,
+            valid_until=ends,
+            **words,
+        )
+        for name in specs or SPECS
+    )

@@ -1,6 +1,7 @@
 """The record: who we know, where it comes from, what they did, and the work that is done on it."""
 
 from crm.models.accesses import PersonalDataAccess
+from crm.models.assessments import ImpactAssessment
 from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
@@ -37,6 +38,7 @@ __all__ = [
     "HandOff",
     "HandOffPerson",
     "Identifier",
+    "ImpactAssessment",
     "Item",
     "JobRun",
     "Leaf",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from crm import assessments
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine.admin import cards, overview
@@ -95,7 +96,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             return redirect("admin:mlengine_modelversion_change", pk)
         try:
             registry.promote(version, by=person_of(request), reason=reason, now=timezone.now())
-        except registry.ArtifactError as error:
+        except (registry.ArtifactError, assessments.NoAssessment) as error:
             messages.error(request, str(error))
         else:
             self.log_change(request, version, f"Promoted: {reason}")
@@ -136,5 +137,9 @@ def _ask(request: HttpRequest, spec: str, ask: Any, permission: str) -> HttpResp
         raise PermissionDenied
     if spec not in SPECS:
         raise Http404(spec)
-    job = ask(spec, now=timezone.now(), by=person_of(request))
+    try:
+        job = ask(spec, now=timezone.now(), by=person_of(request))
+    except assessments.NoAssessment as error:
+        messages.error(request, str(error))
+        return redirect("admin:mlengine_modelversion_changelist")
     return redirect("admin:crm_jobrun_change", job.pk)

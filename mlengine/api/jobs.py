@@ -11,6 +11,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crm import assessments
 from crm.api.resources import Conflict, Resource
 from crm.models import JobRun
 from mlengine import jobs
@@ -73,7 +74,10 @@ class JobViewSet(Resource):
     @extend_schema(request=TrainingIn, responses={202: JobOut})
     def create(self, request: Request) -> Response:
         """Start the training of a model; the answer is the job to watch."""
-        job = jobs.request(jobs.TRAIN, self.body(TrainingIn)["spec"], now=timezone.now())
+        try:
+            job = jobs.request(jobs.TRAIN, self.body(TrainingIn)["spec"], now=timezone.now())
+        except assessments.NoAssessment as error:
+            raise Conflict(str(error)) from error
         return Response(self.get_serializer(job).data, status=202)
 
     @extend_schema(request=None)

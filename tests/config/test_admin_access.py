@@ -124,6 +124,7 @@ def test_a_profile_saved_by_somebody_who_may_not_see_the_name_keeps_it() -> None
 
 @pytest.mark.parametrize(("group", "status"), [("Marketing", 403), ("Compliance", 403), ("Analyst", 302)])
 def test_training_is_for_analysts_and_makes_one_job(group: str, status: int) -> None:
+    factories.assess()
     client = member(group)
     address = reverse("admin:mlengine_modelversion_train", args=["churn"])
     assert client.get(address).status_code in {403, 405}

@@ -57,6 +57,7 @@ def _alone_at_the_end(transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def shop() -> Profile:
     """Fill the record with 80 people who buy at their own pace, and return one of them."""
+    factories.assess()
     people = [factories.profile(f"customer-{n:04}", name=f"张{n}") for n in range(80)]
     item = factories.item("milk", title="Milk")
     now = OPENED + timedelta(days=DAYS + 1)
