@@ -47,11 +47,17 @@ EMBEDDED = Servers(var=VAR_DIR, postgres=not DATABASE_URL, valkey=not BROKER_URL
 EMBEDDED_DATABASE = {
     "ENGINE": "django.db.backends.postgresql",
     "HOST": str(EMBEDDED.run),
-    "USER": "zhiyin",
+    "USER": EMBEDDED.application_role,
     "NAME": "zhiyin",
 }
 DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else EMBEDDED_DATABASE}
 DATABASES["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=600), "CONN_HEALTH_CHECKS": True}
+# Who owns the tables, where that is not the application's role: migrations run so (crm/database_roles.py).
+MIGRATE_DATABASE_URL = env.str("MIGRATE_DATABASE_URL", default="")
+OWNER_DATABASE: dict[str, Any] = {} if DATABASE_URL else {"USER": EMBEDDED.owner_role}
+if MIGRATE_DATABASE_URL:
+    OWNER_DATABASE = env.db_url_config(MIGRATE_DATABASE_URL)
+    OWNER_DATABASE.pop("NAME")  # the same database, whichever that is: tests have one of their own
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHE_URL = env.str("CACHE_URL", default="" if BROKER_URL else EMBEDDED.cache_url)

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,3 +8,8 @@ class CrmConfig(AppConfig):
 
     name = "crm"
     verbose_name = _("Record")
+
+    def ready(self) -> None:
+        from crm.deploy_checks import owners_differ  # noqa: PLC0415 (settings are read)
+
+        register(owners_differ, Tags.security, deploy=True)

@@ -1,16 +1,36 @@
 """The servers that all tests use: real PostgreSQL and real Valkey, embedded unless the environment names others."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from config import embedded
+from crm.database_roles import as_owner
 
 
 def pytest_configure(config: pytest.Config) -> None:
     embedded.join(settings.EMBEDDED)
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """Let the owner make the test database; the tests themselves run as the application's role."""
+    kept, name = request.config.getoption("reuse_db"), connection.settings_dict["NAME"]
+    with django_db_blocker.unblock(), as_owner():
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=kept, serialize=False)
+    yield
+    with django_db_blocker.unblock(), as_owner():
+        connection.creation.destroy_test_db(name, verbosity=0, keepdb=kept)
 
 
 @pytest.fixture(autouse=True)

@@ -76,7 +76,16 @@ def _create_cluster(servers: Servers) -> None:
     aside.mkdir(mode=0o700)
     own(aside)
     own(servers.run)
-    command = [_program("initdb"), "-D", aside, "-U", "zhiyin", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+    command = [
+        _program("initdb"),
+        "-D",
+        aside,
+        "-U",
+        servers.owner_role,
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]
     _run("create the PostgreSQL cluster", [*command, "--no-sync"], servers)
     aside.rename(servers.data)
 
@@ -101,12 +110,15 @@ def _start(servers: Servers) -> None:
 
 
 def _create_database(servers: Servers) -> None:
+    """Make the role that the application uses, and the database; a cluster from before there were roles gets it too."""
     import psycopg2  # noqa: PLC0415
-    from psycopg2.errors import DuplicateDatabase  # noqa: PLC0415
 
-    connection = psycopg2.connect(host=str(servers.run), user="zhiyin", dbname="postgres")
+    connection = psycopg2.connect(host=str(servers.run), user=servers.owner_role, dbname="postgres")
     connection.autocommit = True
-    with connection.cursor() as cursor, suppress(DuplicateDatabase):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [servers.application_role])
+        if cursor.fetchone() is None:
+            cursor.execute(f"CREATE ROLE {servers.application_role} LOGIN")
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = 'zhiyin'")
         if cursor.fetchone() is None:
             cursor.execute("CREATE DATABASE zhiyin")

@@ -23,6 +23,8 @@ class Servers:
     var: Path
     postgres: bool = True
     valkey: bool = True
+    owner_role: str = "zhiyin"  # owns the tables, and everything else
+    application_role: str = "zhiyin_app"
 
     @property
     def run(self) -> Path:

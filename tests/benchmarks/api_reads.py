@@ -71,6 +71,7 @@ def seed() -> str:
     from django.core.management import call_command
     from django.db import connection
 
+    from crm.database_roles import as_owner
     from mlengine.specs import SPECS
     from tests import api
 
@@ -80,6 +81,7 @@ def seed() -> str:
     facts = {"people": PEOPLE, "items": ITEMS, "recommended_to": RECOMMENDED_TO, "per_person": PER_PERSON}
     with connection.cursor() as cursor:
         cursor.execute(SEED, facts | {"specs": specs, "reasons": json.dumps([REASON] * 3)})
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return api.token("scores:read", "recommendations:read")
 

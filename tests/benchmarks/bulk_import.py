@@ -130,10 +130,11 @@ def _ours(path: Path) -> None:
 def _script(path: Path) -> None:
     from django.db import connection, transaction
 
+    from crm.database_roles import as_owner
     from crm.models import Source
 
     facts = {"source": Source.objects.get(name="bench").pk, "now": NOW.isoformat()}
-    with transaction.atomic(), connection.cursor() as cursor, path.open("rb") as file:
+    with as_owner(), transaction.atomic(), connection.cursor() as cursor, path.open("rb") as file:
         cursor.execute(f"CREATE UNLOGGED TABLE script_staging (line bigint GENERATED ALWAYS AS IDENTITY, {COLUMNS})")
         names = ", ".join(column.split()[0] for column in COLUMNS.split(", "))
         cursor.copy_expert(f"COPY script_staging ({names}) FROM STDIN (FORMAT csv, HEADER)", file)
@@ -146,9 +147,10 @@ def _timed(load: Callable[[Path], None], path: Path) -> float:
     """Return the seconds a load takes into empty tables, and make sure that it took everything."""
     from django.db import connection
 
+    from crm.database_roles import as_owner
     from crm.models import Event, RejectedEvent, Source
 
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE crm_event, crm_eventkey, crm_rejectedevent, crm_identifier, crm_profile, crm_item, crm_source,"
             " crm_jobrun CASCADE"

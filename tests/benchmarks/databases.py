@@ -23,10 +23,14 @@ def fresh_database() -> Iterator[None]:
     from django.db import connection
 
     set_up()
+    from crm.database_roles import as_owner
+
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = f"bench_{name}"  # tests that run meanwhile have one of their own
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    with as_owner():
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         yield
     finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
+        with as_owner():
+            connection.creation.destroy_test_db(name, verbosity=0)

@@ -108,10 +108,13 @@ def _prepared() -> str:
 def _yardstick_table() -> Iterator[None]:
     from django.db import connection
 
+    from crm.database_roles import as_owner, grant
     from tests.benchmarks.yardsticks.drf_ingestion import PlainEvent
 
-    with connection.schema_editor() as editor:
-        editor.create_model(PlainEvent)
+    with as_owner():
+        with connection.schema_editor() as editor:
+            editor.create_model(PlainEvent)
+        grant()
     yield
 
 

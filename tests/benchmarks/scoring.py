@@ -89,8 +89,11 @@ def _boosters(X: np.ndarray[Any, Any], rng: np.random.Generator) -> tuple[lightg
 def _people() -> None:
     from django.db import connection
 
+    from crm.database_roles import as_owner
+
     with connection.cursor() as cursor:
         cursor.execute(PROFILES, [PEOPLE])
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE crm_profile")
 
 

@@ -15,6 +15,7 @@ from crm import partitions
 from crm.admin import timeline
 from crm.admin.lists import COUNTED_EXACTLY, EstimatingPaginator
 from crm.admin.profiles import matches
+from crm.database_roles import as_owner
 from crm.models import Event, Identifier, Item, JobRun, Profile, ProfileAlias, RejectedEvent, Relation
 from mlengine.models import Cluster, ModelVersion, PredictionRun
 from tests import factories
@@ -77,9 +78,10 @@ def test_a_list_asks_no_more_queries_for_more_rows(browser: Client, name: str) -
     assert counts[1] <= 30
 
 
+@pytest.mark.django_db(transaction=True)
 def test_few_rows_are_counted_and_many_are_estimated() -> None:
     Item.objects.bulk_create(Item(code=f"I{n}", created_at=NOW, updated_at=NOW) for n in range(COUNTED_EXACTLY + 2000))
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE crm_item")
     assert EstimatingPaginator(Item.objects.filter(code__in=["I1", "I2"]).order_by("code"), 50).count == 2
     with CaptureQueriesContext(connection) as queries:
@@ -99,13 +101,14 @@ def test_a_person_is_found_by_number_and_by_any_identifier_exactly() -> None:
         assert not Profile.objects.filter(matches(term)), term
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_search_for_a_person_uses_the_unique_index() -> None:
     Profile.objects.bulk_create(Profile(created_at=NOW, updated_at=NOW) for _ in range(3000))
     Identifier.objects.bulk_create(
         Identifier(type="external_id", value=f"customer-{profile.pk}", profile=profile, created_at=NOW)
         for profile in Profile.objects.all()
     )
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE crm_profile, crm_identifier")
     plan = Profile.objects.filter(matches("customer-77")).explain()
     assert "crm_identifier_means_one_profile" in plan

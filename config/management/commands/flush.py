@@ -1,18 +1,16 @@
-"""``flush``, which empties insert-only tables too: tests that commit end with it."""
+"""``manage.py flush``, as the role that owns the tables: nobody else can empty those that are insert-only."""
 
 from typing import Any
 
-from django.core.management.commands.flush import Command as DjangoFlush
-from django.db import connections
+from django.core.management.commands.flush import Command as Flush
+from django.db import connection
+
+from crm import database_roles
 
 
-class Command(DjangoFlush):
-    """Empty the database as the owner of its tables (``crm/insert_only.py`` lets nobody else)."""
-
+class Command(Flush):
     def handle(self, **options: Any) -> None:
-        with connections[options["database"]].cursor() as cursor:
-            cursor.execute("SET zhiyin.flush = 'on'")
-            try:
-                super().handle(**options)
-            finally:
-                cursor.execute("RESET zhiyin.flush")
+        with database_roles.as_owner():
+            with connection.cursor() as cursor:
+                cursor.execute("SET zhiyin.flush = 'on'")
+            super().handle(**options)  # the setting ends with the session, which ends with the block
