@@ -51,7 +51,7 @@ NO_MONTHS = "DROP FUNCTION crm_add_event_month(date); DROP FUNCTION crm_drop_eve
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0005_ledger")]
+    dependencies = [("crm", "0006_impact_assessments")]
 
     operations = [
         migrations.RunSQL(PIN, "ALTER FUNCTION zhiyin_refuse_change() RESET search_path"),
