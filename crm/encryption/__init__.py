@@ -2,7 +2,7 @@
 
 from crm.encryption.fields import EncryptedDateField, EncryptedJSONField, EncryptedTextField
 from crm.encryption.people import Keys
-from crm.encryption.rows import SealedModel, SealedQuerySet, share_keys
+from crm.encryption.rows import SealedModel, SealedQuerySet, share_keys, was_set
 from crm.encryption.values import (
     Shredded,
     Tampered,
@@ -38,4 +38,5 @@ __all__ = [
     "share_keys",
     "suppression_key",
     "suppression_keys",
+    "was_set",
 ]

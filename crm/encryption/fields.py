@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import orjson
 from django import forms
@@ -25,6 +25,16 @@ AT_HAND: ContextVar[Keys | None] = ContextVar("keys_at_hand", default=None)
 
 SetType = TypeVar("SetType")
 GetType = TypeVar("GetType")
+
+if TYPE_CHECKING:
+    from django.db.models import Field as BaseField
+else:
+
+    class BaseField(models.Field):
+        """Django's field, with the parameters that its types have."""
+
+        def __class_getitem__(cls, _parameters: object) -> type:
+            return cls
 
 
 @contextmanager
@@ -70,7 +80,7 @@ class SealedAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
-class EncryptedField(models.Field[SetType, GetType]):
+class EncryptedField(BaseField[SetType, GetType]):
     """A sealed value; ``person`` names the attribute with the profile's id, ``row`` what tells the row from others.
 
     Without a person (``person=None``) the ring itself seals it, for what belongs to nobody known. A row that is told
@@ -115,8 +125,7 @@ class EncryptedField(models.Field[SetType, GetType]):
         parts = [getattr(instance, name) for name in self.row]
         if None in parts:
             raise TypeError(f"{instance._meta.label} must know its {self.row} before {self.name} can be sealed.")
-        row = "|".join(part.hex() if isinstance(part, bytes | memoryview) else str(part) for part in parts)
-        return aad(instance._meta.label_lower, self.attname, row)
+        return aad(instance._meta.label_lower, self.attname, *parts)
 
     def is_told(self, instance: models.Model) -> bool:
         """Return whether there is a value to be sealed when the row is saved."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db import connection, models, transaction
 
-from crm.encryption.fields import KEYS, EncryptedField, keys_at_hand
+from crm.encryption.fields import KEYS, EncryptedField, Sealed, keys_at_hand
 from crm.encryption.people import Keys
 
 Row = TypeVar("Row", bound=models.Model)
@@ -46,8 +46,6 @@ class SealedModel(models.Model):
 
     derived: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
-    objects: ClassVar[Any] = SealedQuerySet.as_manager()
-
     class Meta:
         abstract = True
 
@@ -64,6 +62,11 @@ class SealedModel(models.Model):
 
     def prepare(self) -> None:
         """Set what follows from the sealed values, before they are sealed."""
+
+
+def was_set(row: models.Model, name: str) -> bool:
+    """Return whether a sealed value was read or set since the row was read, so that it may have changed."""
+    return name in row.__dict__ and not isinstance(row.__dict__[name], Sealed)
 
 
 def sealed_fields(model: type[models.Model]) -> list[EncryptedField[Any, Any]]:

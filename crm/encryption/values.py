@@ -8,6 +8,7 @@ import os
 from base64 import b32encode
 from collections.abc import Iterable
 from hmac import digest as hmac_digest
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,13 +28,19 @@ class Shredded(LookupError):
     """The key of the person was destroyed: the value can never be read again."""
 
 
-def aad(model: str, field: str, row: object) -> bytes:
+def aad(model: str, field: str, *row: object) -> bytes:
     """Return what a value belongs to, as it is authenticated.
 
-    >>> aad("crm.profile", "name", 7)
-    b'crm.profile|name|7'
+    >>> aad("crm.profile", "name", 7), aad("crm.identifier", "value", "phone", bytes([1, 255]))
+    (b'crm.profile|name|7', b'crm.identifier|value|phone|01ff')
     """
-    return f"{model}|{field}|{row}".encode()
+    return "|".join([model, field, *map(_told, row)]).encode()
+
+
+def _told(part: object) -> str:
+    if isinstance(part, UUID):
+        return part.hex
+    return part.hex() if isinstance(part, bytes | memoryview) else str(part)
 
 
 def seal(key: AESGCM, plain: bytes, context: bytes) -> bytes:
