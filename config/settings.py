@@ -107,6 +107,9 @@ KEY_RING = env.str("KEY_RING", default="")  # the ring's JSON itself
 KEY_RING_FILE = env.str("KEY_RING_FILE", default=str(VAR_DIR / "keys" / "ring.json"))
 PHONE_REGION = env.str("PHONE_REGION", default="CN")  # of phone numbers that name no country
 
+# -- consent: how people of unknown age are treated; "minor" forbids profiling and marketing until it is known --------
+AGE_UNKNOWN = env.str("AGE_UNKNOWN", default="adult", choices=["adult", "minor"])
+
 # -- what is installed -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",

@@ -9,14 +9,14 @@ from django.db import models, transaction
 from crm import bell
 from crm.canonical import canonical
 from crm.ledger import leaf_hash
-from crm.models import HandOff, LedgerNote, LedgerNotePerson, PendingLeaf
+from crm.models import ConsentEvent, HandOff, LedgerNote, LedgerNotePerson, PendingLeaf
 from crm.models.ledger import Evidence, PersonalPart
 from crm.uuid7 import uuid7
 
 BATCH = 1000
 
 # Every model whose rows are leaves; fsck and the audit bundle go through this table.
-EVIDENCE: tuple[type[Evidence], ...] = (HandOff, LedgerNote)
+EVIDENCE: tuple[type[Evidence], ...] = (ConsentEvent, HandOff, LedgerNote)
 
 
 def append(records: Sequence[Evidence], persons: Sequence[PersonalPart] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from crm.models.accesses import PersonalDataAccess
 from crm.models.assessments import ImpactAssessment
+from crm.models.consent import ConsentEvent, ConsentEventPerson, ConsentState
 from crm.models.events import Event, EventKey, RejectedEvent
 from crm.models.items import Item
 from crm.models.jobs import JobRun
@@ -18,6 +19,7 @@ from crm.models.ledger import (
     Tile,
 )
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
+from crm.models.purposes import Channel, Notice, Purpose
 from crm.models.requests import (
     LegalHold,
     PrivacyRequest,
@@ -29,10 +31,15 @@ from crm.models.requests import (
     RetentionRun,
 )
 from crm.models.sources import Source
+from crm.models.suppression import Suppression
 
 __all__ = [
+    "Channel",
     "Checkpoint",
     "CheckpointCopy",
+    "ConsentEvent",
+    "ConsentEventPerson",
+    "ConsentState",
     "Event",
     "EventKey",
     "HandOff",
@@ -45,12 +52,14 @@ __all__ = [
     "LedgerNote",
     "LedgerNotePerson",
     "LegalHold",
+    "Notice",
     "PendingLeaf",
     "PersonKey",
     "PersonalDataAccess",
     "PrivacyRequest",
     "Profile",
     "ProfileAlias",
+    "Purpose",
     "RejectedEvent",
     "Relation",
     "ReplyPack",
@@ -60,5 +69,6 @@ __all__ = [
     "RetentionRule",
     "RetentionRun",
     "Source",
+    "Suppression",
     "Tile",
 ]

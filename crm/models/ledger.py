@@ -25,6 +25,7 @@ INSERT_ONLY = (
     "crm_tile",
     "crm_checkpoint",
     "crm_checkpointcopy",
+    "crm_consentevent",
 )
 
 
