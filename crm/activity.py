@@ -69,7 +69,9 @@ def latest() -> datetime | None:
     for month in sorted(partitions.existing(), reverse=True):
         bounds = [f"{first}T00:00:00Z" for first in (month, partitions.next_month(month))]
         with connection.cursor() as cursor:
-            cursor.execute("SELECT max(occurred_at) FROM crm_event WHERE occurred_at >= %s AND occurred_at < %s", bounds)
+            cursor.execute(
+                "SELECT max(occurred_at) FROM crm_event WHERE occurred_at >= %s AND occurred_at < %s", bounds
+            )
             (found,) = cursor.fetchone()
         if found is not None:
             return datetime.fromtimestamp(found.timestamp(), tz=UTC)

@@ -1,6 +1,7 @@
 """The record: who we know, where it comes from, what they did, and the work that is done on it."""
 
 from crm.models.accesses import PersonalDataAccess
+from crm.models.approvals import Approval
 from crm.models.assessments import ImpactAssessment
 from crm.models.consent import ConsentEvent, ConsentEventPerson, ConsentState
 from crm.models.events import Event, EventKey, RejectedEvent
@@ -34,6 +35,7 @@ from crm.models.sources import Source
 from crm.models.suppression import Suppression
 
 __all__ = [
+    "Approval",
     "Channel",
     "Checkpoint",
     "CheckpointCopy",
