@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from crm import clocks, merging
-from crm.models import PrivacyRequest, Profile, RequestEntry
+from crm import clocks, evidence, merging
+from crm.canonical import utc
+from crm.models import PrivacyRequest, Profile, RequestEntry, RequestPause
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -33,7 +34,6 @@ class Rule:
 
     points: int
     checked: str  # "before" it is carried out, "after" (before it leaves the house), or "" where neither is needed
-    store_details: bool = False
 
 
 # One point: something that the person knows; two: control of an account or address that we hold. Nobody is asked for
@@ -92,6 +92,56 @@ def open_request(
 def _open_twin(kind: str, profiles: list[int]) -> PrivacyRequest | None:
     same = PrivacyRequest.objects.open().filter(kind=kind, profile__in=profiles, duplicate_of=None)
     return same.order_by("received_at", "pk").first() if profiles else None
+
+
+def answer(request: PrivacyRequest, *, now: datetime, user: "User | None" = None) -> None:
+    """End a request that was carried out, and those that were grouped with it; the ledger takes note."""
+    _end(request, (Status.READY,), Status.ANSWERED, now, user)
+
+
+def refuse(request: PrivacyRequest, reason: str, *, now: datetime, user: "User | None" = None) -> None:
+    """End a request without doing it, for a reason that the person is told (PIPL 50)."""
+    if reason not in PrivacyRequest.Refusal:
+        raise RightsError(_("A refusal needs one of the reasons that the law knows."))
+    before = (Status.RECEIVED, Status.IDENTITY, Status.VERIFIED, Status.CHECKING)
+    _end(request, before, Status.REFUSED, now, user, refusal=reason)
+
+
+def withdraw(request: PrivacyRequest, *, now: datetime, user: "User | None" = None) -> None:
+    """End a request that the person does not want any more; not while it is being carried out."""
+    before = (Status.RECEIVED, Status.IDENTITY, Status.VERIFIED, Status.CHECKING)
+    _end(request, before, Status.WITHDRAWN, now, user)
+
+
+def _end(
+    request: PrivacyRequest, before: tuple[str, ...], after: str, now: datetime, user: "User | None", **facts: str
+) -> None:
+    with transaction.atomic():
+        RequestPause.objects.filter(request=request, until__isnull=True).update(until=now)
+        if not request.move(before, after, ended_at=now, paused_at=None, **facts):
+            raise RightsError(
+                _("This cannot be done: the request is %(status)s.") % {"status": request.get_status_display()}
+            )
+        note(request, after, now, user, **facts)
+        _prove(request, now)
+        for twin in request.duplicates.open():
+            twin.move(twin.status, after, ended_at=now, paused_at=None, **facts)
+            RequestPause.objects.filter(request=twin, until__isnull=True).update(until=now)
+            note(twin, after, now, user, **facts)
+            _prove(twin, now)
+
+
+def _prove(request: PrivacyRequest, now: datetime) -> None:
+    """Note in the ledger how the request ended; it names nobody, and so survives an erasure."""
+    ended = {
+        "kind": request.kind,
+        "outcome": request.status,
+        "refusal": request.refusal,
+        "received_at": utc(request.received_at),
+        "due_on": request.due_on.isoformat() if request.due_on else "",
+        "stores": {step.store: step.receipt for step in request.steps.all()},
+    }
+    evidence.note("request", str(request.reference), ended, now=now, profile=request.profile_id)
 
 
 def note(request: PrivacyRequest, what: str, now: datetime, user: "User | None" = None, **facts: Any) -> None:

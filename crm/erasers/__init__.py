@@ -1,0 +1,1 @@
+"""How a person leaves each store: one module a kind of store, one line each in ``crm.erasure.ERASERS``."""
