@@ -1,0 +1,117 @@
+"""The rows of a person: gone in one transaction, after which nobody can write about her any more.
+
+What makes this hold against live ingestion: a writer of events first gets its transaction's number, and then looks
+whether its people are (still) there (``crm.ingest``). So every writer that saw the person alive has a number, and ran,
+when her row went. :func:`settle` waits until all that ran then have ended; afterwards what they wrote can be deleted for
+good. No writer ever waits for an erasure.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from time import monotonic, sleep
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, models, transaction
+
+from crm import holds, merging, partitions
+from crm.carrying_out import NotYet, ScopeChanged
+from crm.erasers.subject import Subject
+from crm.merging import MERGE_LOCK
+from crm.models import Event, Profile
+
+PATIENCE = 20.0  # seconds; a bulk import commits its pieces faster
+
+# Rows that go with the person; each (model, field). What stays empties its field or points at nobody (STAYS).
+GOES: tuple[tuple[str, str], ...] = (
+    ("crm.PersonKey", "profile"),
+    ("crm.ConsentState", "profile"),
+    ("crm.ConsentEventPerson", "profile"),
+    ("crm.HandOffPerson", "profile"),
+    ("crm.LedgerNotePerson", "profile"),
+    ("crm.Relation", "from_profile"),
+    ("crm.Relation", "to_profile"),
+    ("crm.ProfileAlias", "duplicate"),
+    ("crm.ProfileAlias", "canonical"),
+    ("crm.Identifier", "profile"),
+)
+EMPTIED: tuple[tuple[str, str], ...] = (("crm.PrivacyRequest", "profile"), ("crm.LegalHold", "profile"))
+# Handled by a step of their own: events by the million, and the log of accesses, which is kept three years.
+APART: tuple[tuple[str, str], ...] = (("crm.Event", "profile"), ("crm.PersonalDataAccess", "profile"))
+
+
+def forget_person(subject: Subject, approved: list[int], now: datetime) -> Mapping[str, Any]:
+    """Delete the person's rows and keys, of every alias; return how many of each, and the transaction's number.
+
+    Raises
+    ------
+    crm.carrying_out.ScopeChanged
+        The profiles are not those that were approved (a merge came between), or a hold was placed.
+    """
+    ids = list(subject.profiles)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # No merge may begin now, and whoever hands a message to this person or changes her consent is waited for.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MERGE_LOCK])
+        there = list(Profile.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
+        now_meant: set[int] = set().union(*(merging.members(pk) for pk in there)) if there else set()
+        if not now_meant <= set(approved):
+            raise ScopeChanged("other profiles have become this person's since it was approved")
+        if holds.on_people(there, now).exists():
+            raise ScopeChanged("a legal hold was placed")
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        receipt: dict[str, Any] = {"transaction": cursor.fetchone()[0]}
+        for name, field in GOES:
+            receipt[name] = receipt.get(name, 0) + _rows(name, field, ids)._raw_delete(using="default")
+        for name, field in EMPTIED:
+            _rows(name, field, ids).update(**{field: None})
+        receipt["crm.Profile"] = Profile.objects.filter(pk__in=ids)._raw_delete(using="default")  # type: ignore[attr-defined]
+    return receipt
+
+
+def settle(after: str, patience: float = PATIENCE) -> Mapping[str, Any]:
+    """Wait until every transaction that ran when the person's rows went has ended."""
+    patient_until = monotonic() + patience
+    while not _ended(after):
+        if monotonic() >= patient_until:
+            raise NotYet("a transaction that began before is still running")
+        sleep(0.05)
+    return {}
+
+
+def forget_events(subject: Subject) -> Mapping[str, int]:
+    """Delete what the person did, a month at a time; a month that a writer made meanwhile is met too."""
+    gone = 0
+    for month in sorted(partitions.existing()):
+        rows = Event.objects.filter(profile__in=subject.profiles)
+        in_month = rows.filter(
+            occurred_at__gte=partitions.start_of(month), occurred_at__lt=partitions.start_of(partitions.next_month(month))
+        )
+        gone += in_month._raw_delete(using="default")  # type: ignore[attr-defined]
+    return {"deleted": gone}
+
+
+def forget_answers(subject: Subject) -> Mapping[str, int]:
+    """Delete what other packages keep about the person: scores, recommendations, memberships, deliveries.
+
+    They are found by their relation to the profile in Django's own registry, so this package knows none of them, and
+    a model that is added later is met without a line here.
+    """
+    gone: dict[str, int] = {}
+    for relation in Profile._meta.related_objects:
+        model, name = relation.related_model, relation.field.name
+        if model._meta.app_label == Profile._meta.app_label:
+            continue
+        rows = model._default_manager.filter(**{f"{name}__in": subject.profiles})
+        gone[model._meta.label] = gone.get(model._meta.label, 0) + rows._raw_delete(using="default")
+    return gone
+
+
+def _rows(name: str, field: str, ids: list[int]) -> Any:
+    model: type[models.Model] = apps.get_model(name)
+    return model._default_manager.filter(**{f"{field}__in": ids})
+
+
+def _ended(transaction_id: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::xid8 < pg_snapshot_xmin(pg_current_snapshot())", [transaction_id])
+        return bool(cursor.fetchone()[0])
