@@ -1,6 +1,6 @@
 """The door: every event comes in here, once, and is never changed afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection, transaction
 
 from crm import copying, partitions
+from crm.identity import LostRace
 from crm.keys import ascending_ids, message_keys
 from crm.models import RejectedEvent, Source
 
@@ -21,6 +22,10 @@ COLUMNS = (
 )
 TEXTS = ("name", "currency", "session", "channel")
 NEEDED = {"profile_id", "kind", "occurred_at", "received_at"}  # of a frame; all other columns have defaults
+
+
+class Erased(LostRace):
+    """Somebody in the batch was erased after they were looked up; looked up again, they are strangers."""
 
 
 class NewEvent(NamedTuple):
@@ -51,7 +56,13 @@ def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
 
 
 def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) -> int:
-    """Write the events whose messages were not taken before, all or none, and return how many they are."""
+    """Write the events whose messages were not taken before, all or none, and return how many they are.
+
+    Raises
+    ------
+    Erased
+        Somebody they are about was erased meanwhile; nothing is written.
+    """
     partitions.ensure(partitions.months_of(event.occurred_at for event in events))
     named = [event for event in events if event.message_id]
     free = [event for event in events if not event.message_id]
@@ -60,6 +71,7 @@ def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) ->
     # All or none also where a caller's transaction surrounds this one: an error ends that one too.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         fresh = [keyed[key] for key in _take(cursor, sorted(keyed), now)]
+        _refuse_erased(cursor, {event.profile_id for event in free + fresh})
         _copy(cursor, source.pk, free + fresh, now)
     return len(free) + len(fresh)
 
@@ -74,6 +86,22 @@ def _take(cursor: Any, keys: list[str], now: datetime) -> list[str]:
         ["{" + ",".join(keys) + "}", now],
     )
     return [key for (key,) in cursor.fetchall()]
+
+
+def _refuse_erased(cursor: Any, profiles: Iterable[int]) -> None:
+    """Raise ``Erased`` where one of the people is gone, by now and for good.
+
+    First the transaction gets its number, then it looks. So a writer that still saw somebody is among those that an
+    erasure waits for (``crm.erasers.rows``), and neither holds a lock that the other would have to wait for.
+    """
+    cursor.execute("SELECT pg_current_xact_id()")
+    cursor.execute(
+        "SELECT count(*) FROM unnest(%s::bigint[]) AS told (id)"
+        " WHERE NOT EXISTS (SELECT FROM crm_profile WHERE crm_profile.id = told.id)",
+        [copying.int_array(profiles)],
+    )
+    if gone := cursor.fetchone()[0]:
+        raise Erased(f"{gone} of the people were erased meanwhile.")
 
 
 def _escaped(text: str) -> str:
@@ -134,6 +162,7 @@ def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int
         if len(fresh) < len(keys):
             taken_now = pl.DataFrame(fresh, schema={"key_hi": pl.UInt64, "key_lo": pl.UInt64})
             frame = frame.join(taken_now, on=["key_hi", "key_lo"], how="semi")
+        _refuse_erased(cursor, frame["profile_id"].unique().to_list())
         # In the order of the index (profile, time) and with ascending ids, every index is written page after page.
         frame = frame.sort("profile_id", "occurred_at")
         ids = pl.Series("id", copying.hexed(ascending_ids(now, len(frame))), pl.String)

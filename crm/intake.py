@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import DataError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from crm import catalogue, identity, partitions, people
 from crm.checks import Invalid
 from crm.drafts import Draft, Ref, Told
-from crm.ingest import NewEvent, record_many
+from crm.ingest import Erased, NewEvent, record_many
 from crm.merging import canonical_ids, merge
 from crm.models import RejectedEvent, Source
 from crm.segment import Reception, read
@@ -57,14 +57,31 @@ def take(source: Source, raw: Sequence[Any], reception: Reception) -> Taken:
     # Before the transaction: others need not wait for its end to use a new month.
     partitions.ensure(partitions.months_of(event.occurred_at for message in messages for event in message.told.events))
     try:
-        with transaction.atomic():
-            events, duplicates, refused = _write(source, messages, reception.received_at)
-            _keep(source, raw, rejected + refused, reception.received_at)
+        events, duplicates, refused = _taken(source, raw, messages, rejected, reception)
     except DataError:
         if len(raw) == 1:
             raise
         return _take_singly(source, raw, reception)
     return Taken(events=events, duplicates=duplicates, rejected=_in_order(rejected + refused))
+
+
+def _taken(
+    source: Source,
+    raw: Sequence[Any],
+    messages: Sequence[Message],
+    rejected: list[Rejection],
+    reception: Reception,
+) -> tuple[int, int, list[Rejection]]:
+    """Write it all; whoever was erased between being looked up and being written about is looked up again."""
+    for _ in range(identity.ATTEMPTS):
+        try:
+            with transaction.atomic():
+                events, duplicates, refused = _write(source, messages, reception.received_at)
+                _keep(source, raw, rejected + refused, reception.received_at)
+        except (Erased, IntegrityError):  # the latter, where an identifier was about to be given to them
+            continue
+        return events, duplicates, refused
+    raise identity.LostRace(f"{len(messages)} messages could not be written in {identity.ATTEMPTS} attempts.")
 
 
 def read_all(raw: Sequence[Any], reception: Reception) -> tuple[list[Message], list[Rejection]]:

@@ -11,7 +11,7 @@ which transactions were open, so a row committed late is neither lost nor taken 
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from crm.lake_manifest import (
 )
 from crm.locks import only_one
 
-__all__ = ["LakeError", "compact", "export", "manifest", "paths", "verify"]
+__all__ = ["LakeError", "compact", "export", "manifest", "paths", "shred", "verify"]
 
 LOCK = "the event lake"
 
@@ -104,17 +104,44 @@ def compact(now: datetime) -> int:
         known = manifest()
         if known is None or not known.continues(_here()):
             return 0
-        sweep(known, now)
-        months: dict[str, list[LakeFile]] = {}
-        for file in known.files:
-            months.setdefault(file.month, []).append(file)
-        alive = {month.isoformat() for month in partitions.existing()}
-        profiles = _profile_ids()
-        kept = {month: _rewrite(files, profiles) if month in alive else [] for month, files in months.items()}
-        files = tuple(file for month in sorted(kept) for file in kept[month])
-        gone = {file.path: now.isoformat() for file in known.files if file not in files}
-        publish(replace(known, files=files, retired=known.retired | gone))
+        return _compacted(known, now)
+
+
+def _compacted(known: Manifest, now: datetime) -> int:
+    sweep(known, now)
+    months: dict[str, list[LakeFile]] = {}
+    for file in known.files:
+        months.setdefault(file.month, []).append(file)
+    alive = {month.isoformat() for month in partitions.existing()}
+    profiles = _profile_ids()
+    kept = {month: _rewrite(files, profiles) if month in alive else [] for month, files in months.items()}
+    files = tuple(file for month in sorted(kept) for file in kept[month])
+    gone = {file.path: now.isoformat() for file in known.files if file not in files}
+    publish(replace(known, files=files, retired=known.retired | gone))
     return known.rows - sum(file.rows for file in files)
+
+
+def shred(now: datetime, *, patience: float = 30.0) -> int:
+    """Compact, and delete at once what was replaced: the rows of erased people; return how many rows left.
+
+    The caller sees to it that no training reads just now. A lake that does not continue this database (it was restored)
+    may hold anybody: it goes whole, and the next export makes it anew.
+    """
+    with only_one(LOCK, patience=patience):
+        known = manifest()
+        if known is None:
+            sweep(None, now)
+            return 0
+        if not known.continues(_here()):
+            (root() / "manifest.json").unlink()
+            sweep(None, now)
+            return known.rows
+        left = _compacted(known, now)
+        known = manifest()
+        assert known is not None  # noqa: S101
+        sweep(known, now, grace=timedelta(0))
+        publish(known)
+    return left
 
 
 def _here() -> Manifest:

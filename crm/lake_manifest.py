@@ -98,10 +98,10 @@ def settle(part: Path, path: Path) -> None:
     part.rename(path)
 
 
-def sweep(known: Manifest | None, now: datetime) -> None:
+def sweep(known: Manifest | None, now: datetime, grace: timedelta = GRACE) -> None:
     """Delete what no manifest names (left by a killed export) and what was retired long enough ago."""
     if known:
-        due = {path for path, since in known.retired.items() if datetime.fromisoformat(since) + GRACE <= now}
+        due = {path for path, since in known.retired.items() if datetime.fromisoformat(since) + grace <= now}
         named = ({file.path for file in known.files} | set(known.retired)) - due
         for path in due:
             del known.retired[path]

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from crm import clocks, evidence, merging
 from crm.canonical import utc
+from crm.encryption import pseudonym
 from crm.models import PrivacyRequest, Profile, RequestEntry, RequestPause
 
 if TYPE_CHECKING:
@@ -80,13 +81,21 @@ def open_request(
             profile=held.get(kept) if kept else None,
             profiles=sorted(held),
             identity_level=RULES[kind].points,
+            subject=subject_of(held.get(kept)) if kept else "",
             duplicate_of=_open_twin(kind, list(held)),
             received_at=now,
         )
+        if request.profile is not None:  # without a person there is no key to seal it with, so it is not kept
+            request.details = dict(details or {})
         request.due_on = clocks.read(clocks.day(now), (), clocks.day(now), clocks.granted_for(kind)).due_on
         request.save()
         note(request, "received", now, user, method=method)
     return request
+
+
+def subject_of(profile: Profile | None) -> str:
+    """Return how a request names a person for three years, also after her erasure; nobody is found from it."""
+    return pseudonym("privacy request", "profile", f"{profile.pk}|{utc(profile.created_at)}") if profile else ""
 
 
 def _open_twin(kind: str, profiles: list[int]) -> PrivacyRequest | None:

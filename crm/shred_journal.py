@@ -91,7 +91,14 @@ def read() -> list[Shred]:
     found, last = [], FIRST
     for number, text in enumerate(whole[: whole.rfind(b"\n") + 1].splitlines(), start=1):
         line, mac = _checked(text, last, number)
-        found.append(Shred(request=line["request"], people=tuple(line["people"]), suppressed=tuple(line["suppressed"]), at=line["at"]))
+        found.append(
+            Shred(
+                request=line["request"],
+                people=tuple(line["people"]),
+                suppressed=tuple(line["suppressed"]),
+                at=line["at"],
+            )
+        )
         last = mac
     return found
 

@@ -7,18 +7,19 @@ good. No writer ever waits for an erasure.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, time
 from time import monotonic, sleep
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
 
-from crm import holds, merging, partitions
+from crm import holds, merging, partitions, shred_journal
 from crm.carrying_out import NotYet, ScopeChanged
+from crm.erasers import suppressions
 from crm.erasers.subject import Subject
 from crm.merging import MERGE_LOCK
-from crm.models import Event, Profile
+from crm.models import Event, PrivacyRequest, Profile
 
 PATIENCE = 20.0  # seconds; a bulk import commits its pieces faster
 
@@ -40,7 +41,7 @@ EMPTIED: tuple[tuple[str, str], ...] = (("crm.PrivacyRequest", "profile"), ("crm
 APART: tuple[tuple[str, str], ...] = (("crm.Event", "profile"), ("crm.PersonalDataAccess", "profile"))
 
 
-def forget_person(subject: Subject, approved: list[int], now: datetime) -> Mapping[str, Any]:
+def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> Mapping[str, Any]:
     """Delete the person's rows and keys, of every alias; return how many of each, and the transaction's number.
 
     Raises
@@ -54,12 +55,21 @@ def forget_person(subject: Subject, approved: list[int], now: datetime) -> Mappi
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MERGE_LOCK])
         there = list(Profile.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
         now_meant: set[int] = set().union(*(merging.members(pk) for pk in there)) if there else set()
-        if not now_meant <= set(approved):
+        if not now_meant <= set(ids):
             raise ScopeChanged("other profiles have become this person's since it was approved")
         if holds.on_people(there, now).exists():
             raise ScopeChanged("a legal hold was placed")
         cursor.execute("SELECT pg_current_xact_id()::text")
         receipt: dict[str, Any] = {"transaction": cursor.fetchone()[0]}
+        suppressed = suppressions.suppress(ids, now)
+        receipt["crm.Suppression"] = len(suppressed)
+        people = [
+            shred_journal.person_digest(*row)
+            for row in Profile.objects.filter(pk__in=there).values_list("pk", "created_at")
+        ]
+        if people:  # nothing for the journal in a repetition: what it must be told is kept from the first time
+            told = {"people": people, "suppressed": [key.hex() for key in suppressed]}
+            PrivacyRequest.objects.filter(pk=request.pk).update(unshredded=told)
         for name, field in GOES:
             receipt[name] = receipt.get(name, 0) + _rows(name, field, ids)._raw_delete(using="default")
         for name, field in EMPTIED:
@@ -83,9 +93,8 @@ def forget_events(subject: Subject) -> Mapping[str, int]:
     gone = 0
     for month in sorted(partitions.existing()):
         rows = Event.objects.filter(profile__in=subject.profiles)
-        in_month = rows.filter(
-            occurred_at__gte=partitions.start_of(month), occurred_at__lt=partitions.start_of(partitions.next_month(month))
-        )
+        begin, end = (datetime.combine(day, time(), UTC) for day in (month, partitions.next_month(month)))
+        in_month = rows.filter(occurred_at__gte=begin, occurred_at__lt=end)
         gone += in_month._raw_delete(using="default")  # type: ignore[attr-defined]
     return {"deleted": gone}
 

@@ -13,10 +13,12 @@ import polars as pl
 from django.db import DatabaseError, connection, transaction
 
 from crm import copying, partitions
+from crm.identity import ATTEMPTS, LostRace
 from crm.imports.files import Piece, RowFile, UnreadableFile, open_rows
 from crm.imports.mapping import Mapping
 from crm.imports.tables import TABLES, content
 from crm.imports.writing import Repeats, Writer, bisected, with_keys
+from crm.ingest import Erased
 from crm.models import JobRun, Source
 
 IMPORT_LOCK = 7305200
@@ -115,6 +117,16 @@ def _repeats(file: RowFile, mapping: Mapping) -> Repeats:
 
 
 def _write(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -> None:
+    """Write one piece; who was erased between being looked up and being written about is looked up again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _write_once(job, writer, what, ready, clock)
+        except Erased:
+            writer.people = None
+    raise LostRace(f"A piece could not be written in {ATTEMPTS} attempts: its people were erased each time.")
+
+
+def _write_once(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -> None:
     """Write one piece, what was refused of it and the checkpoint: all or nothing of it is there after a kill."""
     rows = ready.rows
     if what == "events" and len(rows):

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.encryption.fields import EncryptedJSONField
 from crm.models.profiles import Profile
 
 
@@ -81,6 +82,11 @@ class PrivacyRequest(models.Model):
         verbose_name=_("profile"),
     )
     profiles = models.JSONField(_("profiles meant"), default=list, blank=True, help_text=_("Emptied by erasure."))
+    details = EncryptedJSONField(
+        _("what the person wrote"), person="profile_id", row="reference", help_text=_("Gone with the person's key.")
+    )
+    # Keyed hashes that the shred journal must still be told; written with the erasure, emptied when it has them.
+    unshredded = models.JSONField(default=dict, blank=True, editable=False)
     subject = models.CharField(_("pseudonym"), max_length=64, blank=True, db_default="", db_index=True)
     duplicate_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="duplicates", verbose_name=_("same as")
