@@ -15,5 +15,7 @@ app.conf.beat_schedule = {
     "imports": {"task": "crm.tasks.resume_imports", "schedule": 300.0, "options": {"expires": 300.0}},
     # The net under the bell that every append rings; it has a worker of its own, so nothing long is before it.
     "ledger": {"task": "crm.tasks.sequence_ledger", "schedule": 10.0, "options": {"expires": 10.0}},
+    "requests": {"task": "crm.tasks.work_on_requests", "schedule": 300.0, "options": {"expires": 300.0}},
+    "retention": {"task": "crm.tasks.retain", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

@@ -74,6 +74,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "crm.tasks.sequence_ledger": {"queue": "ledger"},
+    "crm.tasks.carry_out": {"queue": "default"},
+    "crm.tasks.work_on_requests": {"queue": "default"},
+    "crm.tasks.retain": {"queue": "default"},
     "crm.tasks.*": {"queue": "ingest"},
     "mlengine.tasks.explain": {"queue": "online"},
     "mlengine.tasks.tick": {"queue": "default"},
@@ -96,6 +99,8 @@ LEDGER_OLD_KEYS = env.list("LEDGER_OLD_KEYS", default=[])
 INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request
+SHRED_JOURNAL = env.str("SHRED_JOURNAL", default=str(VAR_DIR / "keys" / "shred-journal"))  # outside the database
+PACK_SECTIONS = ["mlengine.disclosure.SECTIONS"]  # what other packages add to the answer to a person's request
 _calendar = env.str("WORKING_CALENDAR", default="")
 WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 (Django's own name)
+from django.core.checks import CheckMessage, Error, Warning
 
 ONE_ROLE = Warning(
     "The application connects as the role that owns the tables: it could take the triggers off the ledger.",

@@ -27,3 +27,41 @@ def sequence_ledger() -> int:
     from crm.sequencer import sequence
 
     return sequence(timezone.now())
+
+
+@shared_task
+def carry_out(request_id: int) -> bool:
+    """Do what a privacy request asks for; ringing twice, or after a kill, is harmless."""
+    from crm import carrying_out
+    from crm.locks import Busy
+
+    try:
+        return carrying_out.run(request_id, timezone.now)
+    except Busy:
+        return False  # whoever is at it does it
+
+
+@shared_task
+def work_on_requests() -> int:
+    """Go on with requests that were begun, and warn of those that come due; beat rings this."""
+    from crm import alerts
+    from crm.models import PrivacyRequest
+
+    begun = PrivacyRequest.objects.filter(status=PrivacyRequest.Status.EXECUTING).order_by("received_at")
+    done = sum(carry_out(pk) for pk in begun.values_list("pk", flat=True)[:100])
+    alerts.warn(timezone.now())
+    return done
+
+
+@shared_task
+def retain() -> int:
+    """Let go what is past its time; beat rings this once a day."""
+    from crm import packs, retention
+    from crm.locks import Busy
+
+    packs.delete_expired(timezone.now())
+    try:
+        report = retention.run(timezone.now, dry_run=False).report
+    except Busy:
+        return 0
+    return sum(one["deleted"] for one in report)

@@ -2,7 +2,7 @@
 
 What makes this hold against live ingestion: a writer of events first gets its transaction's number, and then looks
 whether its people are (still) there (``crm.ingest``). So every writer that saw the person alive has a number, and ran,
-when her row went. :func:`settle` waits until all that ran then have ended; afterwards what they wrote can be deleted for
+when her row went. :func:`settle` waits until all that ran then have ended; what they wrote is deleted afterwards, for
 good. No writer ever waits for an erasure.
 """
 

@@ -1,4 +1,4 @@
-"""Whose data are meant: the profiles, and, as long as they can still be read, the names by which others mention them."""
+"""Whose data are meant: the profiles and, while they can still be read, the names by which others mention them."""
 
 import re
 import unicodedata

@@ -1,0 +1,64 @@
+"""What models say of a person, told to that person: which model, what it is for, why, and how to object."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from crm.portability import LANGUAGES, Section
+from mlengine import reasons
+from mlengine.models import ClusterMember, Recommendation, Score
+from mlengine.specs import SPECS
+
+Row = Mapping[str, Any]
+
+OBJECTION = {
+    "en": "You may switch personalisation off on your preference page, or ask for an objection: no model scores you"
+    " then, and what is stored here is deleted.",
+    "zh-hans": "您可以在偏好中心关闭个性化，或提出反对：此后任何模型都不会对您评分，此处保存的结果也将被删除。",
+}
+
+
+def scores(profiles: Sequence[int]) -> Iterator[Row]:
+    """Yield every score that is kept, with its reasons as sentences in both languages."""
+    for score in Score.objects.filter(profile__in=profiles).select_related("run__version").order_by("run_id"):
+        why = [
+            {language: reasons.say(one["code"], one.get("values", {}), language) for language in LANGUAGES}
+            for one in score.reasons or ()
+            if one.get("code") in reasons.TEXTS
+        ]
+        yield _model(score.run) | {"value": score.value, "why": why, "how_to_object": OBJECTION}
+
+
+def memberships(profiles: Sequence[int]) -> Iterator[Row]:
+    members = ClusterMember.objects.filter(profile__in=profiles).select_related("run__version", "cluster")
+    for member in members.order_by("run_id"):
+        cluster = member.cluster
+        yield _model(member.run) | {"segment": cluster.name, "description": cluster.description}
+
+
+def recommendations(profiles: Sequence[int]) -> Iterator[Row]:
+    rows = Recommendation.objects.filter(profile__in=profiles).select_related("run__version", "item")
+    for row in rows.order_by("run_id", "rank"):
+        yield _model(row.run) | {"rank": row.rank, "item": row.item.title, "value": row.value, "why": row.reason}
+
+
+def _model(run: Any) -> dict[str, Any]:
+    """Return which model it was, what it is for, and as of when, in both languages."""
+    spec = SPECS.get(run.spec)
+    told: dict[str, Any] = {"model": run.spec, "version": run.version.number, "as_of": run.cutoff}
+    for language in LANGUAGES if spec else ():
+        with translation.override(language):
+            told[f"purpose_{language}"] = f"{gettext(spec.title)}: {gettext(spec.description)}" if spec else ""
+    return told
+
+
+SECTIONS = (
+    Section(name="scores", title=_("What models expect of you"), rows=scores, given=False, learned=True),
+    Section(name="segments", title=_("Groups you were put into"), rows=memberships, given=False, learned=True),
+    Section(
+        name="recommendations", title=_("What was chosen for you"), rows=recommendations, given=False, learned=True
+    ),
+)
