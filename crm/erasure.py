@@ -18,7 +18,7 @@ from crm.carrying_out import NotYet, Receipt, Step
 from crm.erasers import files, logs, memory, rows, texts
 from crm.erasers.subject import Subject, subject_of
 from crm.locks import Busy
-from crm.models import JobRun, PrivacyRequest, Profile
+from crm.models import JobRun, PrivacyRequest
 
 READERS = ("train", "predict", "nightly")  # jobs that may have begun to read the lake
 
@@ -61,9 +61,7 @@ def _lake(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:
 def _proof(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:
     """Count what is left, by every relation to a person that any model declares: it must be nothing."""
     left = {}
-    for relation in Profile._meta.related_objects:
-        if relation.related_model._meta.label == "crm.PersonalDataAccess":
-            continue
+    for relation in rows.relations():
         count = relation.related_model._default_manager.filter(
             **{f"{relation.field.name}__in": subject.profiles}
         ).count()
@@ -71,7 +69,7 @@ def _proof(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:
             left[f"{relation.related_model._meta.label}.{relation.field.name}"] = count
     if left:
         raise RuntimeError(f"Rows are left: {left}")
-    return {"relations": len(Profile._meta.related_objects), "left": 0}
+    return {"relations": len(rows.relations()), "left": 0}
 
 
 def _request(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:
@@ -100,7 +98,7 @@ ERASERS: Mapping[str, Eraser] = {
     "lake": Eraser(title=_("event lake"), erase=_lake),
     "accesses": Eraser(title=_("log of accesses"), erase=lambda r, s, now: logs.pseudonymise_accesses(r, s)),
     "proof": Eraser(title=_("nothing is left"), erase=_proof),
-    "requests": Eraser(title=_("privacy requests"), erase=_request),
+    "request": Eraser(title=_("this and earlier requests"), erase=_request),
 }
 
 

@@ -94,6 +94,7 @@ def build(kind: str, reference: str, profiles: Sequence[int], now: datetime) -> 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row as JSON has it: decimals keep their digits, times their zone.
 
+    >>> from decimal import Decimal
     >>> plain({"price": Decimal("12.50"), "tags": ["a"]})
     {'price': '12.50', 'tags': ['a']}
     """
@@ -119,6 +120,8 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
@@ -131,8 +134,8 @@ def _page(
                 "name": section.name,
                 "title": str(section.title),
                 "count": len(rows),
-                "names": list(dict.fromkeys(name for row in rows[:SHOWN] for name in row)),
-                "rows": [list(row.items()) for row in rows[:SHOWN]],
+                "names": (names := list(dict.fromkeys(name for row in rows[:SHOWN] for name in row))),
+                "rows": [[_cell(row.get(name)) for name in names] for row in rows[:SHOWN]],
             }
             for section, rows in found.items()
         ]

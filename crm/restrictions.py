@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from crm import consent, merging
+from crm import merging
 from crm.carrying_out import Step
+from crm.consent_withdrawal import withdraw
 from crm.erasers.rows import forget_answers
 from crm.erasers.subject import Subject
 from crm.evidence import note
@@ -68,7 +69,7 @@ def _forget_answers(request: PrivacyRequest, now: datetime) -> Mapping[str, Any]
 def _stop_marketing(request: PrivacyRequest, now: datetime) -> Mapping[str, Any]:
     if request.profile_id is None:
         return {}
-    return {"withdrawn": len(consent.withdraw(request.profile_id, None, "", method=_method(request), now=now))}
+    return {"withdrawn": len(withdraw(request.profile_id, None, "", _method(request), now))}
 
 
 def _method(request: PrivacyRequest) -> str:

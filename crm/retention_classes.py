@@ -20,7 +20,7 @@ from crm.models import Event
 
 BATCH = 20_000
 YEAR = timedelta(days=365)
-# E-commerce Law 31: orders at least three years after they were completed; PIPL 56 and Net-Data Reg 12: logs of accesses,
+# E-commerce Law 31: orders, three years after they were completed. PIPL 56, Net-Data Reg 12: logs of accesses,
 # assessments and disclosures three years. A day more, since years are not all 365 days long.
 THREE_YEARS = timedelta(days=3 * 365 + 1)
 

@@ -35,6 +35,8 @@ def django_db_setup(
 
 @pytest.fixture(autouse=True)
 def own_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give every test its own lake and artifacts: those of the house belong to another database."""
+    """Give every test its own lake, artifacts, files and journal: those of the house belong to another database."""
     monkeypatch.setattr(settings, "EVENT_LAKE_URL", str(tmp_path / "lake"))
     monkeypatch.setattr(settings, "ARTIFACT_DIR", tmp_path / "artifacts")
+    monkeypatch.setattr(settings, "MEDIA_ROOT", tmp_path / "files")
+    monkeypatch.setattr(settings, "SHRED_JOURNAL", str(tmp_path / "shred-journal"))

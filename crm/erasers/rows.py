@@ -14,13 +14,14 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models, transaction
 
-from crm import holds, merging, partitions, shred_journal
+from crm import holds, merging, partitions, shred_journal, suppression
 from crm.carrying_out import NotYet, ScopeChanged
-from crm.erasers import suppressions
+from crm.encryption import suppression_keys
 from crm.erasers.subject import Subject
 from crm.merging import MERGE_LOCK
-from crm.models import Event, PrivacyRequest, Profile
+from crm.models import Event, Identifier, PrivacyRequest, Profile, Suppression
 
+BASIS = "PIPL 47"
 PATIENCE = 20.0  # seconds; a bulk import commits its pieces faster
 
 # Rows that go with the person; each (model, field). What stays empties its field or points at nobody (STAYS).
@@ -61,7 +62,7 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
             raise ScopeChanged("a legal hold was placed")
         cursor.execute("SELECT pg_current_xact_id()::text")
         receipt: dict[str, Any] = {"transaction": cursor.fetchone()[0]}
-        suppressed = suppressions.suppress(ids, now)
+        suppressed = _suppress(ids, now)
         receipt["crm.Suppression"] = len(suppressed)
         people = [
             shred_journal.person_digest(*row)
@@ -106,13 +107,28 @@ def forget_answers(subject: Subject) -> Mapping[str, int]:
     a model that is added later is met without a line here.
     """
     gone: dict[str, int] = {}
-    for relation in Profile._meta.related_objects:
+    for relation in relations():
         model, name = relation.related_model, relation.field.name
         if model._meta.app_label == Profile._meta.app_label:
             continue
         rows = model._default_manager.filter(**{f"{name}__in": subject.profiles})
         gone[model._meta.label] = gone.get(model._meta.label, 0) + rows._raw_delete(using="default")
     return gone
+
+
+def relations() -> list[Any]:
+    """Return every relation that any model declares to a person, hidden ones too."""
+    return [
+        field for field in Profile._meta.get_fields(include_hidden=True) if field.auto_created and field.is_relation
+    ]
+
+
+def _suppress(profiles: list[int], now: datetime) -> list[bytes]:
+    """Suppress every address on every channel, and return the keyed hashes: nobody is found from them."""
+    held = Identifier.objects.filter(profile__in=profiles)
+    keys = sorted(set(suppression_keys((one.type, one.value) for one in held)))
+    suppression.suppress_keys(keys, "", Suppression.Why.ERASED, now=now, basis=BASIS)
+    return keys
 
 
 def _rows(name: str, field: str, ids: list[int]) -> Any:
