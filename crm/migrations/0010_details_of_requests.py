@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0008_consent'),
+        ('crm', '0009_approvals'),
     ]
 
     operations = [
