@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from crm import evidence
@@ -82,6 +83,7 @@ class _Desk:
     locked: set[int]
     known: dict[UUID, ConsentEvent] = field(default_factory=dict)
     states: dict[tuple[int, str], list[ConsentState]] = field(default_factory=lambda: defaultdict(list))
+    threads: dict[tuple[int, str], UUID] = field(default_factory=dict)  # the first event of each
     last: dict[int, datetime] = field(default_factory=dict)  # what a refusal of the profile cannot be older than
     new: list[tuple[ConsentEvent, ConsentEventPerson]] = field(default_factory=list)
 
@@ -90,8 +92,10 @@ class _Desk:
         keys = [one.consent.idempotency for one in wanted if one.consent.idempotency]
         earlier = ConsentEvent.objects.filter(idempotency__in=keys).select_related("person") if keys else []
         self.known = {event.idempotency: event for event in earlier if event.idempotency}
-        for state in ConsentState.objects.filter(profile_id__in=self.locked, purpose_id__in=self.purposes):
+        states = ConsentState.objects.filter(profile_id__in=self.locked, purpose_id__in=self.purposes)
+        for state in states.annotate(thread=F("event__thread")):
             self.states[state.profile_id, state.purpose_id].append(state)
+            self.threads[state.profile_id, state.purpose_id] = state.thread
             self._not_before(state.profile_id, state.counts_from)
         ahead = HandOffPerson.objects.filter(profile_id__in=self.locked, hand_off__handed_off_at__gte=self.now)
         for profile, at in ahead.values_list("profile_id", "hand_off__handed_off_at"):
@@ -113,6 +117,7 @@ class _Desk:
             refused.index = index
             return refused
         self.new.append((event, part))
+        self.threads.setdefault((one.profile, event.purpose_id), event.pk)
         if key is not None:
             self.known[key] = event
         return event
@@ -127,6 +132,7 @@ class _Desk:
             now=self.now,
             not_before=self.last.get(one.profile, self.now),
         )
+        event.thread = self.threads.get((one.profile, new.purpose), event.pk)
         part = ConsentEventPerson(event=event, profile_id=one.profile, details=new.details() or None)
         event.commitment = part.commit()
         return event, part

@@ -67,6 +67,9 @@ class ConsentEvent(Evidence):
         ADMIN = "admin", _("entered by staff")
         SYSTEM = "system", _("by the system")
 
+    # The first event of the same profile and purpose. It names nobody, and stands in the leaf: an outsider sees which
+    # events belong together without believing us, and after an erasure too.
+    thread = models.UUIDField(_("thread"), db_index=True, editable=False)
     state = models.CharField(_("state"), max_length=16, choices=State)
     purpose = models.ForeignKey(
         Purpose, models.PROTECT, to_field="code", db_column="purpose", related_name="+", verbose_name=_("purpose")
@@ -128,6 +131,7 @@ class ConsentEvent(Evidence):
     def facts(self) -> dict[str, object]:
         """Return the record in the words of ISO/IEC TS 27560 and the Data Privacy Vocabulary; of this row only."""
         return {
+            "thread": str(self.thread),
             "event_state": DPV_STATES[self.state],
             "event_time": utc(self.claimed_at),
             "received_time": utc(self.received_at),
