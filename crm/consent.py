@@ -14,13 +14,14 @@ from crm.consent_checks import ConsentRefused, NewConsent, check_together
 from crm.consent_past import history, state_at
 from crm.consent_rules import Basis, Reason
 from crm.consent_states import rebuild
-from crm.consent_withdrawal import withdraw
+from crm.consent_withdrawal import Heard, withdraw, withdraw_marketing
 from crm.consent_writing import Wanted, purposes_of, record_each
 from crm.models import ConsentEvent, Source
 
 __all__ = [
     "Basis",
     "ConsentRefused",
+    "Heard",
     "NewConsent",
     "Reason",
     "UnknownPurpose",
@@ -35,6 +36,7 @@ __all__ = [
     "record_many",
     "state_at",
     "withdraw",
+    "withdraw_marketing",
 ]
 
 

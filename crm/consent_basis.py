@@ -72,7 +72,7 @@ def basis_for(profile: int, purpose: str | Purpose, channel: str, now: datetime)
 
 def bases_for(profiles: Iterable[int], purpose: str | Purpose, channel: str, now: datetime) -> dict[int, Basis]:
     """Answer it for many people at once, by the ids that were asked; who is unknown has not consented."""
-    found = _purpose(purpose)
+    found = purpose_of(purpose)
     asked = set(profiles)
     if found.channel and channel not in ("", found.channel):
         return dict.fromkeys(asked, Basis(False, reason=Reason.NO_CONSENT))
@@ -95,6 +95,16 @@ def may_ask(profile: int, purpose: str | Purpose, channel: str, now: datetime) -
     return basis if basis.reason in closed else Basis(True)
 
 
+def members_of(profiles: Iterable[int]) -> dict[int, set[int]]:
+    """Return for each profile all that are read as the same person, itself included."""
+    found: dict[int, set[int]] = {profile: {profile} for profile in profiles}
+    with connection.cursor() as cursor:
+        cursor.execute(f"{MEMBERS} SELECT asked, id FROM member", {"asked": int_array(found)})  # noqa: S608
+        for asked, member in cursor.fetchall():
+            found[asked].add(member)
+    return found
+
+
 def question_of(purpose: Purpose, now: datetime) -> Question:
     """Return what is asked of everybody alike."""
     return Question(
@@ -114,7 +124,8 @@ def material_versions(purpose: str, now: datetime) -> dict[str, tuple[int, datet
     return {code: (version, at) for code, version, at in changed.values_list("code", "version", "published_at")}
 
 
-def _purpose(purpose: str | Purpose) -> Purpose:
+def purpose_of(purpose: str | Purpose) -> Purpose:
+    """Return the purpose of a code, or the purpose itself."""
     if isinstance(purpose, Purpose):
         return purpose
     found = Purpose.objects.filter(code=purpose).first()

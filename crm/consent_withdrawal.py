@@ -1,20 +1,34 @@
 """Taking consent back: as easily as it was given, for one purpose or for all, on one channel or on every one."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from crm import suppression
+from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent
 from crm.consent_rules import NO_CHOICE, REFUSALS, State
 from crm.consent_writing import Wanted, lock, record_each
 from crm.keys import NAMESPACE
-from crm.merging import members
-from crm.models import ConsentEvent, ConsentState, Purpose, Source
-from crm.models.suppression import Suppression
+from crm.models import ConsentEvent, ConsentState, Purpose, Source, Suppression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """How a withdrawal reached us: from where, when it was said if not just now, by which message, with what proof.
+
+    A message with the same ``idempotency`` is taken once.
+    """
+
+    source: Source | None = None
+    idempotency: UUID | None = None
+    claimed_at: datetime | None = None
+    proof: dict[str, Any] = field(default_factory=dict)
 
 
 def withdraw(
@@ -23,50 +37,96 @@ def withdraw(
     channel: str,
     method: str,
     now: datetime,
-    *,
-    source: Source | None = None,
-    idempotency: UUID | None = None,
-    proof: dict[str, Any] | None = None,
+    heard: Heard | None = None,
 ) -> list[ConsentEvent]:
     """Take back the consent to one purpose, or (``None``) to all of them, on one channel, or (empty) on every one.
 
-    It always wins over what was said before, whatever the clocks say, and it is never refused for want of a consent:
-    who never gave one objects. All of them on one channel means all marketing there; on every channel it means whatever
-    a person may choose. Then her addresses are suppressed as well, so that the wish outlives her profile.
+    As it happens (no ``claimed_at``) it wins over all that was said before, whatever the clocks say; and it is never
+    refused for want of a consent: who never gave one objects. All purposes on one channel means all marketing there;
+    on every channel it means whatever a person may choose.
 
     Raises
     ------
     ConsentRefused
         There is no such profile, purpose or channel.
     """
-    told = NewConsent(purpose="", state=State.WITHDRAWN.value, method=method, channel=channel, proof=proof or {})
+    heard = heard or Heard()
+    told = _told(method, channel, heard)
+    if purpose is None:
+        chosen = _marketing(channel) if channel else _chosen()
+        return _withdraw_all(profile, chosen, told, heard, now)
     with transaction.atomic():
-        people = members(profile)
+        return _written([Wanted(profile, replace(told, purpose=purpose, idempotency=heard.idempotency))], heard, now)
+
+
+def withdraw_marketing(
+    profile: int,
+    channel: str,
+    method: str,
+    now: datetime,
+    heard: Heard | None = None,
+) -> list[ConsentEvent]:
+    """Take back the consent to all marketing, on one channel or (empty) on every one; as :func:`withdraw` does."""
+    heard = heard or Heard()
+    return _withdraw_all(profile, _marketing(channel), _told(method, channel, heard), heard, now)
+
+
+def _told(method: str, channel: str, heard: Heard) -> NewConsent:
+    return NewConsent(
+        purpose="",
+        state=State.WITHDRAWN.value,
+        method=method,
+        channel=channel,
+        claimed_at=heard.claimed_at,
+        proof=heard.proof,
+    )
+
+
+def _withdraw_all(
+    profile: int, chosen: QuerySet[Purpose], told: NewConsent, heard: Heard, now: datetime
+) -> list[ConsentEvent]:
+    """Withdraw from what is left of the chosen purposes, and suppress the addresses: the wish outlives the profile."""
+    with transaction.atomic():
+        people = members_of([profile])[profile]
         lock(people)
-        codes = [purpose] if purpose else _all(people, channel)
-        wanted = [Wanted(profile, _one(told, code, idempotency)) for code in codes]
-        done = record_each(wanted, source=source, now=now)
-        if purpose is None:
-            suppression.suppress_people(people, channel, Suppression.Why.UNSUBSCRIBED, now=now)
+        keys = {purpose.code: _key(heard.idempotency, purpose.code) for purpose in chosen.order_by("code")}
+        done = _refused(people, told.channel) | _heard_before(keys)
+        left = [replace(told, purpose=code, idempotency=key) for code, key in keys.items() if code not in done]
+        since = min(told.claimed_at or now, now)
+        suppression.suppress_people(people, told.channel, Suppression.Why.UNSUBSCRIBED, now=since)
+        return _written([Wanted(profile, one) for one in left], heard, now)
+
+
+def _written(wanted: list[Wanted], heard: Heard, now: datetime) -> list[ConsentEvent]:
+    done = record_each(wanted, source=heard.source, now=now)
     for outcome in done:
         if isinstance(outcome, ConsentRefused):
             raise outcome
     return [event for event in done if isinstance(event, ConsentEvent)]
 
 
-def _one(told: NewConsent, code: str, idempotency: UUID | None) -> NewConsent:
-    from dataclasses import replace  # noqa: PLC0415
+def _heard_before(keys: Mapping[str, UUID | None]) -> set[str]:
+    """Return the purposes that the same message was taken for: sent again, it says nothing new."""
+    taken = ConsentEvent.objects.filter(idempotency__in=[key for key in keys.values() if key])
+    return set(taken.values_list("purpose_id", flat=True))
 
-    key = uuid5(NAMESPACE, f"withdraw:{idempotency}:{code}") if idempotency else None
-    return replace(told, purpose=code, idempotency=key)
+
+def _key(idempotency: UUID | None, code: str) -> UUID | None:
+    return uuid5(NAMESPACE, f"withdraw:{idempotency}:{code}") if idempotency else None
 
 
-def _all(people: Iterable[int], channel: str) -> list[str]:
-    """Return the purposes that "everything" means: what the person may choose and has not refused already."""
-    purposes = Purpose.objects.exclude(basis__in=[*NO_CHOICE, Purpose.Basis.CONTRACT]).exclude(
-        kind=Purpose.Kind.STORAGE
-    )
-    if channel:
-        purposes = purposes.filter(kind=Purpose.Kind.MARKETING).covering(channel)
-    refused = ConsentState.objects.filter(profile_id__in=list(people), state__in=REFUSALS, channel=channel)
-    return sorted(set(purposes.values_list("code", flat=True)) - set(refused.values_list("purpose_id", flat=True)))
+def _chosen() -> QuerySet[Purpose]:
+    """Return what a person may choose: not what a contract or the law needs, and not that the data are kept safe."""
+    needed = [*NO_CHOICE, Purpose.Basis.CONTRACT.value]
+    return Purpose.objects.exclude(basis__in=needed).exclude(kind=Purpose.Kind.STORAGE)
+
+
+def _marketing(channel: str) -> QuerySet[Purpose]:
+    marketing = _chosen().filter(kind=Purpose.Kind.MARKETING)
+    return marketing.covering(channel) if channel else marketing
+
+
+def _refused(people: Collection[int], channel: str) -> set[str]:
+    """Return the purposes that were refused on the channel already: saying so again would say nothing."""
+    rows = ConsentState.objects.filter(profile_id__in=people, state__in=REFUSALS, channel=channel)
+    return set(rows.values_list("purpose_id", flat=True))

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from crm import evidence
+from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent, check, check_source, made
 from crm.consent_rules import GRANTS, PROFILING, REFUSALS, State
 from crm.consent_states import keep
@@ -33,12 +34,14 @@ def record_each(
 ) -> list["ConsentEvent | ConsentRefused"]:
     """Write those events that can be recorded, and say of the others why not; in the order given."""
     with transaction.atomic():
+        people = members_of(one.profile for one in wanted)
         desk = _Desk(
             purposes=purposes_of(wanted),
             notices=_notices_of(wanted),
             source=source,
             now=now,
-            locked=lock(one.profile for one in wanted),
+            people=people,
+            locked=lock(member for members in people.values() for member in members),
         )
         desk.look_back(wanted)
         outcomes = [desk.take(index, one) for index, one in enumerate(wanted)]
@@ -80,6 +83,7 @@ class _Desk:
     notices: Mapping[str, Notice]
     source: Source | None
     now: datetime
+    people: Mapping[int, set[int]]  # all profiles of the person that a wanted profile belongs to
     locked: set[int]
     known: dict[UUID, ConsentEvent] = field(default_factory=dict)
     states: dict[tuple[int, str], list[ConsentState]] = field(default_factory=lambda: defaultdict(list))
@@ -130,7 +134,7 @@ class _Desk:
             self.notices.get(new.notice),
             self.source,
             now=self.now,
-            not_before=self.last.get(one.profile, self.now),
+            not_before=max(self.last.get(member, self.now) for member in self.people[one.profile]),
         )
         event.thread = self.threads.get((one.profile, new.purpose), event.pk)
         part = ConsentEventPerson(event=event, profile_id=one.profile, details=new.details() or None)
@@ -144,7 +148,8 @@ class _Desk:
             raise ConsentRefused("invalid", "profile", _("Nobody is known by this."))
 
     def _check_history(self, one: Wanted) -> None:
-        before = self.states[one.profile, one.consent.purpose]
+        purpose = one.consent.purpose
+        before = [state for member in self.people[one.profile] for state in self.states.get((member, purpose), [])]
         channel = one.consent.channel or self.purposes[one.consent.purpose].channel
         about = [state for state in before if state.channel in ("", channel)]
         if one.consent.state == State.REQUESTED.value:
@@ -173,8 +178,9 @@ class _Desk:
     def _switch_off(self) -> None:
         """Who refuses to be profiled is scored by nothing from now on: everything that scores looks at this switch."""
         off = {
-            part.profile_id
+            member
             for event, part in self.new
+            for member in self.people[part.profile_id]
             if event.state in REFUSALS and self.purposes[event.purpose_id].kind in PROFILING
         }
         if off:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import DataError, IntegrityError, connection, transaction
 
-from crm import catalogue, identity, partitions, people
+from crm import catalogue, identity, opt_outs, partitions, people
 from crm.checks import Invalid
 from crm.drafts import Draft, Ref, Told
 from crm.ingest import Erased, NewEvent, record_many
@@ -139,6 +139,7 @@ def _write(source: Source, messages: Sequence[Message], now: datetime) -> tuple[
     profiles = identity.resolve([message.told.refs for message in messages], source=source, now=now)
     for previous, user in merges:
         merge(previous, user, source=source, reason="alias", now=now)
+    _opt_out(source, messages, profiles, now)
     _tell(messages, profiles, now)
     drafts = [event for message in messages for event in message.told.events]
     items = catalogue.resolve({draft.item: draft.item_title for draft in drafts if draft.item}, now=now)
@@ -149,6 +150,20 @@ def _write(source: Source, messages: Sequence[Message], now: datetime) -> tuple[
     ]
     written = record_many(source, events, now=now)
     return written, len(events) - written, refused
+
+
+def _opt_out(source: Source, messages: Sequence[Message], profiles: Sequence[int], now: datetime) -> None:
+    """Take what means no for a withdrawal; not from a source whose key is public, where anybody could say it."""
+    if not source.may_merge:
+        return
+    found = [
+        (profile, meant)
+        for message, profile in zip(messages, profiles, strict=True)
+        for draft in message.told.events
+        if (meant := opt_outs.read(draft)) is not None
+    ]
+    opt_outs.lock_first(found, profiles)
+    opt_outs.take(found, source=source, now=now)
 
 
 def _event(draft: Draft, profile: int, items: dict[tuple[str, str], int], now: datetime) -> NewEvent:
