@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0009_approvals")]
+    dependencies = [("crm", "0010_details_of_requests")]
 
     operations = [
         migrations.AddField(
