@@ -71,6 +71,12 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
                 "oauth2_provider.view_application",
             ),
             (_("History"), "history", "admin_logentry_changelist", "admin.view_logentry"),
+            (
+                _("Looks at personal data"),
+                "visibility",
+                "crm_personaldataaccess_changelist",
+                "crm.view_personaldataaccess",
+            ),
         ),
     ),
 )

@@ -23,7 +23,7 @@ GROUPS: Mapping[str, str] = {
     " crm.view_source crm.view_rejectedevent crm.change_rejectedevent",
     "Compliance": f"{LOOKS_AT_PEOPLE} {LOOKS_AT_MODELS} crm.view_unmasked crm.change_profile crm.view_identifier"
     " crm.view_profilealias crm.change_profilealias crm.view_source crm.view_rejectedevent crm.view_jobrun"
-    " admin.view_logentry",
+    " admin.view_logentry crm.view_personaldataaccess",
 }
 ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "config", "auth", "oauth2_provider", "admin")
 UNTOUCHABLE = ("change_event", "delete_event", "delete_profile")

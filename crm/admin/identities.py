@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
+from crm.admin.searching import PrivateSearch
 from crm.merging import undo
 from crm.models import Identifier, Profile, ProfileAlias, Relation
 from crm.privacy import masked
@@ -29,7 +30,7 @@ def profile_link(pk: int) -> SafeString:
 
 
 @admin.register(Identifier)
-class IdentifierAdmin(ReadOnlyAdmin):
+class IdentifierAdmin(ReadOnlyAdmin, PrivateSearch):
     """Names by which sources know people; looked up exactly, shown masked."""
 
     list_display = ("type", "shown_value", "person", "source", "verified", "created_at")
@@ -41,22 +42,15 @@ class IdentifierAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = ("type", "shown_value", "person", "source", "verified", "created_at")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Identifier]:
-        unmasked = Value(request.user.has_perm("crm.view_unmasked"))
-        rows: QuerySet[Identifier] = super().get_queryset(request).annotate(unmasked=unmasked)
-        return rows
+    search_for = "profile"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        if search_term:
-            queryset = queryset.filter(Q(type__in=Identifier.Type.values) & Q(value=search_term.strip()))
-        return queryset, False
+    def meant(self, term: str) -> list[int]:
+        known = Identifier.objects.filter(type__in=Identifier.Type.values, value=term)
+        return list(known.values_list("profile", flat=True).distinct())
 
     @column(_("value"))
-    def shown_value(self, identifier: Any) -> str:
-        value: str = identifier.value
-        return value if identifier.unmasked else masked(identifier.type, value)
+    def shown_value(self, identifier: Identifier) -> str:
+        return masked(identifier.type, identifier.value)
 
     @column(_("profile"), ordering="profile")
     def person(self, identifier: Identifier) -> str:

@@ -28,6 +28,7 @@ from crm.admin.bells import ring
 from crm.admin.lists import person_of
 from crm.imports.mapping import Mapping, targets
 from crm.models import JobRun, Source
+from crm.privacy import masked_attributes
 
 SALT = "crm.admin.imports"
 TICKET_SECONDS = 24 * 3600
@@ -124,7 +125,9 @@ def _facts(upload: dict[str, Any], preview: imports.Preview) -> dict[str, Any]:
     mapping = preview.mapping
     return {
         "preview": preview,
-        "rows": [[row.get(column) or "" for column in preview.columns] for row in preview.rows],
+        "rows": [
+            list(masked_attributes({c: row.get(c) or "" for c in preview.columns}).values()) for row in preview.rows
+        ],
         "file_name": Path(upload["file"]).name,
         "what": dict(WHAT)[upload["what"]],
         "fields": [

@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from crm import access_log
 from crm.admin import imports
 from crm.admin.bells import ring
-from crm.admin.lists import ReadOnlyAdmin, column
+from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.imports import error_file
 from crm.models import JobRun
 
@@ -104,7 +105,11 @@ class JobRunAdmin(ReadOnlyAdmin):
         """Send the file of rejected rows: line, column, reason, row."""
         if not (self.has_view_permission(request) and request.user.has_perm("crm.view_rejectedevent")):
             raise PermissionDenied  # the rows hold whatever the file held: names and phones too
-        lines = error_file(get_object_or_404(JobRun, pk=pk))
+        job = get_object_or_404(JobRun, pk=pk)
+        access_log.note(
+            "export", f"rejected rows of job {pk}", user=person_of(request), count=job.rejected, now=timezone.now()
+        )
+        lines = error_file(job)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="errors-job-{pk}.csv"'
         return answer

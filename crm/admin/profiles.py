@@ -1,24 +1,31 @@
 """People: the list that finds one by any identifier, and the page about one person."""
 
+from copy import copy
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from crm import access_log
 from crm.admin import timeline
-from crm.admin.lists import ListAdmin, column
-from crm.models import Event, Identifier, Profile, ProfileAlias
+from crm.admin.lists import column, person_of
+from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
+from crm.merging import members
+from crm.models import Event, Identifier, PersonalDataAccess, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
 
 DATES_AND_PLACES = (("birth_month", "birth_day"), ("province", "city", "language"))
-LONGEST_ID = 18  # digits of the largest bigint, less one
 
 
 def matches(term: str) -> Q:
@@ -35,8 +42,8 @@ def matches(term: str) -> Q:
 
 
 @admin.register(Profile)
-class ProfileAdmin(ListAdmin):
-    """People. Names and identifiers are masked unless the group may see them."""
+class ProfileAdmin(PrivateSearch):
+    """People. Names and identifiers are masked; one person's are revealed for one page, with a reason, and logged."""
 
     change_form_template = "zhiyin/profile/change_form.html"
     list_display = ("who", "age_band", "gender", "place", "identifier_list", "personalisation", "created_at")
@@ -66,21 +73,17 @@ class ProfileAdmin(ListAdmin):
         return False  # erasing a person is more than deleting a row: it has its own request and leaves a proof
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
-        # Each row carries what its reader may see: an admin object is shared by all requests, so it cannot.
-        unmasked = Value(request.user.has_perm("crm.view_unmasked"))
-        rows: QuerySet[Profile] = super().get_queryset(request).annotate(unmasked=unmasked)
+        rows: QuerySet[Profile] = super().get_queryset(request)
         return rows.prefetch_related("identifiers")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        return (queryset.filter(matches(search_term.strip())) if search_term.strip() else queryset), False
+    def meant(self, term: str) -> list[int]:
+        return people_known_by(term)
 
     def get_exclude(self, request: HttpRequest, obj: Profile | None = None) -> list[str]:
-        return [] if request.user.has_perm("crm.view_unmasked") else ["name"]
+        return [] if shows_name(request) else ["name"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Profile | None = None) -> Any:
-        if request.user.has_perm("crm.view_unmasked"):
+        if shows_name(request):
             return self.fieldsets
         facts = (("gender", "age_band"), *DATES_AND_PLACES)
         return ((None, {"fields": facts}), *(self.fieldsets or ())[1:])
@@ -91,11 +94,12 @@ class ProfileAdmin(ListAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/timeline/", self.admin_site.admin_view(self.timeline_view), name="crm_profile_timeline")
-        return [own, *super().get_urls()]
+        reveal = path("<int:pk>/reveal/", self.admin_site.admin_view(self.reveal_view), name="crm_profile_reveal")
+        return [own, reveal, *super().get_urls()]
 
     @column(_("person"), ordering="id", header=True)
-    def who(self, profile: Any) -> list[str]:
-        name = profile.name if profile.unmasked else masked_name(profile.name)
+    def who(self, profile: Profile) -> list[str]:
+        name = masked_name(profile.name)
         return [name or f"#{profile.pk}", f"#{profile.pk}" if name else ""]
 
     @column(_("place"), ordering="city")
@@ -103,8 +107,8 @@ class ProfileAdmin(ListAdmin):
         return " · ".join(part for part in (profile.province, profile.city) if part)
 
     @column(_("known as"))
-    def identifier_list(self, profile: Any) -> str:
-        return ", ".join(value for _label, value in shown_identifiers(profile, unmasked=profile.unmasked)[:2])
+    def identifier_list(self, profile: Profile) -> str:
+        return ", ".join(value for _label, value in shown_identifiers(profile, unmasked=False)[:2])
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -113,6 +117,25 @@ class ProfileAdmin(ListAdmin):
         if profile is None or not self.has_view_permission(request, profile):
             return super().change_view(request, object_id, form_url, extra_context)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | about(profile, request))
+
+    @method_decorator([require_POST, never_cache])
+    def reveal_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show a person unmasked, in this one answer, after the reason was written down."""
+        address = reverse("admin:crm_profile_change", args=[pk])
+        profile = self.get_object(request, str(pk))
+        if profile is None or not self.has_view_permission(request, profile):
+            raise PermissionDenied
+        try:
+            access_log.reveal(
+                profile, user=person_of(request), reason=request.POST.get("reason", ""), now=timezone.now()
+            )
+        except access_log.RevealRefused as refused:
+            messages.error(request, str(refused))
+            return redirect(address)
+        page = copy(request)
+        page.method = "GET"  # the form that comes with it is shown, not saved
+        page.revealed = True  # type: ignore[attr-defined]
+        return self.change_view(page, str(pk), form_url=address)
 
     def timeline_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer with the next page of a person's timeline, for htmx to append."""
@@ -124,6 +147,21 @@ class ProfileAdmin(ListAdmin):
         except ValueError as error:
             raise BadRequest("This is not a place in a timeline.") from error
         return TemplateResponse(request, "zhiyin/profile/timeline.html", {"profile": profile, "page": page})
+
+
+def people_known_by(term: str) -> list[int]:
+    return list(Profile.objects.filter(matches(term)).order_by("pk").values_list("pk", flat=True)[:MOST_FOUND])
+
+
+def is_revealed(request: HttpRequest) -> bool:
+    """Return whether this answer was logged as one that shows the person unmasked."""
+    return getattr(request, "revealed", False)
+
+
+def shows_name(request: HttpRequest) -> bool:
+    """Return whether the form has the name: on the revealed page, and where that page's form is posted."""
+    posted = request.method == "POST" and "name" in request.POST and request.user.has_perm("crm.view_unmasked")
+    return is_revealed(request) or posted
 
 
 def sees_events(request: HttpRequest) -> bool:
@@ -140,13 +178,16 @@ def shown_identifiers(profile: Profile, *, unmasked: bool) -> list[tuple[str, st
 
 def about(profile: Profile, request: HttpRequest) -> dict[str, Any]:
     """Return what the page shows of a person's record; what was learned joins it in the template."""
-    unmasked = request.user.has_perm("crm.view_unmasked")
+    unmasked = is_revealed(request)
     context: dict[str, Any] = {
         "profile": profile,
         "subtitle": f"#{profile.pk}",
         "shown_name": profile.name if unmasked else masked_name(profile.name),
         "shown_identifiers": shown_identifiers(profile, unmasked=unmasked),
         "shown_attributes": profile.attributes if unmasked else masked_attributes(profile.attributes),
+        "revealed": unmasked,
+        "may_reveal": request.user.has_perm("crm.view_unmasked"),
+        "accesses": accesses_to(profile) if request.user.has_perm("crm.view_personaldataaccess") else None,
         "merges": merges_of(profile) if request.user.has_perm("crm.view_profilealias") else None,
         "merged_into": profile.aliases.filter(undone_at__isnull=True).first(),
     }
@@ -158,3 +199,8 @@ def about(profile: Profile, request: HttpRequest) -> dict[str, Any]:
 def merges_of(profile: Profile) -> QuerySet[ProfileAlias]:
     touching = ProfileAlias.objects.filter(Q(canonical=profile) | Q(duplicate=profile))
     return touching.select_related("merged_by", "undone_by", "source").order_by("-merged_at")
+
+
+def accesses_to(profile: Profile) -> QuerySet[PersonalDataAccess]:
+    """Return the latest looks at this person's data."""
+    return PersonalDataAccess.objects.of_person(sorted(members(profile.pk))).order_by("-at")[:5]

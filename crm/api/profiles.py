@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -10,7 +11,7 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm import identity, merged
+from crm import access_log, identity, merged
 from crm.api.resources import Resource
 from crm.models import Event, Identifier, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
@@ -120,7 +121,8 @@ class ProfileViewSet(OfPerson):
         """All people, oldest first, each once: merged profiles are left out."""
         merges = ProfileAlias.objects.filter(duplicate=OuterRef("pk"), undone_at=None)
         people = Profile.objects.filter(~Exists(merges)).prefetch_related("identifiers")
-        page = self.paginate_queryset(people)
+        page = list(self.paginate_queryset(people) or ())
+        self._log("profiles", count=len(page))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -144,11 +146,20 @@ class ProfileViewSet(OfPerson):
         asked = self.parameters(EventQuestion)
         names = {"kind": "kind", "since": "occurred_at__gte", "until": "occurred_at__lt"}
         wanted = {names[name]: value for name, value in asked.items()}
-        page = self.paginate_queryset(_events(self.person()).filter(**wanted))
+        person = self.person()
+        page = self.paginate_queryset(_events(person).filter(**wanted))
+        self._log("properties of events", profile=person.id)
         rows = EventOut(page, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(rows.data)
 
+    def _log(self, what: str, *, profile: int | None = None, count: int = 1) -> None:
+        """Write down that a program is about to read people unmasked; masked answers are nobody's business."""
+        if UNMASKED in self.caller.scopes and count:
+            who = f"API client {self.caller.client_id}"
+            access_log.note("api", what, actor=who, profile=profile, count=count, now=timezone.now())
+
     def _answer(self, person: merged.Person) -> Response:
+        self._log("name, identifiers, traits", profile=person.id)
         profile = Profile.objects.get(pk=person.id)
         identifiers = list(Identifier.objects.filter(profile__in=person.profile_ids).order_by("pk"))
         profile._prefetched_objects_cache = {"identifiers": identifiers}  # type: ignore[attr-defined]

@@ -52,7 +52,6 @@ def members(cluster: Cluster, request: HttpRequest) -> dict[str, Any]:
     found: QuerySet[ClusterMember] = ClusterMember.objects.filter(cluster=cluster, run=run).order_by("profile_id")
     pages: Paginator[Any] = EstimatingPaginator(found.select_related("profile"), MEMBERS_A_PAGE)
     page = pages.get_page(request.GET.get("p"))
-    unmasked = request.user.has_perm("crm.view_unmasked")
     return {
         "cluster": cluster,
         "cluster_name": in_language(cluster.name) or str(cluster.code),
@@ -60,8 +59,6 @@ def members(cluster: Cluster, request: HttpRequest) -> dict[str, Any]:
         "model_title": spec_title(cluster.spec),
         "run": run,
         "members": page,
-        "people": [
-            (one.profile, one.profile.name if unmasked else masked_name(one.profile.name)) for one in page.object_list
-        ],
+        "people": [(one.profile, masked_name(one.profile.name)) for one in page.object_list],
         "subtitle": in_language(cluster.name),
     }

@@ -88,11 +88,10 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     found = Score.objects.filter(run=run).order_by("-value").select_related("profile")
     pages: Paginator[Any] = EstimatingPaginator(found, PEOPLE_A_PAGE)
     page = pages.get_page(request.GET.get("p"))
-    unmasked = request.user.has_perm("crm.view_unmasked")
     rows: Sequence[tuple[Any, ...]] = [
         (
             score.profile,
-            score.profile.name if unmasked else masked_name(score.profile.name),
+            masked_name(score.profile.name),
             score.value,
             explained(score.reasons),
         )
