@@ -3,8 +3,10 @@
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils.translation import gettext
 
+from crm import approvals
 from crm.finder import masked_text
 from crm.models import PersonalDataAccess, Profile
 
@@ -47,6 +49,7 @@ class RevealRefused(Exception):
 
 SHORTEST_REASON = 5  # characters; "x" is no reason that anybody could judge later
 MINORS = frozenset({"child", "minor"})
+SHOWN = "name, identifiers, traits"
 
 
 def reveal(profile: Profile, *, user: User, reason: str, now: datetime) -> PersonalDataAccess:
@@ -62,11 +65,18 @@ def reveal(profile: Profile, *, user: User, reason: str, now: datetime) -> Perso
         raise RevealRefused(gettext("You may not see personal data unmasked."))
     if len(reason.strip()) < SHORTEST_REASON:
         raise RevealRefused(gettext("Say why you need to see it: the person may ask."))
-    if getattr(profile, "age_class", "") in MINORS and not _is_approved(profile, user, now):
-        raise RevealRefused(gettext("This person is a minor: a second person has to approve first."))
-    return note(Action.REVEAL, "name, identifiers, traits", user=user, profile=profile.pk, reason=reason, now=now)
+    if profile.age_class not in MINORS:
+        return note(Action.REVEAL, SHOWN, user=user, profile=profile.pk, reason=reason, now=now)
+    return _reveal_minor(profile, user=user, reason=reason, now=now)
 
 
-def _is_approved(profile: Profile, user: User, now: datetime) -> bool:
-    """Return whether a second person allowed this user to see this minor; nobody can yet, so nobody does."""
-    return False
+def _reveal_minor(profile: Profile, *, user: User, reason: str, now: datetime) -> PersonalDataAccess:
+    """Use up a second person's approval for one look; where there is none, ask for it."""
+    asked = ("minor_access", f"profile {profile.pk}", {})
+    try:
+        with transaction.atomic():
+            approvals.use(*asked, by=user, now=now)
+            return note(Action.REVEAL, SHOWN, user=user, profile=profile.pk, reason=reason, now=now)
+    except approvals.NotApproved:
+        approvals.ask(*asked, by=user, reason=reason, now=now)
+    raise RevealRefused(gettext("This person is a minor: a second person was asked to approve. Come back then."))

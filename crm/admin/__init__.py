@@ -2,4 +2,4 @@
 
 from crm.admin import accesses, events, identities, items, jobs, profiles, sources
 
-__all__ = ["events", "identities", "items", "jobs", "profiles", "sources"]
+__all__ = ["accesses", "events", "identities", "items", "jobs", "profiles", "sources"]
