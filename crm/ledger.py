@@ -199,16 +199,13 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
         It does not, or an argument is of a wrong type, length or range.
     """
     _check_numbers(size1, size2)
-    _check_hashes(root1, root2)
     _check_proof(proof)
     if not 0 < size1 <= size2:
         raise ProofError(f"No proof leads from {size1} to {size2} leaves.")
     if size1 == size2:
-        if proof:
-            raise ProofError("The proof is too long.")
-        if root1 != root2:
-            raise ProofError("Two roots for one size.")
+        _check_same(root1, root2, proof)
         return
+    _check_hashes(root1, root2)
     if not proof:
         raise ProofError("The proof is too short.")
     older, newer = _follow(size1, size2, root1, proof)
@@ -266,6 +263,14 @@ def cover(size: int, wanted: Iterable[int]) -> Iterator[tuple[int, int]]:
 def _split(size: int) -> int:
     """Return the largest power of two below ``size``."""
     return 1 << ((size - 1).bit_length() - 1)
+
+
+def _check_same(root1: object, root2: object, proof: Sequence[bytes]) -> None:
+    # Nothing is hashed here, so, as the published vectors have it, any two equal byte strings pass.
+    if proof:
+        raise ProofError("The proof is too long.")
+    if not isinstance(root1, bytes) or root1 != root2:
+        raise ProofError("Two roots for one size.")
 
 
 def _check_numbers(*numbers: int) -> None:
