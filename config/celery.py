@@ -17,5 +17,6 @@ app.conf.beat_schedule = {
     "ledger": {"task": "crm.tasks.sequence_ledger", "schedule": 10.0, "options": {"expires": 10.0}},
     "requests": {"task": "crm.tasks.work_on_requests", "schedule": 300.0, "options": {"expires": 300.0}},
     "retention": {"task": "crm.tasks.retain", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
+    "checkpoints": {"task": "crm.tasks.publish_checkpoints", "schedule": 60.0, "options": {"expires": 60.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

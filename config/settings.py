@@ -77,6 +77,7 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.carry_out": {"queue": "default"},
     "crm.tasks.work_on_requests": {"queue": "default"},
     "crm.tasks.retain": {"queue": "default"},
+    "crm.tasks.publish_checkpoints": {"queue": "default"},  # it waits for others' servers
     "crm.tasks.*": {"queue": "ingest"},
     "mlengine.tasks.explain": {"queue": "online"},
     "mlengine.tasks.tick": {"queue": "default"},
@@ -95,6 +96,10 @@ LEDGER_ORIGIN = env.str("LEDGER_ORIGIN", default="zhiyin.local/ledger")
 LEDGER_KEY = env.str("LEDGER_KEY", default="")
 LEDGER_KEY_FILE = Path(env.str("LEDGER_KEY_FILE", default=str(VAR_DIR / "keys" / "ledger.key")))
 LEDGER_OLD_KEYS = env.list("LEDGER_OLD_KEYS", default=[])
+LEDGER_PUBLISH_DIR = env.str("LEDGER_PUBLISH_DIR", default="")
+LEDGER_PUBLISH_EMAILS = env.list("LEDGER_PUBLISH_EMAILS", default=[])
+LEDGER_TSA_URL = env.str("LEDGER_TSA_URL", default="")
+LEDGER_TSA_ROOTS = env.str("LEDGER_TSA_ROOTS", default="")
 
 INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
@@ -114,6 +119,11 @@ PHONE_REGION = env.str("PHONE_REGION", default="CN")  # of phone numbers that na
 
 # -- consent: how people of unknown age are treated; "minor" forbids profiling and marketing until it is known --------
 AGE_UNKNOWN = env.str("AGE_UNKNOWN", default="adult", choices=["adult", "minor"])
+
+# -- mail of the system itself: checkpoints, notices to staff; until a server is named it is printed -------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zhiyin@localhost")
 
 # -- what is installed -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

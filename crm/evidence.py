@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import models, transaction
 
@@ -91,3 +92,17 @@ def _by_model(rows: Sequence[models.Model]) -> Iterable[list[models.Model]]:
     for row in rows:
         found[type(row)].append(row)
     return found.values()
+
+
+def find(record: UUID) -> Evidence:
+    """Return a piece of evidence of any kind.
+
+    Raises
+    ------
+    LookupError
+        There is none with this id.
+    """
+    for model in EVIDENCE:
+        if found := model._default_manager.filter(pk=record).first():
+            return found
+    raise LookupError(f"There is no evidence {record}.")

@@ -6,7 +6,8 @@ happens. Of two sequencers one waits for the other.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +23,7 @@ from crm.tree import TILE_LEVELS, StoredTree
 LOCK = 7305199  # an arbitrary number that nothing else in the database locks
 PATIENCE = "10s"
 BATCH = 5000
+PROMISE, ALARM = timedelta(seconds=5), timedelta(seconds=60)  # from commit to signature: 99 of 100, and any
 
 TAKE = """
 WITH taken AS (DELETE FROM crm_pendingleaf WHERE record IN (SELECT record FROM crm_pendingleaf ORDER BY record LIMIT %s)
@@ -133,3 +135,48 @@ def _trusted_tree(tiles: list[tuple[int, int, bytes]]) -> Fold:
     if fold.root() != root:
         raise Fork(f"The first {size} leaves do not lead to the root that was signed. Run `manage.py ledger fsck`.")
     return fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """How the sequencer keeps its promise: what is appended is signed for within seconds."""
+
+    leaves: int
+    signed_at: datetime | None  # when the newest checkpoint was signed
+    waiting: int  # evidence without a number
+    waits: timedelta  # how long the first of it has waited, by the database's clock
+    p99: timedelta | None  # of the last hour; an upper bound, since a batch counts as slow as its slowest
+
+    @property
+    def late(self) -> bool:
+        """Whether somebody should look after the sequencer."""
+        return self.waits > ALARM
+
+    @property
+    def keeps_promise(self) -> bool:
+        return not self.late and (self.p99 is None or self.p99 <= PROMISE)
+
+
+def health(now: datetime) -> Health:
+    """Return how many wait for a number and how long that takes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), coalesce(clock_timestamp() - min(queued_at), '0') FROM crm_pendingleaf")
+        waiting, waits = cursor.fetchone()
+    last = checkpoints.latest()
+    return Health(
+        leaves=last.size if last else 0,
+        signed_at=last.created_at if last else None,
+        waiting=waiting,
+        waits=max(waits, timedelta()),
+        p99=_p99(Checkpoint.objects.filter(created_at__gt=now - timedelta(hours=1))),
+    )
+
+
+def _p99(batches: Iterable[Checkpoint]) -> timedelta | None:
+    waits = sorted((batch.waited_ms, batch.leaves) for batch in batches)
+    total, seen = sum(leaves for _, leaves in waits), 0
+    for waited_ms, leaves in waits:
+        seen += leaves
+        if seen * 100 >= total * 99:
+            return timedelta(milliseconds=waited_ms)
+    return None

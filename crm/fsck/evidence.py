@@ -63,6 +63,12 @@ def check_orphans(report: Report) -> Iterator[Problem]:
             known |= Q(Exists(kind._default_manager.filter(pk=OuterRef("record"))))
         for row in rows_of(model._default_manager.exclude(known).order_by("pk")):
             yield Problem(model._meta.db_table, str(row.pk), f"its {row.kind} {row.record} is gone")  # type: ignore[attr-defined]
+    for kind in EVIDENCE:
+        relation = kind._meta.get_field("person")  # type: ignore[misc]
+        part, name = relation.related_model, relation.field.attname
+        lonely = ~Exists(kind._default_manager.filter(pk=OuterRef(name)))
+        for row in rows_of(part._default_manager.filter(lonely).order_by("pk")):
+            yield Problem(part._meta.db_table, str(row.pk), "belongs to no evidence")
     twice = PendingLeaf.objects.filter(Exists(Leaf.objects.filter(record=OuterRef("record"))))
     for row in rows_of(twice.order_by("pk")):
         yield Problem("crm_pendingleaf", str(row.pk), "has a number already")
