@@ -101,6 +101,10 @@ LEDGER_PUBLISH_EMAILS = env.list("LEDGER_PUBLISH_EMAILS", default=[])
 LEDGER_TSA_URL = env.str("LEDGER_TSA_URL", default="")
 LEDGER_TSA_ROOTS = env.str("LEDGER_TSA_ROOTS", default="")
 
+# What people who may see no rows can learn of groups in a month (differential privacy), and each API client too.
+PRIVATE_FIGURES_EPSILON = env.float("PRIVATE_FIGURES_EPSILON", default=10.0)
+PRIVATE_FIGURES_DELTA = env.float("PRIVATE_FIGURES_DELTA", default=1e-6)  # well below one in the number of people
+PRIVATE_FIGURES_WEEKLY_VALUE = env.int("PRIVATE_FIGURES_WEEKLY_VALUE", default=200)  # of one person in a sum
 INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web process; more are answered 429
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -32,7 +33,7 @@ SELECT day, sum(events)::bigint, coalesce(sum(revenue), 0), count(*) FILTER (WHE
 GROUP BY day
 """
 # A merged profile counts as the one that was kept in the end.
-PEOPLE = """
+ALIASES = """
 WITH RECURSIVE chain (profile, canonical) AS (
     SELECT duplicate_id, canonical_id FROM crm_profilealias WHERE undone_at IS NULL
     UNION
@@ -41,6 +42,10 @@ WITH RECURSIVE chain (profile, canonical) AS (
 ), alias AS (
     SELECT profile, canonical FROM chain WHERE canonical NOT IN (SELECT profile FROM chain)
 )
+"""
+PEOPLE = (
+    ALIASES  # noqa: S608 (no part of it comes from outside)
+    + """
 SELECT {counts} FROM (
     SELECT {flags} FROM (
         SELECT profile_id, {flags}
@@ -52,6 +57,43 @@ SELECT {counts} FROM (
     GROUP BY coalesce(alias.canonical, profile_id)
 ) AS people
 """
+)
+
+
+WEEKS = 13  # a quarter
+MOST_EVENTS = 100  # that one person adds to a week's bounded sum; what is beyond is cut off
+BY_WEEK = (
+    ALIASES  # noqa: S608 (no part of it comes from outside)
+    + """
+SELECT week, count(*) FILTER (WHERE active), sum(least(events, %(most_events)s))::bigint,
+       sum(greatest(-%(most_revenue)s, least(revenue, %(most_revenue)s)))::bigint
+FROM (
+    SELECT week, sum(events) AS events, round(coalesce(sum(revenue), 0)) AS revenue, bool_or(active) AS active
+    FROM (
+        SELECT width_bucket(occurred_at, %(midnights)s::timestamptz[]) - 1 AS week,
+               profile_id,
+               count(*) AS events,
+               sum(CASE kind WHEN 'purchase' THEN value WHEN 'refund' THEN -value END) AS revenue,
+               bool_or(kind <> ALL(%(passive)s)) AS active
+        FROM crm_event
+        WHERE occurred_at >= %(begin)s AND occurred_at < %(end)s
+        GROUP BY 1, 2
+    ) AS profile_weeks LEFT JOIN alias ON alias.profile = profile_id
+    GROUP BY week, coalesce(alias.canonical, profile_id)
+) AS person_weeks
+GROUP BY week
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Week:
+    """Seven days of the organisation's calendar; of each person the sums hold at most a fixed part."""
+
+    begins: date
+    people: int = 0
+    events: int = 0
+    revenue: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +144,31 @@ def by_day(now: datetime, *, days: int) -> list[Day]:
     calendar = [begin.date() for begin in midnights[:-1]]
     found = {row[0]: Day(day=calendar[row[0]], events=row[1], revenue=row[2], people=row[3]) for row in rows}
     return [found.get(index, Day(day=day)) for index, day in enumerate(calendar)]
+
+
+def by_week(now: datetime) -> list[Week]:
+    """Return the :data:`WEEKS` up to and including the day of ``now``, to be told with noise.
+
+    A person adds at most :data:`MOST_EVENTS` events and ``PRIVATE_FIGURES_WEEKLY_VALUE`` of revenue to a week, however
+    many profiles they were merged from: the noise hides that much, so no more may count.
+    """
+    midnights = [midnight(now, days_ago=7 * n - 1) for n in range(WEEKS, -1, -1)]
+    facts = {
+        "midnights": midnights[:-1],
+        "begin": midnights[0],
+        "end": midnights[-1],
+        "passive": PASSIVE_KINDS,
+        "most_events": MOST_EVENTS,
+        "most_revenue": settings.PRIVATE_FIGURES_WEEKLY_VALUE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(BY_WEEK, facts)
+        found = {week: (people, events, revenue) for week, people, events, revenue in cursor.fetchall()}
+    weeks = []
+    for index, begins in enumerate(midnights[:-1]):
+        people, events, revenue = found.get(index, (0, 0, 0))
+        weeks.append(Week(begins=begins.date(), people=people, events=events, revenue=revenue))
+    return weeks
 
 
 def currencies(now: datetime, *, days: int) -> list[str]:

@@ -21,6 +21,7 @@ from crm.models.ledger import (
 )
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.purposes import Channel, Notice, Purpose
+from crm.models.releases import PrivacyBudget, Release, ReleaseCharge
 from crm.models.requests import (
     LegalHold,
     PrivacyRequest,
@@ -58,12 +59,15 @@ __all__ = [
     "PendingLeaf",
     "PersonKey",
     "PersonalDataAccess",
+    "PrivacyBudget",
     "PrivacyRequest",
     "Profile",
     "ProfileAlias",
     "Purpose",
     "RejectedEvent",
     "Relation",
+    "Release",
+    "ReleaseCharge",
     "ReplyPack",
     "RequestEntry",
     "RequestPause",

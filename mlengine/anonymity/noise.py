@@ -2,11 +2,11 @@
 
 The noise is OpenDP's: exact integer arithmetic on random bits of the operating system, none of the floating-point
 artefacts by which textbook samplers can be undone (Mironov 2012). What a mechanism promises is asked of OpenDP too
-(its ``map``), never worked out by hand.
+(its ``map``), and audited in tests.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, exp, log, sqrt
 from typing import Any, Literal, Self
@@ -79,17 +79,24 @@ class Mechanism:
         _positive(epsilon)
         if not 0 < delta < 1:
             raise ValueError(f"delta lies between 0 and 1, not at {delta}.")
-        scale = bound.l1 / epsilon
-        lowest = bound.most + max(1, ceil(scale * log(bound.cells / (2 * delta))))
-        made = cls(kind="laplace", scale=scale, bound=bound, threshold=lowest)
-        while made.delta > delta:  # the formula is the continuous one; OpenDP's map has the last word
-            made = cls(kind="laplace", scale=scale, bound=bound, threshold=made.threshold + 1)
+        made = cls(kind="laplace", scale=bound.l1 / epsilon, bound=bound, threshold=bound.most + 1)
+        while made.delta > delta:
+            made = replace(made, threshold=made.threshold + 1)
         return made
 
     @property
     def delta(self) -> float:
-        """The probability with which a threshold may fail; zero for known keys."""
-        return float(self._measurement.map(self._change)[1]) if self.threshold else 0.0
+        """The probability with which a threshold may fail; zero for known keys.
+
+        That a key which one person alone has reaches it: P(noise >= threshold - most) = a^(threshold - most) / (1 + a)
+        with a = exp(-1 / scale), for each of their cells. OpenDP 0.16 states the probability of *passing* a threshold
+        that is told already when it is reached, and so less than is measured: the larger of both counts.
+        """
+        if not self.threshold:
+            return 0.0
+        a = exp(-1 / self.scale)
+        reached = self.bound.cells * a ** (self.threshold - self.bound.most) / (1 + a)
+        return max(reached, float(self._measurement.map(self._change)[1]))
 
     def epsilon(self, delta: float = 0.0) -> float:
         """Return what one answer costs, taken alone; a Gaussian costs only at a ``delta`` above zero."""

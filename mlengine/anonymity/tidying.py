@@ -33,8 +33,10 @@ def consistent(noisy: Sequence[int], total: int | None = None) -> list[int]:
     ([49, 0, 8], [50, 0, 10])
     """
     whole = max(0, sum(noisy) if total is None else total)
+    if not whole:
+        return [0] * len(noisy)
     if not noisy:
-        return []
+        raise ValueError(f"A total of {whole} has no parts to lie in.")
     shift = _shift(sorted(noisy, reverse=True), whole)
     exact = [max(0.0, value - shift) for value in noisy]
     found = [int(value) for value in exact]
