@@ -73,7 +73,7 @@ def begin(request: PrivacyRequest, *, now: datetime, user: "User | None" = None)
         if not request.move(Status.VERIFIED, after, profiles=ids, handled_by=user, checked_by=None, checked_at=None):
             raise RightsError(_("This cannot be begun: the request is %(status)s.") % _status(request))
         note(request, "begun", now, user, profiles=len(ids))
-        _plan(request)
+        plan(request)
         if after == Status.EXECUTING:
             _ring(request)
 
@@ -169,7 +169,8 @@ def _finish(request: PrivacyRequest, now: datetime) -> bool:
     return True
 
 
-def _plan(request: PrivacyRequest) -> None:
+def plan(request: PrivacyRequest) -> None:
+    """Write the rows of the steps that this kind of request takes."""
     RequestStep.objects.bulk_create(
         RequestStep(request=request, place=place, store=step.store)
         for place, step in enumerate(steps_of(request.kind), start=1)
