@@ -90,6 +90,7 @@ ERASERS: Mapping[str, Eraser] = {
     "queues": Eraser(title=_("waiting tasks"), erase=lambda r, s, now: memory.forget_queued(s)),
     "caches": Eraser(title=_("caches"), erase=lambda r, s, now: memory.forget_cached(s)),
     "admin_log": Eraser(title=_("notes of the admin"), erase=lambda r, s, now: logs.forget_admin_log(s)),
+    "reasons": Eraser(title=_("reasons of accesses"), erase=lambda r, s, now: logs.forget_reasons(s)),
     "person": Eraser(title=_("keys, identifiers, consents, profile"), erase=_person),
     "journal": Eraser(title=_("shred journal"), erase=_journal),
     "writers": Eraser(title=_("writers that had begun"), erase=_writers),

@@ -27,6 +27,13 @@ def forget_admin_log(subject: Subject) -> Mapping[str, int]:
     return {"deleted": gone, "changed": changed}
 
 
+def forget_reasons(subject: Subject) -> Mapping[str, int]:
+    """Take the words out of reasons for an access that name the person; that there was one, and by whom, stays."""
+    mine = PersonalDataAccess.objects.filter(profile__in=subject.profiles).exclude(reason="")
+    named = [access.pk for access in mine if subject.meant_in(access.reason)]
+    return {"changed": PersonalDataAccess.objects.filter(pk__in=named).update(reason="–")}
+
+
 def pseudonymise_accesses(request: PrivacyRequest, subject: Subject) -> Mapping[str, int]:
     """Leave who looked, when and why for three years, and at whom only as the request's pseudonym.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from crm.models import Identifier, PrivacyRequest
+from crm.models import Identifier, PrivacyRequest, Profile
 from crm.normal import normal
 
 SHORT = 6  # a shorter name is looked for as a whole value only: "12" is part of every second text
@@ -21,6 +21,7 @@ class Subject:
 
     profiles: tuple[int, ...]
     names: frozenset[tuple[str, str]]
+    called: frozenset[str] = frozenset()  # what people call her, which others are called, too
 
     def __bool__(self) -> bool:
         return bool(self.profiles)
@@ -37,6 +38,10 @@ class Subject:
         if not self.names or not text:
             return False
         return any(self._is_named_by(value) for value in _values(text))
+
+    def meant_in(self, text: str) -> bool:
+        """Tell whether a text that is about the person anyway says who she is, be it by her plain name."""
+        return self.mentioned_in(text) or any(name in text for name in self.called)
 
     def _is_named_by(self, value: str) -> bool:
         flat = unicodedata.normalize("NFKC", value).casefold()
@@ -57,7 +62,11 @@ def subject_of(request: PrivacyRequest) -> Subject:
     """Return whom a request means; without names once the person's row is gone."""
     ids = tuple(sorted(request.profiles))
     held = Identifier.objects.filter(profile__in=ids)
-    return Subject(profiles=ids, names=frozenset((one.type, normal(one.type, one.value)) for one in held))
+    return Subject(
+        profiles=ids,
+        names=frozenset((one.type, normal(one.type, one.value)) for one in held),
+        called=frozenset(one.name for one in Profile.objects.filter(pk__in=ids) if one.name),
+    )
 
 
 def _values(text: str) -> Iterator[str]:
