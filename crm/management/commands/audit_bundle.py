@@ -1,0 +1,79 @@
+"""Write an audit bundle: one file that an auditor verifies without us."""
+
+from argparse import ArgumentParser
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from crm.audit.query import Query
+
+
+class Command(BaseCommand):
+    help = "Write the consents, the sends, and the proofs about them into one file that an outsider can verify."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("out", type=Path, metavar="OUT.zip")
+        parser.add_argument("--from", dest="begin", default="", metavar="DATE", help="the first day, like 2026-03-01")
+        parser.add_argument("--to", dest="end", default="", metavar="DATE", help="the last day")
+        parser.add_argument("--purpose", action="append", default=[], metavar="CODE", help="may be repeated")
+        parser.add_argument("--person", action="append", default=[], type=int, metavar="ID", help="may be repeated")
+        parser.add_argument("--tree-size", type=int, metavar="N", help="the ledger as it was at this checkpoint")
+        parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="one that the auditor holds")
+        parser.add_argument("--clear-text", action="store_true", help="with names; needs an approval")
+        parser.add_argument("--approval", default="", metavar="ID", help="of the second person who approved clear text")
+        parser.add_argument(
+            "--language", default=settings.LANGUAGE_CODE, choices=[code for code, _ in settings.LANGUAGES]
+        )
+        parser.add_argument("--pdf", action="store_true", help="write the report as PDF/A beside it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from crm.audit import bundle, orders, pdf
+        from crm.audit.compose import NotInTheLedger
+        from crm.audit.query import BadQuery
+
+        try:
+            query = self._asked(options)
+            if query.clear_text:
+                query = orders.approved(query, options["approval"], now=timezone.now())
+            orders.log(query, actor=f"command of {getuser()}", now=timezone.now())
+            manifest = bundle.export(options["out"], query, progress=self._tell)
+            beside = pdf.write(options["out"]) if options["pdf"] else None
+        except (BadQuery, NotInTheLedger, pdf.NoPdf, OSError) as error:
+            raise CommandError(str(error)) from error
+        self._say(options["out"], manifest, beside)
+
+    def _asked(self, options: dict[str, Any]) -> "Query":
+        from crm.audit.query import ask
+
+        held = options["checkpoint"].read_text() if options["checkpoint"] else ""
+        return ask(
+            begin=options["begin"],
+            end=options["end"],
+            purposes=options["purpose"],
+            people=options["person"],
+            size=options["tree_size"],
+            held=held,
+            clear_text=options["clear_text"],
+            language=options["language"],
+        )
+
+    def _tell(self, done: int, total: int) -> None:
+        if done % 100_000 == 0 and self.stderr.isatty():
+            self.stderr.write(f"{done:,} of {total:,} records", ending="\r")
+
+    def _say(self, out: Path, manifest: dict[str, Any], beside: Path | None) -> None:
+        from crm.verify import key_of
+
+        counts = manifest["counts"]
+        self.stdout.write(
+            f"{out}: {sum(counts['kinds'].values()):,} records of a ledger of {manifest['tree']['size']:,},"
+            f" {counts['sends']:,} sends, {counts['violations']:,} violations.\n"
+            f"Key: {key_of(manifest['key']).fingerprint}"
+        )
+        if beside:
+            self.stdout.write(f"{beside}: the report, to be read beside the bundle.")
