@@ -2,7 +2,9 @@
 
 from rest_framework.routers import SimpleRouter
 
+from crm.api.consents import ConsentViewSet
 from crm.api.items import ItemViewSet
+from crm.api.person_consents import NoticeViewSet, PersonConsentViewSet, PurposeViewSet
 from crm.api.person_tokens import PersonTokenViewSet
 from crm.api.profiles import ProfileViewSet
 from mlengine.api.answers import AnswerViewSet
@@ -13,6 +15,10 @@ from mlengine.api.segments import SegmentViewSet
 router = SimpleRouter()
 router.register("profiles", ProfileViewSet, basename="profile")
 router.register("profiles", AnswerViewSet, basename="answer")
+router.register("profiles", PersonConsentViewSet, basename="person-consent")
+router.register("consents", ConsentViewSet, basename="consent")
+router.register("purposes", PurposeViewSet, basename="purpose")
+router.register("notices", NoticeViewSet, basename="notice")
 router.register("items", ItemViewSet, basename="item")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("models", ModelVersionViewSet, basename="model")

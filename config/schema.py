@@ -63,7 +63,7 @@ def _errors(path: str, method: str) -> list[int]:
     if "{" in path or path.endswith("/lookup/"):
         codes.append(404)
     if method == "post":
-        codes += [409, 413, 415] if "{" in path or path.endswith("/jobs/") else [413, 415]
+        codes += [409, 413, 415] if "{" in path or path.endswith("/jobs/") or "/consents/" in path else [413, 415]
     return codes
 
 

@@ -18,7 +18,9 @@ SCOPES = {
     "models:train": "Start the training of a model",
     "jobs:read": "Read jobs and their progress",
     "jobs:control": "Pause and cancel jobs",
-    "person-tokens:create": "Let one person's browser read its own recommendations",
+    "consent:read": "Ask what people allow, and read purposes and notices",
+    "consent:write": "Record what people allow, refuse and take back",
+    "person-tokens:create": "Let one person's browser read its own recommendations, or see and change its own consents",
 }
 
 

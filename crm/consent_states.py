@@ -1,6 +1,7 @@
 """What events come to: one row for each person, purpose and channel, written with them, and rebuilt from them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -123,3 +124,8 @@ def _standing(piece: Sequence[int]) -> dict[Key, Held]:
 def _from_events(piece: Sequence[int]) -> dict[Key, Held]:
     events = ConsentEvent.objects.filter(person__profile_id__in=piece).select_related("person")
     return folded((event.person.profile_id, event) for event in events.iterator(chunk_size=5000))
+
+
+def counting(events: Iterable[UUID]) -> set[UUID]:
+    """Return those events that their purposes and channels stand by today."""
+    return set(ConsentState.objects.filter(event_id__in=list(events)).values_list("event_id", flat=True))

@@ -10,8 +10,8 @@ from crm.api.resources import Resource
 
 # Browsers ask with OPTIONS, without the token, before they send an Authorization header to another origin.
 PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET",
-    "Access-Control-Allow-Headers": "Authorization, If-None-Match",
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
     "Access-Control-Max-Age": "600",
 }
 

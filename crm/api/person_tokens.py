@@ -22,7 +22,7 @@ class PersonTokenIn(serializers.Serializer[Any]):
 
     profile_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     identifier = IdentifierIn(required=False)
-    purpose = serializers.ChoiceField(["recommendations"], default="recommendations")
+    purpose = serializers.ChoiceField(["recommendations", "consents"], default="recommendations")
     lifetime = serializers.IntegerField(min_value=30, max_value=LONGEST, default=300, help_text="Seconds.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -33,13 +33,13 @@ class PersonTokenIn(serializers.Serializer[Any]):
 
 class PersonTokenOut(serializers.Serializer[Any]):
     token = serializers.CharField(help_text="For the header Authorization: Bearer …")
-    profile_id = serializers.IntegerField(help_text="Whose recommendations the browser may read.")
+    profile_id = serializers.IntegerField(help_text="Whom the browser may ask about.")
     purpose = serializers.CharField()
     expires_at = serializers.DateTimeField()
 
 
 class PersonTokenViewSet(Resource):
-    """Short-lived tokens with which a browser may read its own person's recommendations, and nothing else."""
+    """Short-lived tokens: a browser may read its own person's recommendations, or see and change its consents."""
 
     scopes = {"create": "person-tokens:create"}
     queryset = Profile.objects.none()

@@ -5,6 +5,7 @@ from crm.models.approvals import Approval
 from crm.models.assessments import ImpactAssessment
 from crm.models.consent import ConsentEvent, ConsentEventPerson, ConsentState
 from crm.models.events import Event, EventKey, RejectedEvent
+from crm.models.idempotency import AnsweredRequest
 from crm.models.items import Item
 from crm.models.jobs import JobRun
 from crm.models.keys import PersonKey
@@ -36,6 +37,7 @@ from crm.models.sources import Source
 from crm.models.suppression import Suppression
 
 __all__ = [
+    "AnsweredRequest",
     "Approval",
     "Channel",
     "Checkpoint",
