@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from crm.models import ConsentEvent, Notice, Purpose, Source
 from crm.models.purposes import Channel
 from crm.uuid7 import uuid7
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = timedelta(days=36_525)
 LARGEST_PROOF = 8 * 1024
 NEEDED_OF_GUARDIANS = ("name", "relation", "evidence")  # PIPL 31: who it is, and how we know
 TEXTS = {
@@ -144,6 +146,8 @@ def _check_times(new: NewConsent, now: datetime) -> None:
     if new.claimed_at is not None:
         if new.claimed_at.tzinfo is None:
             raise ConsentRefused("invalid", "claimed_at", _("Has no time zone."))
+        if new.claimed_at < EARLIEST:
+            raise ConsentRefused("invalid", "claimed_at", _("Is before %(year)s.") % {"year": EARLIEST.year})
         if new.claimed_at > now + CLOCKS_DIFFER:
             raise ConsentRefused("future", "claimed_at", _("Lies in the future."))
     if new.valid_until is not None:
@@ -151,6 +155,8 @@ def _check_times(new: NewConsent, now: datetime) -> None:
             raise ConsentRefused("invalid", "valid_until", _("Has no time zone."))
         if new.valid_until <= (new.claimed_at or now):
             raise ConsentRefused("invalid", "valid_until", _("Is not after the time of the consent."))
+        if new.valid_until > now + LONGEST:
+            raise ConsentRefused("invalid", "valid_until", _("Is too far away."))
 
 
 def _check_notice(new: NewConsent, notice: Notice | None, now: datetime) -> None:

@@ -13,11 +13,12 @@ from oauth2_provider.models import AccessToken, Application
 
 from config.models import ApiAccess
 from crm import partitions
-from crm.models import Event, Identifier, Item, JobRun, Profile
+from crm.models import Event, Identifier, Item, JobRun, Notice, Profile, Purpose
 from crm.uuid7 import uuid7
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS, Spec
 from tests import factories
+from tests.crm import consents
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -113,6 +114,8 @@ class House:
     segment: Cluster
     version: ModelVersion
     job: JobRun
+    purpose: Purpose
+    notice: Notice
 
     @property
     def ids(self) -> dict[str, int]:
@@ -122,6 +125,8 @@ class House:
             "segment": self.segment,
             "model": self.version,
             "job": self.job,
+            "purpose": self.purpose,
+            "notice": self.notice,
         }
         return {name: row.pk for name, row in rows.items()}
 
@@ -140,7 +145,9 @@ def house() -> House:
     ClusterMember.objects.create(profile=profile, run=runs["rfm"], cluster=segment)
     job = JobRun.objects.create(kind="train", title="Train churn", created_at=NOW)
     factories.assess()
-    return House(profile=profile, item=item, segment=segment, version=version, job=job)
+    purpose = consents.purpose()
+    notice = consents.notice("offers")
+    return House(profile=profile, item=item, segment=segment, version=version, job=job, purpose=purpose, notice=notice)
 
 
 def event(profile: Profile, occurred_at: datetime = NOW, **facts: Any) -> Event:

@@ -1,8 +1,10 @@
 """What one person allows, and ever said; what may be asked for, and what people are told."""
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -16,11 +18,17 @@ from crm.api.consent_shapes import BasisQuestion, ConsentOut, OneBasisOut, State
 from crm.api.consents import OWN
 from crm.api.profiles import OfPerson
 from crm.api.resources import Resource
-from crm.models import Notice, Purpose
+from crm.consent_checks import EARLIEST
+from crm.models import Channel, Notice, Purpose
 
 
 class StateQuestion(serializers.Serializer[Any]):
     at = serializers.DateTimeField(required=False, help_text="As it was known at this moment; now where it is missing.")
+
+    def validate_at(self, at: datetime) -> datetime:
+        if at < EARLIEST:
+            raise serializers.ValidationError(_("Is before %(year)s.") % {"year": EARLIEST.year})
+        return at
 
 
 class PersonConsentViewSet(OfPerson, ForBrowsers):
@@ -63,6 +71,7 @@ class PersonConsentViewSet(OfPerson, ForBrowsers):
 class PurposeOut(serializers.ModelSerializer[Purpose]):
     name = serializers.DictField(child=serializers.CharField(), help_text="By language.")
     description = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    channel = serializers.ChoiceField(Channel.choices, allow_blank=True)
 
     class Meta:
         model = Purpose

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from crm.canonical import utc
+from crm.encryption import EncryptedJSONField, SealedQuerySet
 from crm.models.ledger import Evidence, PersonalPart
 from crm.models.profiles import Profile
 from crm.models.purposes import Channel, Notice, Purpose
@@ -182,7 +183,9 @@ class ConsentEventPerson(PersonalPart):
 
     event = models.OneToOneField(ConsentEvent, models.PROTECT, primary_key=True, related_name="person")
     profile = models.ForeignKey(Profile, models.CASCADE, related_name="consent_events", verbose_name=_("profile"))
-    details = models.JSONField(null=True)  # proof, guardian, ip, user_agent
+    details = EncryptedJSONField(_("details"), editable=False, help_text=_("Proof, guardian, address, browser."))
+
+    objects = SealedQuerySet["ConsentEventPerson"].as_manager()
 
     class Meta:
         verbose_name = _("person of a consent event")
@@ -192,7 +195,7 @@ class ConsentEventPerson(PersonalPart):
         return f"{self.event_id} #{self.profile_id}"
 
     def personal(self) -> dict[str, object]:
-        return {"profile": self.profile_id, "details": self.details}
+        return {"profile": self.profile_id, "details": self.details or {}}
 
 
 class ConsentState(models.Model):

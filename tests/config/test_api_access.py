@@ -18,6 +18,7 @@ from tests.api import three_models  # noqa: F401
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("three_models")]
 
 LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
+CONSENT = {"identifier": LOOKUP, "purpose": "offers", "state": "given"}
 ADDRESSES = [
     ("GET", "profiles/", "profiles:read", None),
     ("GET", "profiles/{profile}/", "profiles:read", None),
@@ -39,8 +40,19 @@ ADDRESSES = [
     ("POST", "jobs/{job}/pause/", "jobs:control", None),
     ("POST", "jobs/{job}/cancel/", "jobs:control", None),
     ("POST", "person-tokens/", "person-tokens:create", {"identifier": LOOKUP}),
+    ("POST", "consents/", "consent:write", CONSENT),
+    ("POST", "consents/batch/", "consent:write", {"events": [CONSENT]}),
+    ("POST", "consents/withdraw/", "consent:write", {"identifier": LOOKUP}),
+    ("POST", "consents/basis/", "consent:read", {"profile_ids": [1], "purpose": "offers"}),
+    ("GET", "profiles/{profile}/consents/", "consent:read", None),
+    ("GET", "profiles/{profile}/consent-history/", "consent:read", None),
+    ("GET", "profiles/{profile}/basis/?purpose=offers", "consent:read", None),
+    ("GET", "purposes/", "consent:read", None),
+    ("GET", "purposes/{purpose}/", "consent:read", None),
+    ("GET", "notices/", "consent:read", None),
+    ("GET", "notices/{notice}/", "consent:read", None),
 ]
-RIGHT = {"jobs/": 202, "person-tokens/": 201}  # what a POST answers where it is not 200
+RIGHT = {"jobs/": 202, "person-tokens/": 201, "consents/": 201}  # what a POST answers where it is not 200
 each_address = pytest.mark.parametrize(("method", "path", "scope", "body"), ADDRESSES)
 
 
@@ -60,7 +72,7 @@ def test_the_table_names_every_address_and_scope() -> None:
     }
     named = {
         (method, path.replace(path[path.find("{") : path.find("}") + 1], "{pk}") if "{" in path else path)
-        for method, path, _scope, _body in ADDRESSES
+        for method, path in ((method, address.partition("?")[0]) for method, address, _scope, _body in ADDRESSES)
     }
     assert named == routed
     assert {scope for _method, _path, scope, _body in ADDRESSES} == set(SCOPES) - {"profiles:unmasked"}
@@ -237,7 +249,7 @@ def test_an_origin_in_the_settings_may_read_what_is_open_to_persons_and_nothing_
     house, origin = api.house(), {"Origin": "https://shop.example"}
     open_to_persons = f"/api/v1/profiles/{house.profile.pk}/recommendations/"
     preflight = Client().options(open_to_persons, headers=origin | {"Access-Control-Request-Method": "GET"})
-    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Methods"]) == (204, "GET")
+    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Methods"]) == (204, "GET, POST")
     for answer in (preflight, person(house.profile.pk).get(open_to_persons, headers=origin)):
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert "Origin" in answer.headers["Vary"]

@@ -29,7 +29,7 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
-    assert len(operations) == 20
+    assert len(operations) == 31
     for path, method, operation in operations:
         [scope] = next(need["oauth2"] for need in operation["security"] if "oauth2" in need)
         assert scope in SCOPES, (path, method)
@@ -39,14 +39,20 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
     assert flows["clientCredentials"]["scopes"] == SCOPES
 
 
-def test_only_recommendations_are_open_to_persons() -> None:
+def test_only_recommendations_and_consents_are_open_to_persons() -> None:
     open_to_persons = [
         path
         for path, methods in schema()["paths"].items()
         for operation in methods.values()
         if {"personToken": []} in operation["security"]
     ]
-    assert open_to_persons == ["/api/v1/profiles/{id}/recommendations/"]
+    assert sorted(open_to_persons) == [
+        "/api/v1/consents/",
+        "/api/v1/consents/withdraw/",
+        "/api/v1/profiles/{id}/basis/",
+        "/api/v1/profiles/{id}/consents/",
+        "/api/v1/profiles/{id}/recommendations/",
+    ]
 
 
 @pytest.mark.django_db
