@@ -143,20 +143,17 @@ def _check_texts(new: NewConsent) -> None:
 
 
 def _check_times(new: NewConsent, now: datetime) -> None:
-    if new.claimed_at is not None:
-        if new.claimed_at.tzinfo is None:
-            raise ConsentRefused("invalid", "claimed_at", _("Has no time zone."))
-        if new.claimed_at < EARLIEST:
-            raise ConsentRefused("invalid", "claimed_at", _("Is before %(year)s.") % {"year": EARLIEST.year})
-        if new.claimed_at > now + CLOCKS_DIFFER:
-            raise ConsentRefused("future", "claimed_at", _("Lies in the future."))
-    if new.valid_until is not None:
-        if new.valid_until.tzinfo is None:
-            raise ConsentRefused("invalid", "valid_until", _("Has no time zone."))
-        if new.valid_until <= (new.claimed_at or now):
-            raise ConsentRefused("invalid", "valid_until", _("Is not after the time of the consent."))
-        if new.valid_until > now + LONGEST:
-            raise ConsentRefused("invalid", "valid_until", _("Is too far away."))
+    for name in ("claimed_at", "valid_until"):
+        at = getattr(new, name)
+        if at is not None and at.tzinfo is None:
+            raise ConsentRefused("invalid", name, _("Has no time zone."))
+    claimed_at = new.claimed_at or now
+    if claimed_at < EARLIEST:
+        raise ConsentRefused("invalid", "claimed_at", _("Is before %(year)s.") % {"year": EARLIEST.year})
+    if claimed_at > now + CLOCKS_DIFFER:
+        raise ConsentRefused("future", "claimed_at", _("Lies in the future."))
+    if new.valid_until is not None and not claimed_at < new.valid_until <= now + LONGEST:
+        raise ConsentRefused("invalid", "valid_until", _("Is not after the time of the consent, or too far away."))
 
 
 def _check_notice(new: NewConsent, notice: Notice | None, now: datetime) -> None:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0011_consent_thread'),
+        ('crm', '0012_private_figures'),
     ]
 
     operations = [
