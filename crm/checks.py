@@ -1,6 +1,7 @@
 """Values as senders write them, checked and made ours; what cannot be is refused with the field and the reason."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,6 +20,15 @@ class Invalid(ValueError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
+
+
+def without_value(reason: str) -> str:
+    """Return the reason of an ``Invalid`` as it may be kept: the sender may read the value again, nobody else.
+
+    >>> without_value("'Zhang' is not a number"), without_value("must be finite")
+    ('is not a number', 'must be finite')
+    """
+    return re.sub(r"^([\"']).*\1 (?=is )", "", reason, flags=re.DOTALL)
 
 
 def mapping(value: Any, field: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from crm.finder import find
+from crm.finder import find, masked_text
 from crm.privacy import personal_kind
 
 NAME = re.compile(r"[^\W\d][\w .:$-]{0,63}")
@@ -118,3 +118,13 @@ def _is_category(text: str) -> bool:
     if CATEGORY.fullmatch(text) is None or LONG_NUMBER.search(text) or text.count(" ") >= MOST_WORDS:
         return False
     return not find(text)
+
+
+@lru_cache(maxsize=4096)
+def open_text(text: str) -> str:
+    """Return a name of an action, a page or a trait with what is personal in it masked: these lie open.
+
+    >>> open_text("Home"), open_text("Chat with 13800138000")
+    ('Home', 'Chat with 138****8000')
+    """
+    return masked_text(text)

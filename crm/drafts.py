@@ -24,7 +24,8 @@ class Draft(NamedTuple):
     discount: Decimal | None = None
     session: str = ""
     channel: str = ""
-    properties: str = "{}"
+    properties: str = "{}"  # what is coarse of what the sender told, as JSON
+    personal: str = ""  # the rest, to be sealed
 
 
 class Told(NamedTuple):

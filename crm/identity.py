@@ -10,10 +10,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from crm.copying import int_array, text_array
+from crm.copying import bytes_array, int_array, text_array
 from crm.drafts import Ref
+from crm.encryption import Keys, aad, blind_indexes, seal, suppression_keys
 from crm.merging import merge
 from crm.models import Identifier, Source
+from crm.normal import normal
 
 EXTERNAL, ANONYMOUS = Identifier.Type.EXTERNAL_ID.value, Identifier.Type.ANONYMOUS_ID.value
 CONTACTS = frozenset({"openid", "unionid", "phone", "email"})
@@ -66,7 +68,7 @@ class Plan:
 
 
 def known(refs: Iterable[Ref]) -> dict[Ref, int]:
-    """Return the profiles of the references that are known.
+    """Return the profiles of the references that are known, by each reference as it was spelled.
 
     An e-mail address or a phone that only a browser claimed counts as unknown: the key of such a source is public,
     and a stranger's claim must not catch the person's later events.
@@ -74,14 +76,15 @@ def known(refs: Iterable[Ref]) -> dict[Ref, int]:
     refs = list(refs)
     if not refs:
         return {}
+    digests = blind_indexes(refs)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.type, i.value, i.profile_id FROM unnest(%s::text[], %s::text[]) AS asked (type, value)"
-            " JOIN crm_identifier i USING (type, value) LEFT JOIN crm_source s ON s.id = i.source_id"
+            "SELECT place, i.profile_id FROM unnest(%s::text[], %s::bytea[]) WITH ORDINALITY AS asked (type, digest,"
+            " place) JOIN crm_identifier i USING (type, digest) LEFT JOIN crm_source s ON s.id = i.source_id"
             " WHERE i.verified OR i.type <> ALL (%s::text[]) OR s.kind IS DISTINCT FROM 'browser'",
-            [text_array(type for type, _ in refs), text_array(value for _, value in refs), text_array(CONTACTS)],
+            [text_array(type for type, _ in refs), bytes_array(digests), text_array(CONTACTS)],
         )
-        return {(type_, value): profile for type_, value, profile in cursor.fetchall()}
+        return {refs[place - 1]: profile for place, profile in cursor.fetchall()}
 
 
 def resolve(people: Sequence[Sequence[Ref]], *, source: Source, now: datetime) -> list[int]:
@@ -96,6 +99,7 @@ def resolve(people: Sequence[Sequence[Ref]], *, source: Source, now: datetime) -
     LostRace
         Other writers were faster every time.
     """
+    people = [[(type_, normal(type_, value)) for type_, value in refs] for refs in people]
     for _ in range(ATTEMPTS):
         try:
             return _resolve(people, source, now)
@@ -115,10 +119,13 @@ def _resolve(people: Sequence[Sequence[Ref]], source: Source, now: datetime) -> 
         return places
     with transaction.atomic(), connection.cursor() as cursor:
         new = _new_ids(cursor, plan.created)
+        keys = Keys()  # of this attempt: those that it makes are gone with it if another writer was faster
+        keys.none_yet(new.values())
         attach = {ref: new.get(profile, profile) for ref, profile in plan.attach.items()}
-        if _insert_identifiers(cursor, attach, source, now) < len(attach):
+        if _insert_identifiers(cursor, attach, keys, source, now) < len(attach):
             raise LostRace
-        _insert_identifiers(cursor, {ref: new.get(profile, profile) for ref, profile in claims.items()}, source, now)
+        claimed = {ref: new.get(profile, profile) for ref, profile in claims.items()}
+        _insert_identifiers(cursor, claimed, keys, source, now)
         _insert_profiles(cursor, new.values(), now)
         for duplicate, canonical in sorted((new.get(a, a), new.get(b, b)) for a, b in plan.merges):
             merge(duplicate, canonical, source=source, reason="identified", now=now)
@@ -146,24 +153,33 @@ def _new_ids(cursor: Any, count: int) -> dict[int, int]:
     return {-number: new for number, (new,) in enumerate(cursor.fetchall(), start=1)}
 
 
-def _insert_identifiers(cursor: Any, attach: dict[Ref, int], source: Source, now: datetime) -> int:
+def _insert_identifiers(cursor: Any, attach: dict[Ref, int], keys: Keys, source: Source, now: datetime) -> int:
     # Sorted, so that two writers of the same identifiers wait for each other in one direction only; before the
     # profiles, whose foreign keys are checked at commit, so that a lost race leaves no empty profile.
     if not attach:
         return 0
     refs = sorted(attach)
+    digests = blind_indexes(refs)
+    keys.make(attach.values())
     cursor.execute(
-        "INSERT INTO crm_identifier AS old (type, value, profile_id, source_id, verified, created_at)"
-        " SELECT type, value, profile, %s, false, %s FROM unnest(%s::text[], %s::text[], %s::bigint[])"
-        " AS new (type, value, profile) ON CONFLICT (type, value) DO UPDATE"
-        " SET profile_id = excluded.profile_id, source_id = excluded.source_id"
+        "INSERT INTO crm_identifier AS old"
+        " (type, value, digest, suppression_key, profile_id, source_id, verified, created_at)"
+        " SELECT type, value, digest, suppressed, profile, %s, false, %s"
+        " FROM unnest(%s::text[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bigint[])"
+        " AS new (type, value, digest, suppressed, profile) ON CONFLICT (type, digest) DO UPDATE"
+        " SET profile_id = excluded.profile_id, source_id = excluded.source_id, value = excluded.value"
         " WHERE %s AND NOT old.verified AND old.type = ANY (%s::text[])"
         " AND (SELECT kind FROM crm_source WHERE id = old.source_id) = 'browser'",
         [
             source.pk,
             now,
             text_array(type_ for type_, _ in refs),
-            text_array(value for _, value in refs),
+            bytes_array(
+                seal(keys.of(attach[type_, value]), value.encode(), aad("crm.identifier", "value", type_, digest))
+                for (type_, value), digest in zip(refs, digests, strict=True)
+            ),
+            bytes_array(digests),
+            bytes_array(suppression_keys(refs)),
             int_array(attach[ref] for ref in refs),
             source.may_merge,
             text_array(CONTACTS),
@@ -174,8 +190,8 @@ def _insert_identifiers(cursor: Any, attach: dict[Ref, int], source: Source, now
 
 def _insert_profiles(cursor: Any, ids: Iterable[int], now: datetime) -> None:
     cursor.execute(
-        "INSERT INTO crm_profile (id, name, age_band, gender, province, city, language, attributes, personalisation,"
-        " created_at, updated_at) SELECT id, '', '', '', '', '', '', '{}', true, %s, %s"
+        "INSERT INTO crm_profile (id, age_band, gender, province, city, language, attributes, personalisation,"
+        " created_at, updated_at) SELECT id, '', '', '', '', '', '{}', true, %s, %s"
         " FROM unnest(%s::bigint[]) AS id",
         [now, now, int_array(ids)],
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection, transaction
 
 from crm import copying, partitions
+from crm.encryption import Keys, seal
 from crm.identity import LostRace
 from crm.keys import ascending_ids, message_keys
 from crm.models import RejectedEvent, Source
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # web processes import this module and must not load Polars
 
 COLUMNS = (
     *("id", "source_id", "profile_id", "item_id", "kind", "name", "value", "currency", "quantity", "discount"),
-    *("session", "channel", "properties", "occurred_at", "received_at"),
+    *("session", "channel", "properties", "sealed", "occurred_at", "received_at"),
 )
 TEXTS = ("name", "currency", "session", "channel")
 NEEDED = {"profile_id", "kind", "occurred_at", "received_at"}  # of a frame; all other columns have defaults
@@ -31,7 +32,8 @@ class Erased(LostRace):
 class NewEvent(NamedTuple):
     """An event to be written, its people and things resolved.
 
-    ``message_id`` is the sender's; without one the event is taken as often as it is sent. ``properties`` is JSON text.
+    ``message_id`` is the sender's; without one the event is taken as often as it is sent. ``properties`` is JSON text,
+    open to everybody; ``personal`` is JSON text, too, and sealed with the person's key.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class NewEvent(NamedTuple):
     session: str = ""
     channel: str = ""
     properties: str = "{}"
+    personal: str = ""
 
 
 def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
@@ -55,8 +58,10 @@ def record(source: Source, event: NewEvent, *, now: datetime) -> bool:
     return record_many(source, [event], now=now) == 1
 
 
-def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) -> int:
+def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime, keys: Keys | None = None) -> int:
     """Write the events whose messages were not taken before, all or none, and return how many they are.
+
+    ``keys`` are those that the caller has read in the same transaction.
 
     Raises
     ------
@@ -66,13 +71,13 @@ def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime) ->
     partitions.ensure(partitions.months_of(event.occurred_at for event in events))
     named = [event for event in events if event.message_id]
     free = [event for event in events if not event.message_id]
-    keys = copying.hexed(message_keys(source.pk, (event.message_id for event in named)))
-    keyed = dict(zip(keys, named, strict=True))
+    messages = copying.hexed(message_keys(source.pk, (event.message_id for event in named)))
+    keyed = dict(zip(messages, named, strict=True))
     # All or none also where a caller's transaction surrounds this one: an error ends that one too.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         fresh = [keyed[key] for key in _take(cursor, sorted(keyed), now)]
         _refuse_erased(cursor, {event.profile_id for event in free + fresh})
-        _copy(cursor, source.pk, free + fresh, now)
+        _copy(cursor, source.pk, free + fresh, now, keys or Keys())
     return len(free) + len(fresh)
 
 
@@ -111,7 +116,8 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
-def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime) -> None:
+def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime, keys: Keys) -> None:
+    keys.make(event.profile_id for event in events if event.personal)
     lines = []
     for id_, event in zip(copying.hexed(ascending_ids(now, len(events))), events, strict=True):
         row = (
@@ -128,12 +134,17 @@ def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime
             _escaped(event.session),
             _escaped(event.channel),
             _escaped(event.properties),
+            rf"\\x{_sealed(keys, event.profile_id, id_, event.personal).hex()}" if event.personal else r"\N",
             event.occurred_at,
             event.received_at,
         )
         lines.append("\t".join(map(str, row)))
     if lines:
         copying.copy(cursor, f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("\n".join(lines) + "\n"))
+
+
+def _sealed(keys: Keys, profile: int, id_: str, personal: str) -> bytes:
+    return seal(keys.of(profile), personal.encode(), b"crm.event|sealed|" + id_.encode())
 
 
 def replay(rejected: RejectedEvent, *, now: datetime) -> bool:
@@ -149,8 +160,8 @@ def replay(rejected: RejectedEvent, *, now: datetime) -> bool:
 def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int:
     """Write the rows of a frame whose keys were not taken before, all or none, and return how many they are.
 
-    Columns are those of :data:`COLUMNS` (times in UTC, without zone) and ``key_hi``, ``key_lo``: the halves of each
-    message's key (``crm.keys.message_keys``), each key once.
+    Columns are those of :data:`COLUMNS` (times in UTC, without zone), ``personal`` (JSON or null: it is sealed) and
+    ``key_hi``, ``key_lo``: the halves of each message's key (``crm.keys.message_keys``), each key once.
     """
     import polars as pl  # noqa: PLC0415
 
@@ -166,8 +177,19 @@ def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int
         # In the order of the index (profile, time) and with ascending ids, every index is written page after page.
         frame = frame.sort("profile_id", "occurred_at")
         ids = pl.Series("id", copying.hexed(ascending_ids(now, len(frame))), pl.String)
-        rows = frame.with_columns(ids, source_id=pl.lit(source.pk)).select(
-            name for name in COLUMNS if name in frame.columns or name in {"id", "source_id"}
-        )
+        rows = _with_sealed(frame.with_columns(ids, source_id=pl.lit(source.pk)))
+        rows = rows.select(name for name in COLUMNS if name in rows.columns)
         copying.copy_frame(cursor, "crm_event", rows, never_null=tuple(name for name in TEXTS if name in rows.columns))
     return len(rows)
+
+
+def _with_sealed(frame: "pl.DataFrame") -> "pl.DataFrame":
+    import polars as pl  # noqa: PLC0415
+
+    if "personal" not in frame.columns:
+        return frame
+    told = frame.filter(pl.col("personal").is_not_null()).select("id", "profile_id", "personal")
+    keys = Keys()
+    keys.make(told["profile_id"].unique())
+    sealed = {id_: rf"\x{_sealed(keys, profile, id_, text).hex()}" for id_, profile, text in told.iter_rows()}
+    return frame.with_columns(pl.Series("sealed", [sealed.get(id_) for id_ in frame["id"]], pl.String))

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from django.db import DataError, IntegrityError, connection, transaction
 
 from crm import catalogue, identity, opt_outs, partitions, people
-from crm.checks import Invalid
+from crm.checks import Invalid, without_value
 from crm.drafts import Draft, Ref, Told
+from crm.encryption import Keys
+from crm.errors import cause_of
 from crm.ingest import Erased, NewEvent, record_many
 from crm.merging import canonical_ids, merge
 from crm.models import RejectedEvent, Source
@@ -108,7 +110,9 @@ def replay(rejected: RejectedEvent, *, now: datetime) -> bool:
         messages, refused = read_all([json.loads(waiting.payload)], reception)
         if not refused:
             _, _, refused = _write(rejected.source, messages, now)
-        facts = {"field": refused[0].field, "reason": refused[0].reason} if refused else {"replayed_at": now}
+        facts: dict[str, Any] = {"replayed_at": now}
+        if refused:
+            facts = {"field": refused[0].field, "reason": without_value(refused[0].reason)}
         RejectedEvent.objects.filter(pk=rejected.pk).update(**facts)
     rejected.refresh_from_db()
     return not refused
@@ -122,7 +126,7 @@ def _take_singly(source: Source, raw: Sequence[Any], reception: Reception) -> Ta
         try:
             taken = take(source, [message], reception)
         except DataError as error:
-            refused = Rejection(index=index, field="", reason=f"cannot be stored: {error}"[:300].strip())
+            refused = Rejection(index=index, field="", reason=f"cannot be stored: {cause_of(error)}")
             _keep(source, raw, [refused], reception.received_at)
             rejected.append(refused)
             continue
@@ -139,8 +143,10 @@ def _write(source: Source, messages: Sequence[Message], now: datetime) -> tuple[
     profiles = identity.resolve([message.told.refs for message in messages], source=source, now=now)
     for previous, user in merges:
         merge(previous, user, source=source, reason="alias", now=now)
+    keys = Keys()
+    keys.want(profiles)
     _opt_out(source, messages, profiles, now)
-    _tell(messages, profiles, now)
+    _tell(messages, profiles, keys, now)
     drafts = [event for message in messages for event in message.told.events]
     items = catalogue.resolve({draft.item: draft.item_title for draft in drafts if draft.item}, now=now)
     events = [
@@ -148,7 +154,7 @@ def _write(source: Source, messages: Sequence[Message], now: datetime) -> tuple[
         for message, profile in zip(messages, profiles, strict=True)
         for draft in message.told.events
     ]
-    written = record_many(source, events, now=now)
+    written = record_many(source, events, now=now, keys=keys)
     return written, len(events) - written, refused
 
 
@@ -182,10 +188,11 @@ def _event(draft: Draft, profile: int, items: dict[tuple[str, str], int], now: d
         session=draft.session,
         channel=draft.channel,
         properties=draft.properties,
+        personal=draft.personal,
     )
 
 
-def _tell(messages: Sequence[Message], profiles: Sequence[int], now: datetime) -> None:
+def _tell(messages: Sequence[Message], profiles: Sequence[int], keys: Keys, now: datetime) -> None:
     told: dict[int, dict[str, Any]] = {}
     facts = [(profile, m.told.facts) for m, profile in zip(messages, profiles, strict=True) if m.told.facts]
     if not facts:
@@ -193,9 +200,9 @@ def _tell(messages: Sequence[Message], profiles: Sequence[int], now: datetime) -
     kept = canonical_ids(profile for profile, _ in facts)
     for profile, new in facts:
         old = told.setdefault(kept[profile], {})
-        attributes = old.get("attributes", {}) | new.get("attributes", {})
-        old |= new | ({"attributes": attributes} if attributes else {})
-    people.update_many(told, now=now)
+        told_before = {name: old.get(name, {}) for name in people.JOINED}
+        old |= new | {name: known | new.get(name, {}) for name, known in told_before.items()}
+    people.update_many(told, now=now, keys=keys)
 
 
 def _join_aliases(
@@ -243,7 +250,7 @@ def _keep(source: Source, raw: Sequence[Any], rejected: Sequence[Rejection], now
             source=source,
             index=one.index,
             field=one.field,
-            reason=one.reason,
+            reason=without_value(one.reason),
             payload=json.dumps(raw[one.index]),  # in ASCII: NULs and half characters are escaped
             received_at=now,
         )

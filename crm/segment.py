@@ -8,6 +8,7 @@ import orjson
 
 from crm import commerce, traits
 from crm.checks import LIVE_PAST, Invalid, flaw, identifier, live, mapping, moment, text
+from crm.coarse import is_coarse, open_text, split
 from crm.drafts import Draft, Ref, Told
 from crm.models import Event
 
@@ -60,7 +61,7 @@ def read(message: Any, reception: Reception) -> Told:
         refs=refs,
         occurred_at=_occurred(message, reception),
         message_id=text(message.get("messageId"), "messageId", LONGEST_MESSAGE_ID),
-        channel=text(message.get("channel"), "channel", 16),
+        channel=_channel(message),
     )
     return READERS[kind](message, event, reception.received_at)
 
@@ -112,7 +113,7 @@ def _identify(message: dict[str, Any], event: Draft, now: datetime) -> Told:
     language = str(context.get("locale") or "")[:16]
     refs = event.refs + traits.contacts(told)
     # Only which traits were told: their values are the profile's, and are erased there.
-    names = orjson.dumps({"traits": sorted(told)}).decode() if told else "{}"
+    names = orjson.dumps({"traits": sorted(map(open_text, told))}).decode() if told else "{}"
     return Told(
         refs=refs,
         events=(event._replace(refs=refs, properties=names),),
@@ -126,30 +127,46 @@ def _track(message: dict[str, Any], event: Draft, now: datetime) -> Told:
         raise Invalid("event", "must be given")
     properties = mapping(message.get("properties"), "properties")
     kind = commerce.KINDS.get(name, Event.Kind.TRACK).value
-    event = event._replace(name=name, kind=kind, properties=_kept(properties, message))
+    event = _kept(event._replace(name=open_text(name), kind=kind), properties, message)
     return Told(refs=event.refs, events=commerce.events(event, properties))
 
 
 def _page(message: dict[str, Any], event: Draft, now: datetime) -> Told:
     properties = mapping(message.get("properties"), "properties")
     name = text(message.get("name") or message.get("category"), "name", 200)
-    return Told(refs=event.refs, events=(event._replace(name=name, properties=_kept(properties, message)),))
+    return Told(refs=event.refs, events=(_kept(event._replace(name=open_text(name)), properties, message),))
 
 
 def _group(message: dict[str, Any], event: Draft, now: datetime) -> Told:
     group = identifier(message.get("groupId"), "groupId")
     if not group:
         raise Invalid("groupId", "must be given")
-    kept = _kept(mapping(message.get("traits"), "traits"), message)
-    return Told(refs=event.refs, events=(event._replace(name=group[:200], properties=kept),))
+    traits_of_group = mapping(message.get("traits"), "traits")
+    return Told(refs=event.refs, events=(_kept(event._replace(name=open_text(group[:200])), traits_of_group, message),))
 
 
-def _kept(properties: dict[str, Any], message: dict[str, Any]) -> str:
-    """Return properties and where the visit came from; of the context, which holds addresses of machines, no more."""
+def _channel(message: dict[str, Any]) -> str:
+    """Return the channel, if it is a word: it is exported for learning."""
+    told = text(message.get("channel"), "channel", 16)
+    return told if is_coarse("channel", told) else ""
+
+
+def _kept(event: Draft, properties: dict[str, Any], message: dict[str, Any]) -> Draft:
+    """Return the event with its properties, and where the visit came from: what is coarse open, the rest to be sealed.
+
+    Of the context no more: it holds addresses of machines, which nobody here needs.
+    """
     context = mapping(message.get("context"), "context")
-    origin = {key: context[key] for key in ("campaign", "page", "referrer") if context.get(key)}
-    kept = {key: value for key, value in properties.items() if key != "products"}
-    return orjson.dumps(kept | ({"context": origin} if origin else {})).decode()
+    coarse, personal = split({key: value for key, value in properties.items() if key != "products"})
+    if origin := {key: context[key] for key in ("campaign", "page", "referrer") if context.get(key)}:
+        campaign = origin.get("campaign")
+        if campaign and is_coarse("campaign", campaign):
+            coarse["context"] = {"campaign": campaign}
+        if len(origin) > ("context" in coarse):
+            personal["context"] = origin
+    return event._replace(
+        properties=orjson.dumps(coarse).decode(), personal=orjson.dumps(personal).decode() if personal else ""
+    )
 
 
 READERS = {"identify": _identify, "track": _track, "page": _page, "screen": _page, "group": _group}

@@ -1,16 +1,19 @@
 """Traits of a person, as Segment names them, in the columns of a profile."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
+from crm import ages
 from crm.checks import Invalid, mapping, text
+from crm.coarse import split
 from crm.drafts import Ref
+from crm.normal import normal_email, normal_phone
 
 GENDERS = {
     **dict.fromkeys(("f", "female", "woman", "女"), "female"),
     **dict.fromkeys(("m", "male", "man", "男"), "male"),
 }
-BANDS = ((14, "under 14"), (18, "14-17"), (25, "18-24"), (35, "25-34"), (45, "35-44"), (55, "45-54"), (65, "55-64"))
+OLDEST = 130
 # These have a column or an identifier of their own; copies of personal values elsewhere would outlive their erasure.
 NOT_ATTRIBUTES = frozenset(
     {
@@ -31,8 +34,8 @@ NOT_ATTRIBUTES = frozenset(
 
 def contacts(traits: dict[str, Any]) -> tuple[Ref, ...]:
     """Return the identifiers that traits hold."""
-    email = text(traits.get("email"), "traits.email", 255).lower()
-    phone = "".join(sign for sign in text(traits.get("phone"), "traits.phone", 64) if sign not in " -().")
+    email = normal_email(text(traits.get("email"), "traits.email", 255))
+    phone = normal_phone(text(traits.get("phone"), "traits.phone", 64))
     if email and "@" not in email:
         raise Invalid("traits.email", "is not an e-mail address")
     return tuple((type_, value) for type_, value in (("email", email), ("phone", phone)) if value)
@@ -41,6 +44,9 @@ def contacts(traits: dict[str, Any]) -> tuple[Ref, ...]:
 def facts(traits: dict[str, Any], language: str, now: datetime) -> dict[str, Any]:
     """Return what traits say, by the names of a profile's columns; what they do not say is absent."""
     address = mapping(traits.get("address"), "traits.address")
+    coarse, personal = split(
+        {key: value for key, value in traits.items() if key not in NOT_ATTRIBUTES and value is not None}
+    )
     whole = text(traits.get("name"), "traits.name", 200)
     parts = (text(traits.get(key), f"traits.{key}", 100) for key in ("firstName", "lastName"))
     found = {
@@ -51,19 +57,11 @@ def facts(traits: dict[str, Any], language: str, now: datetime) -> dict[str, Any
         ),
         "city": text(address.get("city") or traits.get("city"), "traits.address.city", 64),
         "language": text(traits.get("language"), "traits.language", 16) or language,
-        "attributes": {key: value for key, value in traits.items() if key not in NOT_ATTRIBUTES and value is not None},
+        "attributes": coarse,
+        "traits": personal,
         **_born(traits, now),
     }
     return {key: value for key, value in found.items() if value}
-
-
-def age_band(age: int) -> str:
-    """Return the band an age falls into.
-
-    >>> age_band(13), age_band(30), age_band(80)
-    ('under 14', '25-34', '65+')
-    """
-    return next((band for end, band in BANDS if age < end), "65+")
 
 
 def _gender(traits: dict[str, Any]) -> str:
@@ -79,18 +77,14 @@ def _born(traits: dict[str, Any], now: datetime) -> dict[str, Any]:
         day = datetime.fromisoformat(told).date()
     except ValueError:
         raise Invalid("traits.birthday", f"{told[:40]!r} is not a date in ISO 8601") from None
-    age = _age(day, now.date())
-    if not 0 <= age <= 130:
-        raise Invalid("traits.birthday", f"{day} is no living person's birthday")
-    return {"birth_month": day.month, "birth_day": day.day, "age_band": age_band(age)}
+    years = ages.age(day, ages.today(now))
+    if not 0 <= years <= OLDEST:
+        raise Invalid("traits.birthday", f"'{day}' is no living person's birthday")
+    return {"birth_date": day, "birth_month": day.month, "birth_day": day.day, "age_band": ages.age_band(years)}
 
 
 def _aged(traits: dict[str, Any]) -> dict[str, Any]:
     age = traits.get("age")
-    if isinstance(age, int) and not isinstance(age, bool) and 0 <= age <= 130:
-        return {"age_band": age_band(age)}
+    if isinstance(age, int) and not isinstance(age, bool) and 0 <= age <= OLDEST:
+        return {"age_band": ages.age_band(age)}
     return {}
-
-
-def _age(born: date, today: date) -> int:
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -44,3 +44,14 @@ def assess(*specs: str) -> None:
         )
         for name in specs or SPECS
     )
+
+
+def identifiers(of: Profile | None = None) -> set[tuple[str, str]]:
+    """Return type and value of the identifiers of a profile, or of all."""
+    rows = Identifier.objects.all() if of is None else of.identifiers.all()
+    return {(one.type, one.value) for one in rows}
+
+
+def known_as(external_id: str) -> Profile:
+    """Return the profile that an external id names."""
+    return Profile.objects.identified("external_id", external_id).get()

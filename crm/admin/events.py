@@ -64,7 +64,7 @@ class EventAdmin(ReadOnlyAdmin, PrivateSearch):
     list_filter = (MonthFilter, ("kind", ChoicesDropdownFilter), "source")
     list_select_related = ("item", "source")
     search_fields = ("profile",)
-    search_help_text = _("A person: number (#42), phone, e-mail, openid or external id, exactly")
+    search_help_text = _("A person: number (#42), name, phone, e-mail, openid or external id, exactly")
     ordering = ("-occurred_at", "-id")
     fields = (
         ("occurred_at", "received_at"),
@@ -81,9 +81,7 @@ class EventAdmin(ReadOnlyAdmin, PrivateSearch):
 
     @column(_("properties"))
     def shown_properties(self, event: Event) -> SafeString:
-        return format_html(
-            "<pre>{}</pre>", json.dumps(masked_attributes(event.properties), ensure_ascii=False, indent=2)
-        )
+        return format_html("<pre>{}</pre>", json.dumps(masked_attributes(event.told), ensure_ascii=False, indent=2))
 
     @column(_("kind"), ordering="kind", label=True)
     def kind_label(self, event: Event) -> str:

@@ -45,8 +45,7 @@ class IdentifierAdmin(ReadOnlyAdmin, PrivateSearch):
     search_for = "profile"
 
     def meant(self, term: str) -> list[int]:
-        known = Identifier.objects.filter(type__in=Identifier.Type.values, value=term)
-        return list(known.values_list("profile", flat=True).distinct())
+        return list(Identifier.objects.known_as(term).values_list("profile", flat=True).distinct())
 
     @column(_("value"))
     def shown_value(self, identifier: Identifier) -> str:

@@ -21,6 +21,7 @@ from crm import access_log
 from crm.admin import timeline
 from crm.admin.lists import column, person_of
 from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
+from crm.encryption import blind_index
 from crm.merging import members
 from crm.models import Event, Identifier, PersonalDataAccess, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
@@ -29,16 +30,13 @@ DATES_AND_PLACES = (("birth_month", "birth_day"), ("province", "city", "language
 
 
 def matches(term: str) -> Q:
-    """Return the profiles that a search term means: the id (``#42`` or ``42``) or an identifier, both exactly.
-
-    The types are named so that the unique index on (type, value) answers.
-    """
-    known = Identifier.objects.filter(type__in=Identifier.Type.values, value=term).values("profile")
+    """Return the profiles that a search term means: the id (``#42``, ``42``), an identifier or the name; exactly."""
+    known = Identifier.objects.known_as(term).values("profile")
     digits = term.removeprefix("#")
     by_id = Q(pk=int(digits)) if digits.isdecimal() and len(digits) <= LONGEST_ID else Q()
     if term.startswith("#"):
         return by_id or Q(pk__in=[])
-    return Q(pk__in=known) | by_id
+    return Q(pk__in=known) | Q(name_index=blind_index("name", term)) | by_id
 
 
 @admin.register(Profile)
@@ -50,7 +48,7 @@ class ProfileAdmin(PrivateSearch):
     list_filter = (("gender", ChoicesDropdownFilter), "personalisation")
     list_filter_submit = True
     search_fields = ("id",)
-    search_help_text = _("Number (#42), phone, e-mail, openid or external id, exactly")
+    search_help_text = _("Number (#42), name, phone, e-mail, openid or external id, exactly")
     ordering = ("-id",)
     fieldsets = (
         (
@@ -184,7 +182,7 @@ def about(profile: Profile, request: HttpRequest) -> dict[str, Any]:
         "subtitle": f"#{profile.pk}",
         "shown_name": profile.name if unmasked else masked_name(profile.name),
         "shown_identifiers": shown_identifiers(profile, unmasked=unmasked),
-        "shown_attributes": profile.attributes if unmasked else masked_attributes(profile.attributes),
+        "shown_attributes": profile.told if unmasked else masked_attributes(profile.told),
         "revealed": unmasked,
         "may_reveal": request.user.has_perm("crm.view_unmasked"),
         "accesses": accesses_to(profile) if request.user.has_perm("crm.view_personaldataaccess") else None,

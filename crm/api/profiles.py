@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from crm import access_log, identity, merged
 from crm.api.resources import Resource
+from crm.encryption import share_keys
 from crm.models import Event, Identifier, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
 
@@ -20,6 +21,8 @@ UNMASKED = "profiles:unmasked"
 
 
 class IdentifierOut(serializers.ModelSerializer[Identifier]):
+    value = serializers.CharField(read_only=True)
+
     class Meta:
         model = Identifier
         fields = ["type", "value", "verified"]
@@ -34,7 +37,8 @@ class ProfileOut(serializers.ModelSerializer[Profile]):
     """A person; name, identifiers and personal traits are masked without the scope ``profiles:unmasked``."""
 
     identifiers = IdentifierOut(many=True, read_only=True)
-    attributes = serializers.DictField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    attributes = serializers.DictField(source="told", read_only=True)
     gender = serializers.ChoiceField(Profile.Gender.choices, allow_blank=True, read_only=True)
 
     class Meta:
@@ -49,14 +53,14 @@ class ProfileOut(serializers.ModelSerializer[Profile]):
         shown = super().to_representation(instance)
         if self.context["unmasked"]:
             return shown
-        return shown | {"name": masked_name(instance.name), "attributes": masked_attributes(instance.attributes)}
+        return shown | {"name": masked_name(instance.name), "attributes": masked_attributes(instance.told)}
 
 
 class EventOut(serializers.ModelSerializer[Event]):
     """Something a person did; personal properties are masked without the scope ``profiles:unmasked``."""
 
     item_id = serializers.IntegerField(read_only=True, allow_null=True)
-    properties = serializers.DictField(read_only=True)
+    properties = serializers.DictField(source="told", read_only=True)
 
     class Meta:
         model = Event
@@ -68,7 +72,7 @@ class EventOut(serializers.ModelSerializer[Event]):
 
     def to_representation(self, instance: Event) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        return shown if self.context["unmasked"] else shown | {"properties": masked_attributes(instance.properties)}
+        return shown if self.context["unmasked"] else shown | {"properties": masked_attributes(instance.told)}
 
 
 class IdentifierIn(serializers.Serializer[Any]):
@@ -163,6 +167,7 @@ class ProfileViewSet(OfPerson):
         profile = Profile.objects.get(pk=person.id)
         identifiers = list(Identifier.objects.filter(profile__in=person.profile_ids).order_by("pk"))
         profile._prefetched_objects_cache = {"identifiers": identifiers}  # type: ignore[attr-defined]
+        share_keys([profile])
         return Response(self.get_serializer(profile).data)
 
 

@@ -2,7 +2,7 @@
 
 from crm.encryption.fields import EncryptedDateField, EncryptedJSONField, EncryptedTextField
 from crm.encryption.people import Keys
-from crm.encryption.rows import SealedModel, SealedQuerySet, share_keys, was_set
+from crm.encryption.rows import SealedModel, SealedQuerySet, ids_of, share_keys, was_set
 from crm.encryption.values import (
     Shredded,
     Tampered,
@@ -30,6 +30,7 @@ __all__ = [
     "aad",
     "blind_index",
     "blind_indexes",
+    "ids_of",
     "open_",
     "open_for_house",
     "pseudonym",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from crm.copying import bytes_array, int_array
 from crm.encryption.values import Shredded, Tampered
@@ -19,13 +19,18 @@ from crm.keyring import ring, ring_with
 class Keys:
     """The keys of some people, read once each; for one transaction, or for showing one list."""
 
-    def __init__(self, profiles: Iterable[int] = ()) -> None:
+    def __init__(self, profiles: Iterable[int] = (), *, using: str = DEFAULT_DB_ALIAS) -> None:
         self._wanted = set(profiles)
         self._found: dict[int, AESGCM | None] = {}
+        self._using = using
 
     def want(self, profiles: Iterable[int]) -> None:
         """Read these keys, too, with the next that is asked for."""
         self._wanted |= set(profiles) - self._found.keys()
+
+    def none_yet(self, profiles: Iterable[int]) -> None:
+        """Know, without asking, that these profiles have no key: they are being made just now."""
+        self._found |= dict.fromkeys(profiles)
 
     def of(self, profile: int) -> AESGCM:
         """Return a person's key; ``Shredded`` where there is none."""
@@ -44,14 +49,14 @@ class Keys:
             self._read(set())
         missing = sorted(profile for profile in asked if self._found[profile] is None)
         while missing:
-            self._found |= _made(missing)
+            self._found |= _made(missing, self._using)
             missing = [profile for profile in missing if self._found[profile] is None]
             if missing:  # another writer was faster, and has committed by now
                 self._read(set(missing))
 
     def _read(self, more: set[int]) -> None:
         asked = more | self._wanted
-        self._found |= dict.fromkeys(asked) | _stored(asked)
+        self._found |= dict.fromkeys(asked) | _stored(asked, self._using)
         self._wanted = set()
 
 
@@ -59,8 +64,8 @@ def _context(profile: int) -> bytes:
     return f"zhiyin/person-key/1|{profile}".encode()
 
 
-def _stored(profiles: set[int]) -> dict[int, AESGCM]:
-    with connection.cursor() as cursor:
+def _stored(profiles: set[int], using: str) -> dict[int, AESGCM]:
+    with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT profile_id, key_id, wrapped FROM crm_personkey WHERE profile_id = ANY (%s::bigint[])",
             [int_array(profiles)],
@@ -77,10 +82,10 @@ def _stored(profiles: set[int]) -> dict[int, AESGCM]:
     return found
 
 
-def _made(profiles: list[int]) -> dict[int, AESGCM]:
+def _made(profiles: list[int], using: str) -> dict[int, AESGCM]:
     keys = ring()
     fresh = {profile: AESGCM.generate_key(256) for profile in profiles}
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(
             "INSERT INTO crm_personkey (profile_id, key_id, wrapped, created_at)"
             " SELECT profile, %s, wrapped, now() FROM unnest(%s::bigint[], %s::bytea[]) AS new (profile, wrapped)"

@@ -1,6 +1,7 @@
 """Rows with sealed values: they know their id before they are written, and share one reading of keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
@@ -75,15 +76,25 @@ def sealed_fields(model: type[models.Model]) -> list[EncryptedField[Any, Any]]:
 
 
 def share_keys(rows: Iterable[Any]) -> None:
-    """Let rows of one model that were read together read their keys together, too."""
-    found = [row for row in rows if isinstance(row, models.Model)]
-    names = {field.person for field in sealed_fields(type(found[0])) if field.person} if found else set()
-    if not names:
-        return
+    """Let rows that are shown together, and those prefetched with them, read their keys together, too."""
     keys = Keys()
-    for row in found:
-        keys.want(person for name in names if (person := _person(row, name)) is not None)
-        row.__dict__[KEYS] = keys
+    waiting = list(rows)
+    while waiting:
+        row = waiting.pop()
+        if not isinstance(row, models.Model):
+            return
+        names = person_fields(type(row))
+        if names:
+            keys.want(person for name in names if (person := _person(row, name)) is not None)
+            row.__dict__[KEYS] = keys
+        for related in row.__dict__.get("_prefetched_objects_cache", {}).values():
+            waiting += related
+
+
+@cache
+def person_fields(model: type[models.Model]) -> frozenset[str]:
+    """Return the names of what says whose the sealed values of a model are."""
+    return frozenset(field.person for field in sealed_fields(model) if field.person)
 
 
 def _person(row: models.Model, name: str) -> int | None:
@@ -108,11 +119,15 @@ def _allot(rows: list[Any]) -> None:
     """Give rows the ids that they will have: a sealed value is bound to its row."""
     if not rows or not isinstance(rows[0]._meta.pk, models.AutoField):
         return
-    table, column = rows[0]._meta.db_table, rows[0]._meta.pk.column
+    for row, pk in zip(rows, ids_of(type(rows[0]), len(rows)), strict=True):
+        row.pk = pk
+
+
+def ids_of(model: type[models.Model], count: int) -> list[int]:
+    """Return ids for so many new rows of a model that counts its rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-            [f'"{table}"', column, len(rows)],
+            [f'"{model._meta.db_table}"', model._meta.pk.column, count],
         )
-        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = pk
+        return [id_ for (id_,) in cursor.fetchall()]

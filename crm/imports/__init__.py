@@ -4,7 +4,7 @@ Polars is loaded by the functions that need it: web processes import this packag
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
@@ -87,11 +87,11 @@ def error_file(job: JobRun) -> Iterator[str]:
     """Yield the lines of a CSV of the rows that were refused: line, column, reason, row."""
     yield "\ufeff" + _line(["line", "column", "reason", "row"])  # the mark tells spreadsheets that it is UTF-8
     rows = RejectedEvent.objects.filter(job=job).order_by("index", "pk")
-    for row in rows.values_list("index", "field", "reason", "payload").iterator(chunk_size=5000):
-        yield _line(row)
+    for row in rows.iterator(chunk_size=5000):
+        yield _line([row.index, row.field, row.reason, row.payload])
 
 
-def _line(values: "list[str] | tuple[int | str, ...]") -> str:
+def _line(values: Sequence[int | str]) -> str:
     buffer = StringIO()
     csv.writer(buffer).writerow([_harmless(str(value)) for value in values])
     return buffer.getvalue()

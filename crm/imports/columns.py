@@ -8,6 +8,7 @@ import polars as pl
 
 from crm.checks import LIVE_FUTURE, MOST_MONEY, NOBODY
 from crm.imports.mapping import Mapping
+from crm.normal import normal
 
 EARLIEST = datetime(1970, 1, 1)
 WALL = "%Y-%m-%d %H:%M:%S%.f"
@@ -65,10 +66,9 @@ class Table:
     def identifier(self, target: str) -> pl.Series:
         """Return a column's ids of people."""
         found = self.text(target, 255)
-        if target == "email":
-            found = found.str.to_lowercase()
-        elif target == "phone":
-            found = found.str.replace_all(r"[ ().-]", "")
+        if target in ("email", "phone"):
+            spelled = found.unique().drop_nulls()
+            found = found.replace(spelled, [normal(target, one) for one in spelled])
         self.refuse(found.str.to_lowercase().is_in(list(NOBODY)), target, "is nobody's id")
         return found.alias(target)
 

@@ -13,13 +13,15 @@ import polars as pl
 from django.db import DatabaseError, connection, transaction
 
 from crm import copying, partitions
+from crm.encryption import aad, ids_of, seal_for_house
+from crm.errors import cause_of
 from crm.identity import ATTEMPTS, LostRace
 from crm.imports.files import Piece, RowFile, UnreadableFile, open_rows
 from crm.imports.mapping import Mapping
 from crm.imports.tables import TABLES, content
 from crm.imports.writing import Repeats, Writer, bisected, with_keys
 from crm.ingest import Erased
-from crm.models import JobRun, Source
+from crm.models import JobRun, RejectedEvent, Source
 
 IMPORT_LOCK = 7305200
 Clock = Callable[[], datetime]
@@ -53,10 +55,12 @@ def run(job: JobRun, *, clock: Clock) -> bool:
             _run(job, clock)
         except Stopped:
             job.refresh_from_db()
-        except (UnreadableFile, DatabaseError, OSError, pl.exceptions.PolarsError) as error:
+        except UnreadableFile as error:
             job.fail(clock(), str(error))
+        except (DatabaseError, OSError, pl.exceptions.PolarsError) as error:
+            job.fail(clock(), cause_of(error))
         except Exception as error:  # a mistake of ours: nobody must wait for a job that will not go on
-            job.fail(clock(), f"{type(error).__name__}: {error}")
+            job.fail(clock(), cause_of(error))
             raise
     return True
 
@@ -155,10 +159,16 @@ def _keep(job: JobRun, writer: Writer, refused: list[tuple[int, str, str, str]])
     frame = pl.DataFrame(
         refused, {"index": pl.Int64, "field": pl.String, "reason": pl.String, "payload": pl.String}, orient="row"
     )
+    ids = ids_of(RejectedEvent, len(frame))
+    payloads = [
+        rf"\x{seal_for_house(text.encode(), aad('crm.rejectedevent', 'payload', id_)).hex()}"
+        for id_, text in zip(ids, frame["payload"], strict=True)
+    ]
     rows = frame.with_columns(
         pl.col("field").str.head(100),
         pl.col("reason").str.head(300),
-        pl.col("payload").str.replace_all("\x00", "\\u0000", literal=True),
+        pl.Series("payload", payloads, pl.String),
+        pl.Series("id", ids, pl.Int64),
         source_id=pl.lit(writer.source.pk),
         job_id=pl.lit(job.pk),
         received_at=pl.lit(writer.now.isoformat()),

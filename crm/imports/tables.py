@@ -6,14 +6,17 @@ from datetime import datetime
 import polars as pl
 
 from crm import literals
+from crm.ages import BANDS
 from crm.checks import LIVE_FUTURE
+from crm.coarse import LARGEST, is_coarse, openness
 from crm.imports.columns import Table
 from crm.imports.mapping import REFS, Mapping
 from crm.models import Event, Item
-from crm.traits import BANDS, GENDERS
+from crm.traits import GENDERS
 
 TEXTS = {"name": 200, "session": 128, "channel": 16}
 LONGEST_REST = 32 * 1024
+MOST_CATEGORIES = 2000  # different texts of one column in one piece of a file
 KINDS = [kind.value for kind in Event.Kind]
 
 
@@ -40,7 +43,7 @@ def events(raw: pl.DataFrame, lines: pl.Series, mapping: Mapping, now: datetime)
         table.number("value", 2),
         table.number("quantity", 3),
         table.number("discount", 2),
-        _rest(table, "properties"),
+        *_parted(table),
     ]
     if "message_id" in mapping.columns:
         columns.append(table.require(table.text("message_id", 200), "message_id"))
@@ -63,6 +66,7 @@ def profiles(raw: pl.DataFrame, lines: pl.Series, mapping: Mapping, now: datetim
             for target, most in {"name": 200, "province": 64, "city": 64, "language": 16}.items()
         ),
         gender.alias("gender"),
+        born.dt.date().alias("birth_date"),
         born.dt.month().cast(pl.Int16).alias("birth_month"),
         born.dt.day().cast(pl.Int16).alias("birth_day"),
         table.text("age_band", 16).fill_null(_age_bands(born, now)).alias("age_band"),
@@ -121,6 +125,36 @@ def _rest(table: Table, name: str) -> pl.Series:
     found = literals.json_objects(rest)
     table.refuse(found.str.len_bytes() > LONGEST_REST, rest.columns[0], "and the other columns are larger than 32 kB")
     return found.alias(name)
+
+
+def _parted(table: Table) -> list[pl.Series]:
+    """Return the columns that the mapping does not name as ``properties``, those that are coarse, and ``personal``."""
+    whole = _rest(table, "properties")
+    rest = table.rest()
+    coarse = {name: _coarse(rest[name]) for name in rest.columns}
+    if all(which.all() for which in coarse.values()):
+        return [whole, pl.repeat(None, len(whole), dtype=pl.String, eager=True).alias("personal")]
+    properties, personal = (
+        literals.json_objects(
+            rest.select(
+                pl.when(which if wanted else ~which).then(pl.col(name)).alias(name) for name, which in coarse.items()
+            )
+        )
+        for wanted in (True, False)
+    )
+    return [properties.alias("properties"), personal.set(personal == "{}", None).alias("personal")]
+
+
+def _coarse(values: pl.Series) -> pl.Series:
+    """Return which values of a column may lie open (nulls may); a text that is another in most rows is no category."""
+    numbers = values.cast(pl.Float64, strict=False).abs() < LARGEST
+    if openness(values.name) is None:
+        return values.is_null()
+    texts = values.filter(~numbers.fill_null(value=False)).unique().drop_nulls()
+    if openness(values.name) == "word" and len(texts) > MOST_CATEGORIES:
+        return values.is_null() | numbers.fill_null(value=False)
+    bad = [text for text in texts if not is_coarse(values.name, text)]
+    return values.is_null() | ~values.is_in(bad)
 
 
 def content(raw: pl.DataFrame) -> pl.Series:

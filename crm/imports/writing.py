@@ -11,12 +11,24 @@ from django.db import DataError, IntegrityError, transaction
 from crm import catalogue, identity, ingest, people
 from crm.copying import Keys
 from crm.drafts import Ref
+from crm.errors import cause_of
 from crm.imports.mapping import REFS
 from crm.keys import message_keys
 from crm.models import Source
 
 MOST_KNOWN = 2_000_000  # people or items whose numbers are kept in memory between pieces
-EVENT_FACTS = ("kind", "name", "value", "currency", "quantity", "discount", "session", "channel", "properties")
+EVENT_FACTS = (
+    "kind",
+    "name",
+    "value",
+    "currency",
+    "quantity",
+    "discount",
+    "session",
+    "channel",
+    "properties",
+    "personal",
+)
 
 Refused = list[tuple[int, str]]  # line, reason
 
@@ -124,7 +136,7 @@ def bisected(rows: pl.DataFrame, write: Callable[[pl.DataFrame], int]) -> tuple[
             return write(rows), []
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            return 0, [(rows["line"][0], f"cannot be stored: {error}".strip()[:300])]
+            return 0, [(rows["line"][0], f"cannot be stored: {cause_of(error)}")]
     half = len(rows) // 2
     first, refused = bisected(rows.head(half), write)
     second, more = bisected(rows.tail(-half), write)

@@ -1,16 +1,22 @@
 """What people did: the one append-only log, what makes it idempotent, and what was refused."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from crm.encryption import EncryptedJSONField, EncryptedTextField, SealedModel, SealedQuerySet
 from crm.models.items import Item
 from crm.models.jobs import JobRun
 from crm.models.profiles import Profile
 from crm.models.sources import Source
 
 
-class Event(models.Model):
+class Event(SealedModel):
     """Something that happened; ``crm.ingest`` is the only writer, and nothing is ever changed.
+
+    ``properties`` holds what is coarse (``crm.coarse``); what is personal, and where and with what the person visited,
+    is ``sealed`` with the key of the profile it was written for.
 
     The table is partitioned by month of ``occurred_at`` (``crm.partitions``) and its database key is
     ``(id, occurred_at)``; a column ``xid``, unknown to Django, tells the lake what is new. Foreign keys are not
@@ -54,8 +60,11 @@ class Event(models.Model):
     )
     channel = models.CharField(_("channel"), max_length=16, blank=True, db_default="")
     properties = models.JSONField(_("properties"), db_default=models.Value({}, models.JSONField()))
+    sealed = EncryptedJSONField(_("personal properties"), row="id", editable=False)
     occurred_at = models.DateTimeField(_("occurred"))
     received_at = models.DateTimeField(_("received"))
+
+    objects = SealedQuerySet["Event"].as_manager()
 
     class Meta:
         verbose_name = _("event")
@@ -63,6 +72,11 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.occurred_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that the sender told besides what has a column: coarse properties and personal ones."""
+        return {**self.properties, **self.sealed}
 
 
 class EventKey(models.Model):
@@ -79,17 +93,22 @@ class EventKey(models.Model):
         return str(self.key)
 
 
-class RejectedEvent(models.Model):
-    """An event that could not be taken, as it came, for a person to look at and replay."""
+class RejectedEvent(SealedModel):
+    """An event that could not be taken, as it came, for a person to look at and replay.
+
+    Whom it is about is not known, so the key ring itself seals it; the reason names no value.
+    """
 
     source = models.ForeignKey(Source, models.CASCADE, verbose_name=_("source"))
     job = models.ForeignKey(JobRun, models.CASCADE, null=True, blank=True, verbose_name=_("job"))
     index = models.PositiveIntegerField(_("position"), help_text=_("Place in its batch, or line of its file."))
     field = models.CharField(_("field"), max_length=100, blank=True)
     reason = models.CharField(_("reason"), max_length=300)
-    payload = models.TextField(_("payload"))
+    payload = EncryptedTextField(_("payload"), person=None)
     received_at = models.DateTimeField(_("received"), db_index=True)
     replayed_at = models.DateTimeField(_("replayed"), null=True, blank=True)
+
+    objects = SealedQuerySet["RejectedEvent"].as_manager()
 
     class Meta:
         verbose_name = _("rejected event")

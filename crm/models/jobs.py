@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from crm.finder import masked_text
+
 SILENT_AFTER = timedelta(minutes=5)
 
 
@@ -91,7 +93,8 @@ class JobRun(models.Model):
         return self._end(now, self.Status.SUCCEEDED, result=result)
 
     def fail(self, now: datetime, error: str) -> bool:
-        return self._end(now, self.Status.FAILED, error=error[:4000])
+        """End it with what went wrong; personal data that the error quotes is masked (see ``crm.errors.cause_of``)."""
+        return self._end(now, self.Status.FAILED, error=masked_text(error)[:4000])
 
     def pause(self) -> bool:
         return self._move([self.Status.QUEUED, self.Status.RUNNING], self.Status.PAUSED)

@@ -1,24 +1,43 @@
 """People we know, by which names, and how they belong together."""
 
+from typing import Any, Self
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from crm.encryption import (
+    EncryptedDateField,
+    EncryptedJSONField,
+    EncryptedTextField,
+    SealedModel,
+    SealedQuerySet,
+    blind_index,
+    blind_indexes,
+    suppression_key,
+    was_set,
+)
 from crm.models.sources import Source
 
 
-class ProfileQuerySet(models.QuerySet["Profile"]):
+class ProfileQuerySet(SealedQuerySet["Profile"]):
     def identified(self, type: str, value: str) -> "ProfileQuerySet":
-        return self.filter(identifiers__type=type, identifiers__value=value)
+        """Return who has the identifier, in whichever spelling."""
+        return self.filter(identifiers__type=type, identifiers__digest=blind_index(type, value))
+
+    def named(self, name: str) -> "ProfileQuerySet":
+        """Return who has exactly this name, but for capitals, spaces and what cannot be seen."""
+        return self.filter(name_index=blind_index("name", name))
 
 
-class Profile(models.Model):
+class Profile(SealedModel):
     """A person we know.
 
-    Coarse facts are plain columns, so that segments, birthdays and lists work in SQL; names and contact details
-    are personal values. Further traits that a source sends stay in ``attributes``.
+    Coarse facts are plain columns, so that segments, birthdays and lists work in SQL: quasi-identifiers, each of which
+    many people share. Personal values are sealed with the person's own key. Of further traits that a source sends,
+    ``attributes`` holds the coarse ones (``crm.coarse``), ``traits`` all others, sealed.
     """
 
     class Gender(models.TextChoices):
@@ -32,7 +51,10 @@ class Profile(models.Model):
         MINOR = "minor", _("minor (14 to 17)")
         ADULT = "adult", _("adult")
 
-    name = models.CharField(_("name"), max_length=200, blank=True)
+    name = EncryptedTextField(_("name"), max_length=200, person="pk")
+    name_index = models.BinaryField(null=True, editable=False, db_index=True)
+    birth_date = EncryptedDateField(_("birth date"), person="pk")
+    traits = EncryptedJSONField(_("personal traits"), person="pk", editable=False)
     age_band = models.CharField(_("age band"), max_length=16, blank=True)
     age_class = models.CharField(
         _("age class"), max_length=8, choices=AgeClass, default=AgeClass.UNKNOWN, db_default=AgeClass.UNKNOWN
@@ -55,6 +77,8 @@ class Profile(models.Model):
 
     objects = ProfileQuerySet.as_manager()
 
+    derived = {"name": ("name_index",)}
+
     class Meta:
         verbose_name = _("profile")
         verbose_name_plural = _("profiles")
@@ -72,9 +96,32 @@ class Profile(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk}"
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that sources told besides what has a column: coarse attributes and personal traits."""
+        return {**self.attributes, **self.traits}
 
-class Identifier(models.Model):
-    """A name by which a source knows a person: an openid, a phone, an external id."""
+    def prepare(self) -> None:
+        if was_set(self, "name"):
+            self.name_index = blind_index("name", self.name) if self.name else None
+
+
+class IdentifierQuerySet(SealedQuerySet["Identifier"]):
+    def known_as(self, value: str) -> Self:
+        """Return the identifiers of any type that have this value, in whichever spelling.
+
+        The types are named so that the unique index on (type, digest) answers.
+        """
+        types = Identifier.Type.values
+        return self.filter(type__in=types, digest__in=blind_indexes((type_, value) for type_ in types))
+
+
+class Identifier(SealedModel):
+    """A name by which a source knows a person: an openid, a phone, an external id.
+
+    ``digest`` finds it, ``suppression_key`` keeps it suppressed when the person is erased; they come from different
+    keys, so that who may read one table cannot join it to the other.
+    """
 
     class Type(models.TextChoices):
         EXTERNAL_ID = "external_id", _("external id")
@@ -85,19 +132,28 @@ class Identifier(models.Model):
         EMAIL = "email", _("e-mail")
 
     type = models.CharField(_("type"), max_length=32, choices=Type)
-    value = models.CharField(_("value"), max_length=255)
+    value = EncryptedTextField(_("value"), max_length=255, null=False, blank=False, row=("type", "digest"))
+    digest = models.BinaryField(editable=False)
+    suppression_key = models.BinaryField(editable=False, db_index=True)
     profile = models.ForeignKey(Profile, models.CASCADE, related_name="identifiers", verbose_name=_("profile"))
     source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, verbose_name=_("source"))
     verified = models.BooleanField(_("verified"), default=False)
     created_at = models.DateTimeField(_("created"))
 
+    objects = IdentifierQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("identifier")
         verbose_name_plural = _("identifiers")
-        constraints = [models.UniqueConstraint(fields=["type", "value"], name="crm_identifier_means_one_profile")]
+        constraints = [models.UniqueConstraint(fields=["type", "digest"], name="crm_identifier_means_one_profile")]
 
     def __str__(self) -> str:
         return f"{self.type} #{self.pk}"
+
+    def prepare(self) -> None:
+        if was_set(self, "value"):
+            self.digest = blind_index(self.type, self.value)
+            self.suppression_key = suppression_key(self.type, self.value)
 
 
 class ProfileAlias(models.Model):

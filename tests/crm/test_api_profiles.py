@@ -115,8 +115,8 @@ def test_events_are_chosen_by_kind_and_time() -> None:
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    # the token; who is meant, with all merges; then the rows: the profile and its identifiers, or the events
-    [("", 4), ("events/", 3)],
+    # the token; who is meant, with all merges; then the rows: the profile and its identifiers, or the events; the key
+    [("", 5), ("events/", 3)],
 )
 def test_reading_one_person_takes_few_queries(path: str, queries: int, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     house = api.house()
@@ -131,7 +131,7 @@ def test_listing_people_takes_as_many_queries_for_fifty_as_for_one(django_assert
     for number in range(50):
         factories.profile(f"p-{number}")
     client = api.caller("profiles:read")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(client.get("/api/v1/profiles/").json()["results"]) == 50
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm import ingest
+from crm.checks import without_value
 from crm.models import Event, RejectedEvent, Source
 from tests.crm.senders import Send, error, key_of, rejected, track
 
@@ -134,7 +135,7 @@ def test_one_bad_event_costs_no_other(send: Send, message: Any, field: str) -> N
     assert refused[0]["reason"]
     assert Event.objects.count() == 2
     kept = RejectedEvent.objects.get()
-    assert (kept.index, kept.field, kept.reason) == (1, field, refused[0]["reason"])
+    assert (kept.index, kept.field, kept.reason) == (1, field, without_value(refused[0]["reason"]))
     assert kept.payload == json.dumps(message)
 
 
@@ -158,7 +159,8 @@ def test_a_refused_event_is_replayed_when_a_person_vouches_for_it(send: Send) ->
 def test_a_replay_that_is_refused_again_says_why(send: Send) -> None:
     rejected(send("batch", {"batch": [track(type="dance")]}))
     kept = RejectedEvent.objects.get()
-    RejectedEvent.objects.update(payload=kept.payload.replace("dance", "sing"), reason="")
+    kept.payload, kept.reason = kept.payload.replace("dance", "sing"), ""
+    kept.save()
     assert ingest.replay(kept, now=timezone.now()) is False
     assert (kept.replayed_at, kept.field) == (None, "type")
     assert kept.reason

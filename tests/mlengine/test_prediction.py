@@ -46,8 +46,8 @@ def test_everybody_active_has_a_score_with_reasons_and_a_summary(serving: Callab
     assert run.finished_at == NOW
     assert run.rows == run.summary["count"] == 16
     assert sum(run.summary["histogram"]["counts"]) == 16
-    scores = dict(Score.objects.filter(run=run).values_list("profile__identifiers__value", "value"))
-    assert scores["leaver-0"] > scores["regular-3"]
+    scores = dict(Score.objects.filter(run=run).values_list("profile", "value"))
+    assert scores[factories.known_as("leaver-0").pk] > scores[factories.known_as("regular-3").pk]
     stored = Score.objects.filter(run=run).first()
     assert stored is not None
     assert stored.reasons == [
@@ -95,7 +95,7 @@ def test_a_changed_artifact_fails_the_job_and_readers_keep_the_former_answers(
 
 def test_somebody_who_wants_no_personalisation_is_scored_by_nothing(serving: Callable[[Spec], Spec]) -> None:
     asked = serving(spec())
-    person = Profile.objects.get(identifiers__value="regular-1")
+    person = factories.known_as("regular-1")
     former = predicted(asked, EARLIER)
     assert [score.run for score in online.latest_scores(person)] == [former]
     Profile.objects.filter(pk=person.pk).update(personalisation=False)
@@ -106,7 +106,7 @@ def test_somebody_who_wants_no_personalisation_is_scored_by_nothing(serving: Cal
 
 def test_a_merged_person_is_one_and_asked_by_either_profile(serving: Callable[[Spec], Spec]) -> None:
     asked = serving(spec())
-    kept, other = (Profile.objects.get(identifiers__value=f"leaver-{n}") for n in (0, 1))
+    kept, other = (factories.known_as(f"leaver-{n}") for n in (0, 1))
     alias = ProfileAlias.objects.create(duplicate=other, canonical=kept, reason="same card", merged_at=NOW)
     run = predicted(asked)
     assert run.rows == 15
@@ -148,7 +148,7 @@ def test_recommendations_leave_out_what_has_ended_since(serving: Callable[[Spec]
     run = predicted(serving(spec("Shelf", "recommendation", name="shelf")))
     assert run.summary["people"] == 16
     assert run.summary["items"] == 3
-    person = Profile.objects.get(identifiers__value="regular-1")
+    person = factories.known_as("regular-1")
     first = online.recommendations(person, 2, NOW)
     assert [(row.item.code, row.rank) for row in first] == [("apple", 1), ("bread", 2)]
     assert first[0].reason == {"code": "popular"}
@@ -166,7 +166,7 @@ def test_groups_have_rows_sizes_and_movement(serving: Callable[[Spec], Spec]) ->
     assert [cluster.name for cluster in Cluster.objects.order_by("code")] == [{"en": "half 1"}, {"en": "half 2"}]
     assert run.summary["sizes"] == {"1": 12, "2": 4}
     assert sum(count for _, _, count in run.summary["moved"]) == ClusterMember.objects.filter(run=run).count() == 16
-    person = Profile.objects.get(identifiers__value="leaver-0")
+    person = factories.known_as("leaver-0")
     assert [member.cluster.code for member in online.clusters(person)] == [2]
     assert Cluster.objects.count() == 2
 
@@ -213,7 +213,7 @@ def test_answers_for_people_erased_meanwhile_are_not_kept(serving: Callable[[Spe
     asked = serving(spec())
     run = predicted(asked)
     frame = evaluation.answers_of(run, asked)
-    gone = Profile.objects.get(identifiers__value="regular-5")
+    gone = factories.known_as("regular-5")
     gone.delete()
     other = PredictionRun.objects.create(spec="silence", version=run.version, cutoff=EARLIER, started_at=NOW)
     with transaction.atomic():

@@ -1,0 +1,84 @@
+"""How old people are, as far as the law asks: children under 14, minors under 18, adults."""
+
+import re
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from crm.models import Profile
+
+Age = Profile.AgeClass
+CHILD_UNTIL, MINOR_UNTIL = 14, 18  # PIPL 28 and 31; Law on the Protection of Minors 2
+BANDS = ((14, "under 14"), (18, "14-17"), (25, "18-24"), (35, "25-34"), (45, "35-44"), (55, "45-54"), (65, "55-64"))
+
+
+def age(born: date, today: date) -> int:
+    """Return how many birthdays somebody has had; who was born on 29 February has it on 1 March in other years.
+
+    >>> age(date(2008, 2, 29), date(2026, 2, 28)), age(date(2008, 2, 29), date(2026, 3, 1))
+    (17, 18)
+    """
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def age_band(years: int) -> str:
+    """Return the band an age falls into.
+
+    >>> age_band(13), age_band(30), age_band(80)
+    ('under 14', '25-34', '65+')
+    """
+    return next((band for end, band in BANDS if years < end), "65+")
+
+
+def age_class(years: int) -> str:
+    """Return the class an age falls into.
+
+    >>> age_class(13), age_class(14), age_class(17), age_class(18)
+    ('child', 'minor', 'minor', 'adult')
+    """
+    return (Age.CHILD if years < CHILD_UNTIL else Age.MINOR if years < MINOR_UNTIL else Age.ADULT).value
+
+
+def class_of_band(band: str) -> str:
+    """Return the class of all who are in a band, ``unknown`` where it spans two.
+
+    >>> class_of_band("under 14"), class_of_band("14-17"), class_of_band("65+"), class_of_band("15-24")
+    ('child', 'minor', 'adult', 'unknown')
+    """
+    numbers = [int(number) for number in re.findall(r"\d{1,3}", band)]
+    if not numbers:
+        return Age.UNKNOWN.value
+    youngest, oldest = numbers[0], numbers[-1] if len(numbers) > 1 else 130
+    if re.match(r"\s*(under|below|up to|<)", band, re.IGNORECASE):
+        youngest, oldest = 0, numbers[0] - 1
+    found = {age_class(youngest), age_class(oldest)}
+    return found.pop() if len(found) == 1 else Age.UNKNOWN.value
+
+
+def today(now: datetime) -> date:
+    """Return the day that it is for the organisation."""
+    return timezone.localdate(now)
+
+
+def celebrate(now: datetime, *, days: int = 7) -> int:
+    """Move minors who had a birthday in the last days into their class and band; return how many.
+
+    Only these rows are opened: month and day lie open, the year does not. Who told an age and no birth date stays what
+    they were until they tell again, the careful side.
+    """
+    dates = [today(now) - timedelta(days=n) for n in range(days)]
+    birthday = Q()
+    for one in dates:
+        birthday |= Q(birth_month=one.month, birth_day=one.day)
+        if (one.month, one.day) == (3, 1):
+            birthday |= Q(birth_month=2, birth_day=29)
+    changed = 0
+    for profile in Profile.objects.filter(birthday, age_class__in=[Age.CHILD, Age.MINOR]).iterator():
+        if profile.birth_date is None:
+            continue
+        years = age(profile.birth_date, dates[0])
+        if age_class(years) != profile.age_class:
+            rows = Profile.objects.filter(pk=profile.pk, age_class=profile.age_class)
+            changed += rows.update(age_class=age_class(years), age_band=age_band(years), updated_at=now)
+    return changed
