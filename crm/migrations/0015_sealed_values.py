@@ -159,7 +159,7 @@ def refuse(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0012_private_figures")]
+    dependencies = [("crm", "0014_sealed_proofs")]
 
     operations = [
         migrations.RemoveConstraint("identifier", "crm_identifier_means_one_profile"),
