@@ -68,12 +68,23 @@ def _sum(p: Point, q: Point) -> Point:
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
 
-def _times(number: int, point: Point) -> Point:
+def _twice(p: Point) -> Point:
+    a, b, c = p[0] * p[0] % P, p[1] * p[1] % P, 2 * p[2] * p[2] % P
+    h = a + b
+    e, g = h - (p[0] + p[1]) ** 2 % P, a - b
+    f = c + g
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def _combined(s: int, p: Point, h: int, q: Point) -> Point:
+    """Return s times p plus h times q, in one go (Shamir's trick)."""
+    choices = (NEUTRAL, p, q, _sum(p, q))
     total = NEUTRAL
-    for bit in bin(number)[2:]:
-        total = _sum(total, total)
-        if bit == "1":
-            total = _sum(total, point)
+    for bit in range(max(s.bit_length(), h.bit_length()) - 1, -1, -1):
+        total = _twice(total)
+        chosen = (s >> bit & 1) | (h >> bit & 1) << 1
+        if chosen:
+            total = _sum(total, choices[chosen])
     return total
 
 
@@ -107,12 +118,12 @@ def is_signature(public: bytes, message: bytes, signature: bytes) -> bool:
     if len(public) != 32 or len(signature) != 64:
         return False
     key, s = _point(public), int.from_bytes(signature[32:], "little")
-    if key is None or s >= ORDER or _encoded(_times(8, key)) == _encoded(NEUTRAL):
+    if key is None or s >= ORDER or _encoded(_twice(_twice(_twice(key)))) == _encoded(NEUTRAL):
         return False
     challenge = hashlib.sha512(signature[:32] + public + message).digest()
     h = int.from_bytes(challenge, "little") % ORDER
     minus_key = (P - key[0], key[1], key[2], P - key[3])
-    return _encoded(_sum(_times(s, GENERATOR), _times(h, minus_key))) == signature[:32]
+    return _encoded(_combined(s, GENERATOR, h, minus_key)) == signature[:32]
 
 
 # --- the Merkle tree (RFC 9162)
@@ -947,6 +958,8 @@ class Proven(NamedTuple):
 MANIFEST = frozenset(
     {"schema", "software", "key", "old_keys", "tree", "range", "query", "time_zone", "period", "counts", "files"}
 )
+QUERY = frozenset({"from", "to", "purposes", "people", "clear_text", "approval", "language", "compare"})
+FILE = frozenset({"name", "size", "rows", "sha256", "sm3"})
 
 
 def check(path: str, trusted_note: str | None = None, expected_key: str | None = None) -> Proven:
@@ -963,8 +976,7 @@ def check(path: str, trusted_note: str | None = None, expected_key: str | None =
     with container.file:
         data = container.first("manifest.json", LARGEST_MANIFEST)
         manifest = parsed(data, "manifest.json")
-        if type(manifest) is not dict or set(manifest) != MANIFEST or manifest["schema"] != BUNDLE:
-            raise Rejected(f"manifest.json: not a bundle of the kind {BUNDLE}")
+        _check_form(manifest)
         key = _signer(manifest, data, container.first("manifest.sig", 1000), expected_key)
         for file in manifest["files"]:
             container.check(file["name"], file["size"], file["sha256"], file["sm3"])
@@ -977,6 +989,23 @@ def check(path: str, trusted_note: str | None = None, expected_key: str | None =
         counts, shown = Records(container, manifest, now).check(trusted)
         beginnings = _earlier(container, keys, now, trusted)
     return Proven(manifest, counts, key, shown, beginnings)
+
+
+def _check_form(manifest: Any) -> None:
+    """See that the manifest has the fields that are relied on, or shown, and no others."""
+    if type(manifest) is not dict or set(manifest) != MANIFEST or manifest["schema"] != BUNDLE:
+        raise Rejected(f"manifest.json: not a bundle of the kind {BUNDLE}")
+    query, period, range_, size = manifest["query"], manifest["period"], manifest["range"], manifest["tree"]["size"]
+    texts = (manifest["software"], manifest["time_zone"], *(query[name] or "" for name in ("from", "to", "approval")))
+    forms = (
+        set(query) == QUERY and type(query["clear_text"]) is bool and all(type(text) is str for text in texts),
+        len(period) == 2 and all(moment(at) for at in period),
+        range_ is None
+        or (len(range_) == 2 and all(type(end) is int for end in range_) and 0 <= range_[0] < range_[1] <= size),
+        all(set(file) == FILE and type(file["size"]) is int and file["size"] >= 0 for file in manifest["files"]),
+    )
+    if not all(forms):
+        raise Rejected("manifest.json: its query, period, range or list of files has not the form it should have")
 
 
 def _signer(manifest: dict[str, Any], data: bytes, signature: bytes, expected: str | None) -> Key:
@@ -1032,13 +1061,18 @@ class Records:
                 node, nodes = next(hidden, None), nodes + 1
             else:
                 raise Rejected(f"events.jsonl: the record {fold.size} is missing, and no hash stands for it")
-        if fold.size != size or leaf is not None or node is not None:
+        self._check_end(fold, leaf is not None or node is not None, count, nodes)
+        return count
+
+    def _check_end(self, fold: Fold, more: bool, count: int, nodes: int) -> None:
+        if more or fold.size != self.now.size:
             raise Rejected("events.jsonl: there are more records than the tree has")
         if fold.root() != self.now.root:
             raise Rejected("events.jsonl: the records do not lead to the root of the signed checkpoint")
+        if self.manifest["range"] is not None and not nodes:
+            raise Rejected("manifest.json: it names a range, though nothing is hidden")
         if (self.files["events.jsonl"]["rows"], self.files["proofs.jsonl"]["rows"]) != (count, nodes):
             raise Rejected("manifest.json: its numbers of lines are wrong")
-        return count
 
     def _outside_the_range(self, begin: int, end: int) -> None:
         whole = self.manifest["range"]
@@ -1195,6 +1229,7 @@ def told(proven: Proven, *, checkpoint: bool, key: bool) -> str:
         f"ledger       {size:,} records; {complete}",
         f"checkpoints  {proven.beginnings} published earlier are beginnings of this ledger; {held}",
         f"period       {query['from'] or 'the beginning'} to {query['to'] or 'the end'} ({manifest['time_zone']})",
+        f"             in UTC from {manifest['period'][0] or '-'} to before {manifest['period'][1] or '-'}",
         f"records      {kinds}; {counts['shredded']:,} about people erased since",
         f"sends        {counts['sends']:,}: {allowed}",
         f"VIOLATIONS   {counts['violations']:,}" + (" (see sends_violations.csv)" if counts["violations"] else ""),

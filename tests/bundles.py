@@ -145,14 +145,8 @@ def content(
     hidden = () if shown is None else cover(size, sorted(shown))
     signed = root(hashes)
     proofs = [(signer.sign(old, root(hashes[:old])), consistency_proof(old, size, nodes)) for old in earlier]
-    query: dict[str, Any] = {
-        "from": None,
-        "to": None,
-        "purposes": [],
-        "people": [],
-        "clear_text": clear,
-        "approval": None,
-    }
+    query: dict[str, Any] = {"from": None, "to": None, "purposes": [], "people": [], "clear_text": clear}
+    query |= {"approval": None, "language": "en", "compare": []}
     return Content(
         software="zhiyin test",
         key=signer.verifier_key,

@@ -1,0 +1,314 @@
+"""The verifier by itself: what it accepts, what it rejects, and that it needs nothing but Python."""
+
+import ast
+import csv
+import json
+import subprocess
+import sys
+from base64 import b64decode
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from crm import ledger, verify
+from crm.audit import compose
+from tests import bundles
+from tests.bundles import at, consent, everyday, hand_off, identity, note
+from tests.faults import bundle_corruptions
+
+Leaves = list[tuple[dict[str, Any], int | None]]
+MINUTE, DAY = 60, 86_400
+VECTORS = Path(__file__).parents[3] / "shared" / "data" / "merkle_vectors.json"
+
+
+def made(path: Path, leaves: Leaves, **facts: Any) -> Path:
+    compose.write(path / "bundle.zip", bundles.content(leaves, **facts))
+    return path / "bundle.zip"
+
+
+def rows(path: Path, name: str) -> list[str]:
+    """Return the lines of a table below its header."""
+    container = verify.Container(str(path))
+    with container.file:
+        manifest = verify.parsed(container.first("manifest.json", 1 << 20), "")
+        container.first("manifest.sig", 1000)
+        for file in manifest["files"]:
+            container.check(file["name"], file["size"], file["sha256"], file["sm3"])
+        return container.read(name).decode("utf-8-sig").splitlines()[1:]
+
+
+def reasons(path: Path, leaves: Leaves, **facts: Any) -> list[str]:
+    """Return why the sends of a history were violations; the bundle must verify all the same."""
+    bundle = made(path, leaves, **facts)
+    verify.check(str(bundle))
+    return [line.split(",")[8] for line in rows(bundle, "sends_violations.csv")]
+
+
+def findings(path: Path, leaves: Leaves) -> list[str]:
+    bundle = made(path, leaves)
+    verify.check(str(bundle))
+    return [line.split(",")[3] for line in rows(bundle, "findings.csv")]
+
+
+def test_it_runs_by_itself_in_a_python_that_has_nothing_else(tmp_path: Path) -> None:
+    bundle = made(tmp_path, everyday(20), earlier=(5,))
+    alone = tmp_path / "verify.py"
+    alone.write_bytes(Path(verify.__file__).read_bytes())
+    held = tmp_path / "held.txt"
+    held.write_text(bundles.content(everyday(20), earlier=()).checkpoint)
+    command = [sys.executable, "-I", "-S", str(alone), str(bundle), "--checkpoint", str(held)]
+    done = subprocess.run(command, cwd=tmp_path, env={"LC_ALL": "C"}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("OK: the bundle is genuine.")
+    assert "VIOLATIONS   0\n" in done.stdout
+
+
+def test_it_is_written_for_python_3_9_and_imports_the_standard_library_only() -> None:
+    tree = ast.parse(Path(verify.__file__).read_text(), feature_version=(3, 9))
+    imported = [node.names[0].name for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    imported += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+def test_five_thousand_corrupted_bundles_are_all_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "is_signature", verify.is_signature)  # it is replaced by one that remembers
+    rejected, wrong = bundle_corruptions.corrupt(5000, seed=3)
+    assert wrong == []
+    assert sum(rejected.values()) > 4900
+    assert len(rejected) == len(bundle_corruptions.CORRUPTIONS)
+
+
+@pytest.mark.parametrize("signed", ["", "x", "manifest"])
+def test_signatures_agree_with_another_implementation(signed: str) -> None:
+    key = Ed25519PrivateKey.generate()
+    public, message = key.public_key().public_bytes_raw(), signed.encode()
+    signature = key.sign(message)
+    assert verify.is_signature(public, message, signature)
+    assert not verify.is_signature(public, message + b"!", signature)
+    for place in range(64):
+        changed = bytearray(signature)
+        changed[place] ^= 1 << place % 8
+        assert not verify.is_signature(public, message, bytes(changed))
+
+
+def test_signatures_that_could_be_written_in_two_ways_are_refused() -> None:
+    key = Ed25519PrivateKey.generate()
+    public, signature = key.public_key().public_bytes_raw(), key.sign(b"x")
+    larger = int.from_bytes(signature[32:], "little") + verify.ORDER
+    assert not verify.is_signature(public, b"x", signature[:32] + larger.to_bytes(32, "little"))
+    neutral = (1).to_bytes(32, "little")  # a key of small order signs anything
+    assert not verify.is_signature(neutral, b"x", neutral + bytes(32))
+    not_canonical = (verify.P + 1).to_bytes(32, "little")
+    assert not verify.is_signature(not_canonical, b"x", neutral + bytes(32))
+
+
+def test_its_tree_agrees_with_ours() -> None:
+    hashes = [ledger.leaf_hash(bytes([number])) for number in range(70)]
+
+    def nodes(level: int, index: int) -> bytes:
+        return ledger.root_of(hashes[index << level : (index + 1) << level])
+
+    for size in range(1, 71):
+        fold, root = verify.Fold(), ledger.root_of(hashes[:size])
+        for hash_ in hashes[:size]:
+            fold.add(hash_, 0, hidden=False)
+        assert fold.root() == root
+        for older in range(1, size + 1):
+            proof = ledger.consistency_proof(older, size, nodes)
+            assert verify.is_beginning(older, ledger.root_of(hashes[:older]), size, root, proof)
+            assert not verify.is_beginning(older, bytes(32), size, root, proof)
+            assert not verify.is_beginning(older, ledger.root_of(hashes[:older]), size, root, [*proof, bytes(32)])
+
+
+def test_the_published_vectors_of_consistency_are_judged_as_they_should_be() -> None:
+    cases = json.loads(VECTORS.read_text())["consistency"]
+    wrong = []
+    for case in cases:
+        root1, root2, *proof = (
+            b64decode(text or "") for text in (case["root1"], case["root2"], *(case["proof"] or []))
+        )
+        found = verify.is_beginning(case["size1"], root1, case["size2"], root2, proof)
+        wrong += [case["name"]] if found == case["wantErr"] else []
+    assert (len(cases) > 80, wrong) == (True, [])
+
+
+def test_a_part_of_the_ledger_verifies_with_hashes_for_the_rest(tmp_path: Path) -> None:
+    leaves = everyday(50)
+    people = {3, 17}
+    shown = {0, 1} | {place for place, (_, person) in enumerate(leaves) if person in people}
+    proven = verify.check(str(made(tmp_path, leaves, shown=shown, earlier=(60,))))
+    assert (proven.shown, proven.counts["sends"]) == (len(shown), 4)
+
+
+def test_a_thread_without_its_beginning_is_refused(tmp_path: Path) -> None:
+    leaves = [(consent(1, 1, "withdrawn", seconds=5), 1)]
+    with pytest.raises(ValueError, match="goes on from an event that is not in the bundle"):
+        made(tmp_path, leaves)
+
+
+def test_in_clear_text_each_record_is_shown_to_be_about_whom_it_names(tmp_path: Path) -> None:
+    leaves = everyday(3)
+    verify.check(str(made(tmp_path, leaves, clear=True)))
+    body, _ = leaves[2]
+    leaves[2] = (body, 99)  # the commitment inside the leaf is to another person
+    with pytest.raises(verify.Rejected, match="is not about the person that it now names"):
+        verify.check(str(made(tmp_path, leaves, clear=True)))
+
+
+def test_a_held_checkpoint_shows_that_history_was_rewritten(tmp_path: Path) -> None:
+    leaves = everyday(5)
+    held = bundles.content(leaves[:9]).checkpoint
+    assert verify.check(str(made(tmp_path, leaves)), held).counts["violations"] == 0
+    body, person = leaves[4]
+    leaves[4] = ({**body, "recorded_at": at(999)}, person)
+    with pytest.raises(verify.Rejected, match="your checkpoint is not a beginning of this ledger"):
+        verify.check(str(made(tmp_path, leaves)), held)
+
+
+def test_a_checkpoint_of_another_key_is_not_believed(tmp_path: Path) -> None:
+    leaves = everyday(2)
+    held = bundles.content(leaves, signer=bundle_corruptions.STRANGER).checkpoint
+    with pytest.raises(verify.Rejected, match="not signed with the key of this bundle"):
+        verify.check(str(made(tmp_path, leaves)), held)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "garbage"])
+def test_what_is_no_bundle_is_answered_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str
+) -> None:
+    (tmp_path / "no.zip").write_text(end)
+    assert verify.main([str(tmp_path / "no.zip")]) == 1
+    assert capsys.readouterr().err.startswith("NOT GENUINE")
+    assert verify.main([str(tmp_path / "missing.zip")]) == 2
+
+
+# The join of sends with consent
+
+GIVEN = (consent(0, 1, seconds=0), 1)
+
+
+def test_a_send_that_is_allowed_is_none(tmp_path: Path) -> None:
+    assert reasons(tmp_path, [GIVEN, (hand_off(0, 1, seconds=5), 1)]) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts"),
+    [
+        ("no_consent", {"allowed_by": None}),
+        ("unknown_event", {"allowed_by": identity("nobody")}),
+        ("other_purpose", {"purpose": "surveys"}),
+        ("received_later", {"handed_off_at": at(-2 * MINUTE)}),
+    ],
+)
+def test_a_send_that_names_no_good_event_is_one(tmp_path: Path, reason: str, facts: dict[str, Any]) -> None:
+    assert reasons(tmp_path, [GIVEN, (hand_off(0, 1, seconds=5, **facts), 1)]) == [reason]
+
+
+@pytest.mark.parametrize("state", ["refused", "withdrawn", "revoked", "invalidated"])
+def test_a_no_ends_it_from_then_on(tmp_path: Path, state: str) -> None:
+    no = (consent(1, 1, state, seconds=100), 1)
+    before, after = (hand_off(0, 1, seconds=99), 1), (hand_off(1, 1, seconds=100), 1)
+    assert reasons(tmp_path, [GIVEN, before, no, after]) == [state]
+
+
+def test_a_no_for_one_channel_leaves_the_others(tmp_path: Path) -> None:
+    no = (consent(1, 1, "withdrawn", seconds=100, channel="sms"), 1)
+    sends = [(hand_off(n, 1, seconds=200 + n, channel=channel), 1) for n, channel in enumerate(("email", "sms"))]
+    assert reasons(tmp_path, [GIVEN, no, *sends]) == ["withdrawn"]
+
+
+def test_a_yes_for_every_channel_brings_no_channel_back_that_was_refused_by_name(tmp_path: Path) -> None:
+    no = (consent(1, 1, "withdrawn", seconds=100, channel="email"), 1)
+    again = (consent(2, 1, seconds=200), 1)
+    send = (hand_off(0, 1, seconds=300, allowed_by=identity("consent", 1, 2)), 1)
+    assert reasons(tmp_path, [GIVEN, no, again, send]) == ["withdrawn"]
+
+
+def test_a_consent_that_ran_out_or_a_notice_that_changed_allows_nothing(tmp_path: Path) -> None:
+    short = (consent(0, 2, seconds=0, valid_until=at(50)), 2)
+    first = {"digest": bundles.DIGEST, "material": True, "purposes": ["news"]}
+    newer = (note(9, "notice", "newsletter/2", first, seconds=60), None)
+    sends = [(hand_off(0, 2, seconds=50), 2), (hand_off(0, 1, seconds=59), 1), (hand_off(1, 1, seconds=61), 1)]
+    assert reasons(tmp_path, [GIVEN, short, *sends[:2], newer, sends[2]]) == ["expired", "stale_notice"]
+
+
+def test_a_withdrawal_is_found_by_its_thread_after_the_person_was_erased(tmp_path: Path) -> None:
+    history = [GIVEN, (consent(1, 1, "withdrawn", seconds=100), 1), (hand_off(0, 1, seconds=200), 1)]
+    assert reasons(tmp_path, [(body, None) for body, _ in history]) == ["withdrawn"]
+
+
+def test_naming_a_withdrawal_as_somebody_elses_does_not_go_unseen(tmp_path: Path) -> None:
+    hidden = [GIVEN, (consent(1, 1, "withdrawn", seconds=100), 2), (hand_off(0, 1, seconds=200), 1)]
+    assert findings(tmp_path, hidden) == ["split_thread"]
+
+
+def test_a_consent_put_in_afterwards_does_not_cover_an_earlier_send(tmp_path: Path) -> None:
+    send = (hand_off(0, 1, seconds=200), 1)
+    assert reasons(tmp_path, [send, GIVEN]) == ["recorded_later"]
+    no = (consent(1, 1, "withdrawn", seconds=100), 1)
+    patch = (consent(2, 1, seconds=150, recorded_at=at(150)), 1)
+    assert reasons(tmp_path, [GIVEN, no, send, patch]) == ["withdrawn"]
+
+
+def test_another_persons_consent_covers_nobody_else(tmp_path: Path) -> None:
+    other = (hand_off(0, 2, seconds=5, allowed_by=identity("consent", 1, 0)), 2)
+    assert reasons(tmp_path, [GIVEN, other]) == ["other_person"]
+
+
+def test_a_send_during_a_withdrawal_is_counted_not_condemned(tmp_path: Path) -> None:
+    slow = (consent(1, 1, "withdrawn", seconds=100, recorded_at=at(103)), 1)
+    bundle = made(tmp_path, [GIVEN, (hand_off(0, 1, seconds=101), 1), slow, (hand_off(1, 1, seconds=104), 1)])
+    counts = verify.check(str(bundle)).counts
+    assert (counts["in_flight"], counts["violations"]) == (1, 1)
+
+
+def test_a_withdrawal_written_down_days_later_still_counts_after_a_minute(tmp_path: Path) -> None:
+    late = (consent(1, 1, "withdrawn", seconds=100, recorded_at=at(3 * DAY)), 1)
+    sends = [(hand_off(0, 1, seconds=159), 1), (hand_off(1, 1, seconds=161), 1)]
+    assert reasons(tmp_path, [GIVEN, *sends, late]) == ["withdrawn"]
+
+
+def test_other_bases_need_no_consent_but_an_objection_counts(tmp_path: Path) -> None:
+    facts = {"purpose": "orders", "allowed_by": None}
+    sends = [
+        (hand_off(0, 1, seconds=5, basis="contract", **facts), 1),
+        (hand_off(1, 1, seconds=6, basis="legitimate_interest", **facts), 1),
+    ]
+    thread = identity("objection")
+    no = (consent(5, 1, "refused", seconds=1, purpose="orders", id=thread, thread=thread), 1)
+    assert reasons(tmp_path, sends) == []
+    assert reasons(tmp_path, [no, *sends]) == ["refused", "refused"]
+
+
+def test_findings_name_early_questions_and_bundled_consent(tmp_path: Path) -> None:
+    separate = (note(0, "purpose", "news", {"basis": "consent", "separate": True}, seconds=0), None)
+    no = (consent(1, 1, "withdrawn", seconds=100, ask_cooldown_until=at(180 * DAY)), 1)
+    asked = [(consent(n, 1, "requested", seconds=n * 100 * DAY), 1) for n in (1.5, 1.9)]
+    assert findings(tmp_path, [separate, GIVEN, no, *asked]) == ["not_separate", "asked_again"]
+
+
+def test_only_sends_of_the_period_are_judged(tmp_path: Path) -> None:
+    sends = [(hand_off(n, 1, seconds=n * 100, allowed_by=None), 1) for n in (1, 2, 3)]
+    assert reasons(tmp_path, [GIVEN, *sends], period=(at(200), at(300))) == ["no_consent"]
+
+
+def test_more_records_than_fit_into_memory_are_sorted_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify.Sorter, "CHUNK", 50)
+    bundle = made(tmp_path, everyday(200))
+    assert verify.check(str(bundle)).counts["allowed"] == {"consent": 400}
+
+
+@pytest.mark.parametrize("sign", [*"=+-@\t\r＝＋－＠", " =", "\n="])
+def test_no_cell_is_a_formula(sign: str) -> None:
+    line = verify.csv_row([sign + "HYPERLINK(1)", "plain", 7, None])
+    (found,) = csv.reader(StringIO(line, newline=""))
+    assert found == ["'" + sign + "HYPERLINK(1)", "plain", "7", ""]
+
+
+def test_a_cell_is_read_back_as_it_was_written() -> None:
+    values = ["a,b", 'say "no"', "two\nlines", "𠮷野", "\u202edeppilf", ""]
+    (found,) = csv.reader(StringIO(verify.csv_row(values), newline=""))
+    assert found == values
