@@ -6,8 +6,15 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from crm.recognisers import Span
 
-HOST = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-MAILBOX_END = re.compile(r"(?:\w[\w.!#$%&'*+/?^`{|}~-]{0,63}|\"[^\"\n]{1,62}\")\Z")
+HOST = re.compile(
+    r"@(?:(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+    r"|(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,24}(?![\w-]))"
+)
+# As most are; and, where none such ends here, in any script or between quotes.
+MAILBOX_ENDS = (
+    re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!#$%&'*+/?^`{|}~-]{0,63}\Z"),
+    re.compile(r"(?:[^\W_]{1,16}|\"[^\"\n]{1,62}\")\Z"),
+)
 WRITTEN_OUT = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}\s?[\[(（](?:at|AT|＠|@)[\])）]\s?[A-Za-z0-9-]{1,63}(?:\s?[\[(]?(?:dot|\.)[\])]?\s?)[A-Za-z]{2,6}\b"
 )
@@ -26,7 +33,7 @@ IPV4 = re.compile(r"(?<![\w.])(?<!v\.)(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d|/24\b)",
 VERSION = re.compile(r"(?:version|版本|ver\.?|v)\s?[:：=]?\s?$", re.IGNORECASE)
 IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]{0,40}:)[0-9A-Fa-f:]{2,45}(?:%\w{1,16})?(?![\w:]|/48\b)", re.ASCII)
 POSITION = re.compile(
-    r"(?<![\d.])-?(?:[0-8]?\d|90)\.\d{3,12}\s?[,，;/ ]\s?-?(?:1[0-7]\d|180|\d{1,2})\.\d{3,12}(?![\d.])"
+    r"(?<![\d.])-?(?:[0-8]?\d|90)\.\d{4,12}\s?[,，;/ ]\s?-?(?:1[0-7]\d|180|\d{1,2})\.\d{4,12}(?![\d.])"
 )
 POSITION_REVERSED = re.compile(
     r"(?<![\d.])-?(?:1[0-7]\d|180|\d{1,2})\.\d{4,12}\s?[,，;/ ]\s?-?(?:[0-8]?\d|90)\.\d{4,12}(?![\d.])"
@@ -50,7 +57,8 @@ def emails(text: str) -> Iterator[Span]:
     """Yield addresses of mail: every @ with a host behind it, and at most 64 characters of mailbox before it."""
     for found in HOST.finditer(text):
         begin = max(0, found.start() - 64)
-        if mailbox := MAILBOX_END.search(text[begin : found.start()]):
+        before = text[begin : found.start()]
+        if mailbox := MAILBOX_ENDS[0].search(before) or MAILBOX_ENDS[1].search(before):
             yield Span(begin + mailbox.start(), found.end(), "email")
     yield from (Span(*found.span(), "email") for found in WRITTEN_OUT.finditer(text))
 

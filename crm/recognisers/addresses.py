@@ -10,8 +10,13 @@ REACH = 48  # characters before a house number in which its street, district and
 NUMBER = re.compile(
     r"[0-9一二三四五六七八九十百]{1,6}(?:[-—~至][0-9]{1,6})?\s?(?:号楼?|號|弄|栋|棟|幢|座|单元|單元|室|楼|樓|层|組|组|户)"
 )
+UNIT = r"(?:号楼?|號|弄|栋|幢|座|单元|室|楼|层|户)"
+BUILDING = r"[\u3400-\u9fff]{2,8}?(?:广场|大厦|中心|小区|花园|公寓|大楼|商场|家园)"
 TAIL = re.compile(
-    r"(?:\s?(?:[0-9A-Za-z一二三四五六七八九十]{1,6}(?:[-—][0-9]{1,6})?\s?(?:号楼?|號|弄|栋|幢|座|单元|室|楼|层|组|户)|[0-9]{3,4}(?![0-9])))*"
+    rf"(?:\s?(?:[\u3400-\u9fff]{{0,10}}?[0-9A-Za-z一二三四五六七八九十]{{1,6}}(?:[-—][0-9]{{1,6}})?\s?{UNIT}|[0-9]{{3,4}}(?![0-9])|{BUILDING})){{0,6}}"
+)
+LEADING = re.compile(
+    r"(?:我家)?(?:住在|住|就在|在|送到|寄到|寄往|搬到|发到|快递放|放在|新地址是?|收货地址是?|地址是?|老家在|老家|到|家在)"
 )
 RUN = re.compile(r"[\u3400-\u9fff0-9A-Za-z()（）·\s-]*\Z")
 STREET = re.compile(
@@ -20,7 +25,7 @@ STREET = re.compile(
 PLACE = re.compile("|".join([*PROVINCES, r"[\u3400-\u9fff]{2,4}?(?:市|区|县|镇)"]))
 CALLED = re.compile(
     r"(?:收货地址|收件地址|家庭住址|家庭地址|联系地址|通讯地址|邮寄地址|送货地址|地址|住址|住所|户籍|address|我家住在|我家在|家住|我住在|住在|寄到|寄往|送到|送至|发到|快递到|搬到)"
-    r"[\s:：=为是\"'在]{0,4}(?P<place>[^\n。；;!！?？\"']{4,60})",
+    r"[\s:：=为是\"'在]{0,4}(?P<place>[^\n。；;!！?？\"'*]{4,60})",
     re.IGNORECASE,
 )
 ENGLISH = re.compile(
@@ -28,9 +33,6 @@ ENGLISH = re.compile(
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd"
     r"|Court|Ct|Square|Sq|Terrace|Close|Crescent|Highway|Hwy|Parkway|Place|Pl|Way)\b\.?"
     r"(?:,? (?:Apt|Apartment|Suite|Ste|Flat|Unit|Floor|Room|#)\.? ?\w{1,6})?"
-)
-CLAUSE_END = re.compile(
-    r"[,，、](?=[^,，、]{0,8}(?:电话|手机|姓名|收件|联系|邮编|谢|请|我|微信|快|什么|多久|可以))|\s(?:电话|手机|收件人|联系)"
 )
 
 
@@ -52,6 +54,8 @@ def _beginning(text: str, left: int, right: int) -> int | None:
     streets = list(STREET.finditer(text, left, right))
     if not streets or right - streets[-1].end() > 8:
         return None
+    for lead in LEADING.finditer(text, left, streets[-1].start()):
+        left = lead.end()
     if place := PLACE.search(text, left, streets[-1].end()):
         return place.start()
     return max(left, streets[-1].start() - 6)
@@ -60,11 +64,17 @@ def _beginning(text: str, left: int, right: int) -> int | None:
 def called_addresses(text: str) -> Iterator[Span]:
     """Yield what follows words like "address:", if it looks like a place, to the end of its clause."""
     for found in CALLED.finditer(text):
-        place = found["place"]
-        if end := CLAUSE_END.search(place):
-            place = place[: end.start()]
-        if STREET.search(place) or PLACE.search(place) or "address" in found[0][:8].lower():
-            yield Span(found.start("place"), found.start("place") + len(place), "address")
+        if text[found.end() : found.end() + 1] == "*":
+            continue  # masked before
+        end = found.start("place")
+        for piece in re.finditer(r"[^,，、]+(?:[,，、]|$)", found["place"]):
+            if not (STREET.search(piece[0]) or PLACE.search(piece[0]) or NUMBER.search(piece[0])):
+                break
+            if end > found.start("place") and LEADING.search(piece[0]):
+                break  # the next sentence has an address of its own
+            end = found.start("place") + len(piece[0].rstrip(",，、")) + piece.start()
+        if end > found.start("place"):
+            yield Span(found.start("place"), end, "address")
 
 
 def english_addresses(text: str) -> Iterator[Span]:

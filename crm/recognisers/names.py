@@ -10,7 +10,7 @@ HAN = r"[\u3400-\u9fff\U00020000-\U0003ffff]"
 # What follows a name, and would else pass for its last character.
 AFTER = (
     "电话|手机|住|今年|的|是|在|身份|微信|邮|地址|想|要|来自|女|男|已|了|吗|呢|吧|和|与|跟|你|您|我|他|她|先生|女士|小姐|太太|老师|同学|经理|律师|医生|师傅"
-    "|说|收|寄|给|请|有|订|买|反映|投诉|年龄|性别|生日|出生|從|从|，|。"
+    "|来电|来访|致电|打来|签收|说|收|寄|给|请|有|订|买|反映|投诉|年龄|性别|生日|出生|從|从|，|。"
 )
 SURNAME = f"(?:{'|'.join(sorted(COMPOUND_SURNAMES))}|[{''.join(sorted(SURNAMES))}])"
 GIVEN = f"(?:(?!{AFTER}){HAN}){{1,2}}"
@@ -31,6 +31,8 @@ BEFORE_TITLE = re.compile(f"(?P<name>{SURNAME}{HAN}{{1,2}}?)(?=先生|女士|小
 LABELLED = re.compile(
     rf"(?:姓名|收件人|收货人|联系人|名字)\s?[:：=]\s?[\"']?(?P<name>{HAN}{{2,4}})(?={HAN}{{0}}(?:[\s,，。;；\"'）)\d]|$))"
 )
+CALLED = re.compile(rf"(?:我叫|大名|全名)[\s:：=为是叫]{{0,3}}(?P<name>{HAN}{{2,4}}?)(?=[\s,，。;；、]|$)")
+BEFORE_PHONE = re.compile(rf"(?<!{HAN})(?P<name>{CHINESE})(?=[\s,，:：]{{1,2}}(?:\+?86)?1[3-9]\d{{9}}(?!\d))")
 _WORDS = """
 白天 白色 高中 高级 高兴 安全 安装 安卓 安排 方便 方法 方案 马上 马路 金额 金卡 水果 时间 时候 平时 平台 常见 和平
 贵宾 贵司 贵公司 黄金 黄色 黄牛 红色 都是 都可以 从来 从前 全部 全国 全额 全程 任何 任务 应该 应当 支持 支付 支付宝
@@ -57,11 +59,11 @@ ENGLISH_SURE = re.compile(
     r"(?:\b(?i:my\s(?:full\s)?name(?:\sis|'s)|name\sof\s(?:the\s)?(?:recipient|customer|patient)|i'm\scalled|recipient|consignee|addressee|full\sname"
     r"|customer\sname|contact\sperson|card\s?holder|passenger|patient|guardian|signed\sby)\b|(?<![\w.-])Name)\s?[:：=]?\s?[\"']?"
     r"(?P<name>[^\W\d_][^\W\d_.'’-]{0,19}(?:[.'’-][^\W\d_]{1,19})?"
-    r"(?: (?!(?i:and|i|my|from|at|on|in|is|the|with|phone|email|tel|for|to)\b)[^\W\d_][\w.'’-]{0,19}){0,3})"
+    r"(?: (?!(?i:and|i|my|from|at|on|in|is|the|with|phone|email|tel|for|to)\b)[^\W\d_][\w.'’-]{0,19}){0,3})(?![\w*])"
 )
 ENGLISH_TITLE = re.compile(
     r"(?<![\w.-])(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam)\.? {1,2}"
-    r"(?P<name>[A-Z][^\W\d_]{1,19}(?:[ '’-][A-Z][^\W\d_]{0,19}){0,3})"
+    r"(?P<name>[A-Z][^\W\d_]{0,19}(?:[ '’-][A-Z][^\W\d_]{0,19}){0,3})(?![\w*])"
 )
 ENGLISH_MAYBE = re.compile(
     r"(?<![\w.-])(?:[Ii] am|[Ii]'m|[Tt]his is|Dear|Hi|Hello|Attn:?"
@@ -70,15 +72,16 @@ ENGLISH_MAYBE = re.compile(
 )
 _ENGLISH_WORDS = """
 Customer Sir Madam Team All Support Sales Service Services User Member Client Friend Everyone Chinese English
-American The Not Very Happy Sorry Sure Looking Order Number Required Field Invalid Unknown Error Company
+American The Not Very Happy Sorry Sure Looking Order Number Required Field Invalid Unknown Error Company not wrong
+missing misspelled spelled incorrect on in at here there this that
 """
 NOT_ENGLISH_NAMES = frozenset(_ENGLISH_WORDS.split())
 
 
 def chinese_names(text: str) -> Iterator[Span]:
-    for pattern in (AFTER_SURE, LABELLED, AFTER_MAYBE, BEFORE_TITLE):
+    for pattern in (AFTER_SURE, LABELLED, CALLED, AFTER_MAYBE, BEFORE_TITLE, BEFORE_PHONE):
         for found in pattern.finditer(text):
-            if not _is_a_word(found["name"]):
+            if not _is_a_word(found["name"]) and text[found.end("name") : found.end("name") + 1] != "*":
                 yield Span(*found.span("name"), "name")
 
 

@@ -27,18 +27,19 @@ NAMED_ID = re.compile(
 )
 DOCUMENT = re.compile(
     r"(?:护照|護照|passport|通行证|通行證|回乡证|回鄉證|台胞证|臺胞證|居住证|居留证|军官证|驾驶证|permit)"
-    r"(?:号码?|號碼?|no\.?|number|id|is)?[\s:：=为是\"'#.]{0,4}(?:is )?(?P<number>[A-Za-z]{0,2}\d{6,10})(?![\dA-Za-z])",
+    r"(?:号码?|號碼?|\s?no\.?|\s?number|\s?id)?[\s:：=为是\"'#.]{0,4}(?:is )?"
+    r"(?P<number>[A-Za-z]{0,2}\d{6,10})(?![\dA-Za-z])",
     re.IGNORECASE,
 )
 HONG_KONG_ID = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{1,2}\d{6}(?:\([0-9Aa]\)|[0-9Aa])(?![0-9A-Za-z])")
 MOBILE = re.compile(
     r"(?<![\dA-Za-z_@.])(?<!\d-)(?:\(?(?:\+|00)?86\)?[ -]?)?1[3-9]\d(?P<gap>[ .-]?)\d{4}(?P=gap)\d{4}(?![\d@*]|[.-]\d)"
 )
-INTERNATIONAL = re.compile(r"(?<![\w.])(?:\+|00)[1-9](?:[ ().-]{0,2}\d){6,14}(?!\d)")
+INTERNATIONAL = re.compile(r"(?<![0-9A-Za-z_.])(?:\+|00)[1-9](?:[ ().-]{0,2}\d){6,14}(?!\d)")
 LANDLINE = re.compile(r"(?<![\d.-])(?:\(0(?:10|2\d|[3-9]\d{2})\) ?|0(?:10|2\d|[3-9]\d{2})[ -])\d{7,8}(?!\d)")
 NAMED_PHONE = re.compile(
     r"(?:\b(?:tel|telephone|phone|mobile|mob|cell|call|whatsapp|dial)|电话|電話|手机|手機|联系方式|致电)"
-    r"(?:号码?|號碼?|me at|us at| number| no\.?| is| me on)?[\s:：.=为是\"'#-]{0,4}"
+    r"(?:号码?|號碼?| me at| us at| number| no\.?| is| me on)?[\s:：.=为是\"'#-]{0,4}"
     r"(?P<number>\(?\d(?:[ ().-]{0,2}\d){6,13})(?![\d*])",
     re.IGNORECASE,
 )

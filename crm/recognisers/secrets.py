@@ -11,6 +11,9 @@ NAMED = re.compile(
     r"[\"']?\s{0,2}(?:[:：=]|是|为)\s{0,2}[\"']?(?:(?:Bearer|Basic|Token)\s{1,2})?(?P<value>[^\s\"',;&<>，。；]{3,512})",
     re.IGNORECASE,
 )
+CODE = re.compile(
+    r"(?:验证码|校验码|动态码|verification code)[\s:：是为]{0,3}(?:is )?(?P<value>\d{4,8})(?!\d)", re.IGNORECASE
+)
 SCHEME = re.compile(r"\b(?:Bearer|Basic)\s{1,2}(?P<value>[\w.~+/=-]{8,2048})", re.IGNORECASE)
 USER_INFO = re.compile(r"(?<=://)(?P<value>[^\s/@:]{0,64}:[^\s/@]{1,128})(?=@)")
 LINK = re.compile(r"/p/(?P<value>[\w.:=~-]{12,600})")
@@ -38,7 +41,7 @@ QUOTED_NAME = re.compile(r"[\"']name[\"']\s?:\s?[\"'](?P<value>[^\"'\n]{1,200})[
 
 
 def secrets(text: str) -> Iterator[Span]:
-    for pattern in (NAMED, SCHEME, USER_INFO, LINK, JWT, KEY_BLOCK):
+    for pattern in (NAMED, CODE, SCHEME, USER_INFO, LINK, JWT, KEY_BLOCK):
         yield from (Span(*found.span("value"), "secret") for found in pattern.finditer(text))
     for found in OPAQUE.finditer(text):
         if _is_random(found["value"]):
@@ -54,6 +57,6 @@ def fields(text: str) -> Iterator[Span]:
     """Yield values of personal fields in JSON, in ``key=value`` and in what Python prints."""
     for found in BESIDE.finditer(text):
         value = next(name for name in ("double", "single", "bare") if found[name] is not None)
-        if found[value] not in {"None", "null", "True", "False", "true", "false"}:
+        if "*" not in found[value] and found[value] not in {"None", "null", "True", "False", "true", "false"}:
             yield Span(*found.span(value), next(kind for kind in FIELDS if found[kind] is not None))
     yield from (Span(*found.span("value"), "name") for found in QUOTED_NAME.finditer(text))
