@@ -77,6 +77,7 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.carry_out": {"queue": "default"},
     "crm.tasks.work_on_requests": {"queue": "default"},
     "crm.tasks.retain": {"queue": "default"},
+    "crm.tasks.rehearse_retention": {"queue": "default"},
     "crm.tasks.publish_checkpoints": {"queue": "default"},  # it waits for others' servers
     "crm.tasks.*": {"queue": "ingest"},
     "mlengine.tasks.explain": {"queue": "online"},

@@ -75,7 +75,7 @@ def begin(request: PrivacyRequest, *, now: datetime, user: "User | None" = None)
         note(request, "begun", now, user, profiles=len(ids))
         plan(request)
         if after == Status.EXECUTING:
-            _ring(request)
+            ring(request)
 
 
 def approve(request: PrivacyRequest, *, now: datetime, user: "User") -> None:
@@ -95,7 +95,7 @@ def approve(request: PrivacyRequest, *, now: datetime, user: "User") -> None:
             raise RightsError(_("There is nothing to check: the request is %(status)s.") % _status(request))
         note(request, "approved", now, user)
         if after == Status.EXECUTING:
-            _ring(request)
+            ring(request)
 
 
 def send_back(request: PrivacyRequest, *, now: datetime, user: "User", why: str = "") -> None:
@@ -190,7 +190,8 @@ def _refuse_erasure(request: PrivacyRequest, ids: Sequence[int], now: datetime) 
         raise RightsError(_("Another request of this person is open: answer it first, afterwards nothing is left."))
 
 
-def _ring(request: PrivacyRequest) -> None:
+def ring(request: PrivacyRequest) -> None:
+    """Tell a worker that there is something to do, once it is committed; beat would find it later."""
     from celery import current_app  # noqa: PLC0415
 
     pk = request.pk

@@ -36,6 +36,11 @@ class Clock:
         return self.granted - self.used
 
     @property
+    def late(self) -> int:
+        """Working days that it is late."""
+        return max(0, -self.left)
+
+    @property
     def percent(self) -> int:
         return self.used * 100 // self.granted
 

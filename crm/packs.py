@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.db.models import F
+from django.http import HttpResponse
 
 from crm import access_log
 from crm.encryption import Keys, aad, open_, seal
@@ -80,6 +81,14 @@ def fetch(pack: ReplyPack, *, actor: str, now: datetime, user: object = None) ->
     )
     ReplyPack.objects.filter(pk=pack.pk).update(downloads=F("downloads") + 1)
     return content
+
+
+def response(pack: ReplyPack, content: bytes) -> HttpResponse:
+    """Answer with the pack as a file that no cache keeps."""
+    answer = HttpResponse(content, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{str(pack.request.reference)[:8]}.zip"'
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def delete(pack: ReplyPack, now: datetime) -> bool:

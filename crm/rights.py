@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from crm import clocks, evidence, merging
+from crm import clocks, evidence, merging, packs
 from crm.canonical import utc
 from crm.encryption import pseudonym
 from crm.models import PrivacyRequest, Profile, RequestEntry, RequestPause
@@ -106,6 +106,7 @@ def _open_twin(kind: str, profiles: list[int]) -> PrivacyRequest | None:
 def answer(request: PrivacyRequest, *, now: datetime, user: "User | None" = None) -> None:
     """End a request that was carried out, and those that were grouped with it; the ledger takes note."""
     _end(request, (Status.READY,), Status.ANSWERED, now, user)
+    packs.publish(request, now)
 
 
 def refuse(request: PrivacyRequest, reason: str, *, now: datetime, user: "User | None" = None) -> None:

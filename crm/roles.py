@@ -23,7 +23,10 @@ GROUPS: Mapping[str, str] = {
     " crm.view_source crm.view_rejectedevent crm.change_rejectedevent",
     "Compliance": f"{LOOKS_AT_PEOPLE} {LOOKS_AT_MODELS} crm.view_unmasked crm.change_profile crm.view_identifier"
     " crm.view_profilealias crm.change_profilealias crm.view_source crm.view_rejectedevent crm.view_jobrun"
-    " admin.view_logentry crm.view_personaldataaccess",
+    " admin.view_logentry crm.view_personaldataaccess crm.view_privacyrequest crm.handle_privacyrequest"
+    " crm.check_privacyrequest crm.view_legalhold crm.add_legalhold crm.change_legalhold crm.view_retentionrule"
+    " crm.add_retentionrule crm.change_retentionrule crm.delete_retentionrule crm.view_retentionrun"
+    " crm.add_retentionrun",
 }
 ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "config", "auth", "oauth2_provider", "admin")
 UNTOUCHABLE = ("change_event", "delete_event", "delete_profile")

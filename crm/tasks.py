@@ -77,3 +77,17 @@ def publish_checkpoints() -> int:
         return sum(not copy.error for copy in publish_due(timezone.now()))
     except Busy:
         return 0
+
+
+@shared_task
+def rehearse_retention(user_id: int) -> int:
+    """Count what a pass of retention would take, for whoever asked."""
+    from django.contrib.auth.models import User
+
+    from crm import retention
+    from crm.locks import Busy
+
+    try:
+        return retention.run(timezone.now, dry_run=True, user=User.objects.filter(pk=user_id).first()).pk
+    except Busy:
+        return 0

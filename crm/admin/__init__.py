@@ -1,5 +1,5 @@
 """The record in the admin: one module a topic, the same names as in ``crm.models``."""
 
-from crm.admin import accesses, events, identities, items, jobs, profiles, sources
+from crm.admin import accesses, events, identities, items, jobs, profiles, requests, retention, sources
 
-__all__ = ["accesses", "events", "identities", "items", "jobs", "profiles", "sources"]
+__all__ = ["accesses", "events", "identities", "items", "jobs", "profiles", "requests", "retention", "sources"]
