@@ -52,6 +52,14 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        _("Compliance"),
+        (
+            (_("Privacy requests"), "shield_person", "crm_privacyrequest_changelist", "crm.view_privacyrequest"),
+            (_("Legal holds"), "gavel", "crm_legalhold_changelist", "crm.view_legalhold"),
+            (_("Retention"), "auto_delete", "crm_retentionrun_changelist", "crm.view_retentionrun"),
+        ),
+    ),
+    (
         _("Learning"),
         (
             (_("Models"), "model_training", "mlengine_modelversion_changelist", "mlengine.view_modelversion"),

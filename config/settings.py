@@ -101,7 +101,9 @@ LEDGER_PUBLISH_DIR = env.str("LEDGER_PUBLISH_DIR", default="")
 LEDGER_PUBLISH_EMAILS = env.list("LEDGER_PUBLISH_EMAILS", default=[])
 LEDGER_TSA_URL = env.str("LEDGER_TSA_URL", default="")
 LEDGER_TSA_ROOTS = env.str("LEDGER_TSA_ROOTS", default="")
-AUDIT_DIR = Path(env.str("AUDIT_DIR", default=str(VAR_DIR / "audit")))  # bundles that were ordered in the admin, for days
+AUDIT_DIR = Path(
+    env.str("AUDIT_DIR", default=str(VAR_DIR / "audit"))
+)  # bundles that were ordered in the admin, for days
 
 # What people who may see no rows can learn of groups in a month (differential privacy), and each API client too.
 PRIVATE_FIGURES_EPSILON = env.float("PRIVATE_FIGURES_EPSILON", default=10.0)

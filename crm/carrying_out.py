@@ -116,8 +116,8 @@ def run(request_id: int, clock: Clock) -> bool:
         Another process works on this request.
     """
     with only_one(f"privacy request {request_id}"):
-        request = PrivacyRequest.objects.get(pk=request_id)
-        if request.status != Status.EXECUTING:
+        request = PrivacyRequest.objects.filter(pk=request_id, status=Status.EXECUTING).first()
+        if request is None:
             return False
         work = {step.store: step for step in steps_of(request.kind)}
         for row in list(request.steps.exclude(status=RequestStep.Status.DONE)):

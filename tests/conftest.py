@@ -39,4 +39,5 @@ def own_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(settings, "EVENT_LAKE_URL", str(tmp_path / "lake"))
     monkeypatch.setattr(settings, "ARTIFACT_DIR", tmp_path / "artifacts")
     monkeypatch.setattr(settings, "MEDIA_ROOT", tmp_path / "files")
+    monkeypatch.setattr(settings, "AUDIT_DIR", tmp_path / "audit")
     monkeypatch.setattr(settings, "SHRED_JOURNAL", str(tmp_path / "shred-journal"))

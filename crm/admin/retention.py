@@ -26,7 +26,7 @@ from crm.retention_classes import CLASSES
 CLASS_CHOICES = [(name, kept.title) for name, kept in CLASSES.items()]
 
 
-class HoldForm(forms.ModelForm[LegalHold]):
+class HoldForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A hold names its case; whom or what it keeps depends on its scope."""
 
     data_class = forms.ChoiceField(
@@ -94,7 +94,7 @@ class LegalHoldAdmin(ListAdmin):
         return redirect("admin:crm_legalhold_change", pk)
 
 
-class RuleForm(forms.ModelForm[RetentionRule]):
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A rule in days."""
 
     data_class = forms.ChoiceField(label=_("data class"), choices=CLASS_CHOICES, widget=UnfoldAdminSelectWidget)
@@ -199,4 +199,3 @@ class RetentionRunAdmin(ReadOnlyAdmin):
 def title_of(name: str) -> str:
     """Return what a class of data is called; its code where it is not known any more."""
     return str(CLASSES[name].title) if name in CLASSES else name
-

@@ -52,9 +52,10 @@ def forget_packs(subject: Subject, now: datetime) -> Mapping[str, int]:
 
 def forget_exports(subject: Subject) -> Mapping[str, int]:
     """Delete every other file that names the person: clear-text bundles, row exports."""
-    apart = {"imports", packs.FOLDER}
     root = Path(settings.MEDIA_ROOT)
-    found = [path for path in _files(root) if path.relative_to(root).parts[0] not in apart]
+    apart = (root / "imports", root / packs.FOLDER)
+    found = [path for path in _files(root) if not any(path.is_relative_to(folder) for folder in apart)]
+    found += _files(Path(settings.AUDIT_DIR))
     named = [path for path in found if names(path, subject)]
     for path in named:
         path.unlink(missing_ok=True)
