@@ -144,7 +144,7 @@ class House:
             "one click": lambda person: self.verb(person, "offers", "email", "one_click"),
             "unfollow": self.unfollow,
             "REST": lambda person: caller.post(
-                "/api/v1/consents/withdraw/", {"profile_id": person}, "application/json"
+                "/api/v1/consents/withdraw/", {"profile_id": person}, "application/json", SERVER_NAME="localhost"
             ),
         }
         for person in range(1 + list(MEANT).index(route), self.withdrawing + 1, len(MEANT)):
