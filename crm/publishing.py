@@ -153,6 +153,8 @@ def _to_authority(checkpoint: Checkpoint, place: str) -> bytes:
         place, request.as_bytes(), headers=kinds, timeout=STAMP_TIMEOUT, allow_redirects=False, stream=True
     ) as answer:
         answer.raise_for_status()
+        if answer.status_code != 200:
+            raise PublishError(f"The authority answered {answer.status_code}.")
         body = answer.raw.read(LARGEST_STAMP + 1, decode_content=True)
     if len(body) > LARGEST_STAMP:
         raise PublishError(f"The answer is longer than {LARGEST_STAMP} bytes.")
