@@ -2,7 +2,7 @@
 
 They hold for every role, the owner of the tables too, so they also protect an installation with one role only. The one
 way round is meant for tests that flush: the owner, after ``SET zhiyin.flush = 'on'``. Who may do that can drop the
-trigger as well; what such a person rewrites is what checkpoints held elsewhere show (``crm/fsck.py``).
+trigger as well; what such a person rewrites is what checkpoints held elsewhere show (``crm/fsck``).
 """
 
 from django.db.migrations.operations import RunSQL

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -104,7 +105,7 @@ class House:
         while True:
             now = timezone.now() + skew
             batch = [self.hand_off(now) for _ in range(self.random.randint(1, LARGEST_BATCH))]
-            if rows := survived(lambda batch=batch, now=now: committed(handoffs.record, batch, now)):
+            if rows := survived(partial(committed, handoffs.record, batch, now)):
                 os.write(log, b"".join(row.pk.bytes for row in rows))
 
     def hand_off(self, now: Any) -> Any:
