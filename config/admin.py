@@ -5,6 +5,7 @@ The topics of each package register themselves in its ``admin`` package; here st
 
 from typing import Any
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -135,6 +136,8 @@ admin.site.unregister(
     )
 )
 admin.site.index_title = _("Dashboard")
+# Unfold's own form would let people in past the second factor and the lock-out.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 @admin.register(User)

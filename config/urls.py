@@ -12,6 +12,7 @@ from config.errors import not_found
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("accounts/", include("config.account_urls")),
     path("admin/", admin.site.urls),
     path("o/", include("config.oauth")),
     path("", include("crm.ingestion_api")),
