@@ -11,7 +11,9 @@ urlpatterns = [
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("password/change/", views.password_change, name="account_change_password"),
-    path("2fa/totp/activate/", SetUpApp.as_view(), name="mfa_activate_totp"),  # before allauth's own of the same address
+    path(
+        "2fa/totp/activate/", SetUpApp.as_view(), name="mfa_activate_totp"
+    ),  # before allauth's own of the same address
     path("2fa/webauthn/add/", SetUpKey.as_view(), name="mfa_add_webauthn"),
     path("2fa/", include("allauth.mfa.urls")),
 ]

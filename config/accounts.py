@@ -4,6 +4,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
+from unicodedata import normalize
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
@@ -40,11 +41,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return client_address(request) or "unknown"
 
     def is_reauthentication_required(self, *, app: str, **facts: Any) -> bool:
-        """Ask again who it is, unless somebody sets up the first second factor straight after the login."""
-        request = self.request
-        if app == "allauth.mfa" and not is_mfa_enabled(request.user) and _seconds_since_proof(request) < PATIENCE:
-            return False
-        return bool(super().is_reauthentication_required(app=app, **facts))
+        """Ask again who it is, unless that was shown, by a login or since, within the last minutes."""
+        return _seconds_since_proof(self.request) >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
@@ -57,9 +55,6 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         return open_for_house(b64decode(encrypted_text), SEALED_AS).decode()
 
 
-PATIENCE = 300.0  # seconds
-
-
 def client_address(request: HttpRequest) -> str:
     """Return the address of who asks, as the last proxy of ours saw it; what the client claims is not believed."""
     direct = str(request.META.get("REMOTE_ADDR", ""))
@@ -67,6 +62,12 @@ def client_address(request: HttpRequest) -> str:
     if not settings.NUM_PROXIES or not claimed:
         return direct
     return str(claimed[-min(settings.NUM_PROXIES, len(claimed))])
+
+
+def attempted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+    """Return the name of a login that is tried; in one spelling, or each would have attempts of its own."""
+    given = (credentials or {}).get("username") or request.POST.get("login", "")
+    return normalize("NFKC", str(given)).strip().casefold()[:255]
 
 
 def _seconds_since_proof(request: HttpRequest) -> float:
@@ -86,9 +87,7 @@ class SecondFactorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_view(
-        self, request: HttpRequest, view: object, args: object, kwargs: object
-    ) -> HttpResponseBase | None:
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponseBase | None:
         if not settings.MFA_REQUIRED or settings.SESSION_COOKIE_NAME not in request.COOKIES or _is_open(request):
             return None
         user = request.user

@@ -31,7 +31,7 @@ class ClientScopes(BaseScopes):  # type: ignore[misc]
         return SCOPES
 
     def get_available_scopes(self, application: Any = None, *args: Any, **kwargs: Any) -> list[str]:
-        access = ApiAccess.objects.filter(application=application).first() if application else None
+        access = ApiAccess.objects.in_force().filter(application=application).first() if application else None
         return [scope for scope in access.scopes if scope in SCOPES] if access else []
 
     def get_default_scopes(self, application: Any = None, *args: Any, **kwargs: Any) -> list[str]:

@@ -223,7 +223,7 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,10/300s/key"}
 MFA_ADAPTER = "config.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Zhiyin"
-MFA_TOTP_TOLERANCE = 1  # clocks of phones differ
+MFA_TOTP_TOLERANCE = 0  # a code is remembered as used for one period: with more it could be used again
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -231,7 +231,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # not the name alone: an
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "config.accounts.client_address"
-AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "config.accounts.attempted_name"
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_ENABLE_ADMIN = False  # config/admin.py has a page in our own look
 AXES_VERBOSE = False  # names of users are no business of the log

@@ -23,6 +23,7 @@ class Caller:
     scopes: frozenset[str] = field(default_factory=frozenset)
     profile_id: int | None = None
     purpose: str = ""
+    epoch: int = 0  # of the client: goes up when all its tokens must end
 
     @property
     def is_person(self) -> bool:

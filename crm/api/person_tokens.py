@@ -57,6 +57,7 @@ class PersonTokenViewSet(Resource):
             profile_id=person.id,
             purpose=asked["purpose"],
             expires_at=now + timedelta(seconds=asked["lifetime"]),
+            epoch=self.caller.epoch,
         )
         made = {"token": person_tokens.mint(token, now), "profile_id": person.id, "purpose": token.purpose}
         return Response(PersonTokenOut(made | {"expires_at": token.expires_at}).data, status=201)

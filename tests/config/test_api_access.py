@@ -8,6 +8,7 @@ from django.core.signing import Signer, dumps
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
+from oauth2_provider.models import Application
 
 from config.api import router
 from config.scopes import SCOPES
@@ -140,10 +141,16 @@ def test_strange_authorization_headers_are_no_token(header: str) -> None:
     assert answer.status_code == 401
 
 
+def shop() -> int:
+    """Return the key of the client whose pages hold the persons' tokens."""
+    there = Application.objects.filter(name="the shop's pages").first()
+    return (there or api.application("person-tokens:create", name="the shop's pages")).pk
+
+
 def minted(profile_id: int, age: timedelta = timedelta(0), purpose: str = "recommendations") -> str:
     then = timezone.now() - age
     said = person_tokens.PersonToken(
-        client_id=1, profile_id=profile_id, purpose=purpose, expires_at=then + person_tokens.LONGEST
+        client_id=shop(), profile_id=profile_id, purpose=purpose, expires_at=then + person_tokens.LONGEST
     )
     return person_tokens.mint(said, then)
 
@@ -166,7 +173,7 @@ def test_a_person_token_that_was_changed_is_refused() -> None:
     profile = factories.profile()
     good = minted(profile.pk)
     payload, _, signature = good.rpartition(":")
-    another = Signer(salt="x").sign_object([1, profile.pk, "recommendations", 0, 2**31]).rpartition(":")[0]
+    another = Signer(salt="x").sign_object([1, profile.pk, "recommendations", 0, 2**31, 0]).rpartition(":")[0]
     for bad in (
         good[:-1] + ("A" if good[-1] != "A" else "B"),
         f"{payload}x:{signature}",
@@ -180,7 +187,7 @@ def test_a_person_token_that_was_changed_is_refused() -> None:
 def test_what_was_signed_for_something_else_is_no_person_token() -> None:
     profile = factories.profile()
     now = int(timezone.now().timestamp())
-    said = [1, profile.pk, "recommendations", now, now + 600]
+    said = [shop(), profile.pk, "recommendations", now, now + 600, 0]
     assert status_with("person." + Signer(salt=person_tokens.SALT).sign_object(said), profile.pk) == 200
     assert status_with("person." + Signer().sign_object(said), profile.pk) == 401
     assert status_with("person." + Signer(salt="django.core.signing").sign_object(said), profile.pk) == 401

@@ -117,9 +117,9 @@ def page(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 def log_in(page: Any) -> None:
     page.goto("/admin/")
-    page.fill("[name=username]", "root")
+    page.fill("[name=login]", "root")
     page.fill("[name=password]", "a long password")
-    page.click("#login-form button.submit-row")
+    page.click(".card button[type=submit]")
     page.wait_for_selector("#dashboard")
 
 

@@ -1,0 +1,141 @@
+"""What was opened with a password or a secret ends with it: sessions, access tokens, persons' tokens."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from oauth2_provider.models import Application
+
+from config.models import ApiAccess
+from config.scopes import ClientScopes
+from crm import person_tokens
+from tests import api, factories
+from tests.staff import logged_in
+
+pytestmark = pytest.mark.django_db
+
+
+def sql(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def by_the_page(user: User) -> None:
+    answer = logged_in(user).post(
+        "/accounts/password/change/",
+        {"oldpassword": "correct horse battery", "password1": "another staple 42", "password2": "another staple 42"},
+    )
+    assert answer.status_code == 302
+
+
+def by_an_administrator(user: User) -> None:
+    boss = User.objects.create_superuser("boss")
+    address = f"/admin/auth/user/{user.pk}/password/"
+    data = {"password1": "another staple 42", "password2": "another staple 42", "usable_password": "true"}
+    assert logged_in(boss).post(address, data).status_code == 302
+
+
+WAYS: dict[str, Callable[[User], None]] = {
+    "changed on the page": by_the_page,
+    "changed by an administrator": by_an_administrator,
+    "changed in code": lambda user: (user.set_password("another"), user.save())[0],
+    "changed in bulk": lambda user: User.objects.update(password=make_password("another")) and None,
+    "changed by SQL": lambda user: sql(f"UPDATE auth_user SET password = '!x' WHERE id = {user.pk}"),
+    "switched off": lambda user: User.objects.filter(pk=user.pk).update(is_active=False) and None,
+}
+
+
+class Opened:
+    """Three doors that one person of the staff has opened."""
+
+    def __init__(self) -> None:
+        self.user = User.objects.create_superuser("li", password="correct horse battery")
+        self.application = api.application("items:read", "person-tokens:create")
+        Application.objects.filter(pk=self.application.pk).update(user=self.user)
+        self.session = logged_in(self.user)
+        self.program = api.bearer(api.token("items:read", "person-tokens:create", of=self.application))
+        self.person = factories.profile()
+        made = self.program.post(
+            "/api/v1/person-tokens/", {"profile_id": self.person.pk}, content_type="application/json"
+        )
+        self.browser = api.bearer(made.json()["token"])
+
+    def answers(self) -> list[int]:
+        return [
+            self.session.get("/admin/").status_code,
+            self.program.get("/api/v1/items/").status_code,
+            self.browser.get(f"/api/v1/profiles/{self.person.pk}/recommendations/").status_code,
+        ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_all_three_kinds_end_when_the_password_or_the_account_does(way: str) -> None:
+    opened = Opened()
+    assert opened.answers() == [200, 200, 200]
+    WAYS[way](opened.user)
+    assert opened.answers() == [302, 401, 401]
+
+
+def test_nothing_ends_when_something_else_about_the_person_changes() -> None:
+    opened = Opened()
+    User.objects.update(email="li@example.org", last_login=timezone.now(), first_name="Li")
+    assert opened.answers() == [200, 200, 200]
+
+
+def test_another_persons_change_ends_nothing_here() -> None:
+    opened = Opened()
+    other = User.objects.create_user("wang", password="x")
+    WAYS["changed in code"](other)
+    assert opened.answers() == [200, 200, 200]
+
+
+def test_a_new_secret_or_another_owner_ends_a_clients_tokens() -> None:
+    for change in ({"client_secret": "x"}, {"user": None}):
+        opened = Opened()
+        Application.objects.filter(pk=opened.application.pk).update(**change)
+        assert opened.answers() == [200, 401, 401]
+        opened.user.delete()
+        opened.application.delete()
+
+
+def test_a_client_whose_owner_left_gets_no_new_token() -> None:
+    opened = Opened()
+    scopes = ClientScopes()
+    assert scopes.get_available_scopes(opened.application) == ["items:read", "person-tokens:create"]
+    WAYS["switched off"](opened.user)
+    assert scopes.get_available_scopes(opened.application) == []
+
+
+def test_a_client_can_be_told_to_begin_anew() -> None:
+    opened = Opened()
+    ApiAccess.objects.get(application=opened.application).revoke(timezone.now())
+    assert opened.answers() == [200, 401, 401]
+    again = api.bearer(api.token("items:read", of=opened.application))
+    assert again.get("/api/v1/items/").status_code == 200
+
+
+def test_a_token_of_a_client_that_is_gone_is_refused() -> None:
+    opened = Opened()
+    opened.application.delete()
+    assert opened.answers() == [200, 401, 401]
+
+
+def test_the_page_where_one_changes_the_password_keeps_its_own_session() -> None:
+    user = User.objects.create_superuser("li", password="correct horse battery")
+    here = logged_in(user)
+    data = {"oldpassword": "correct horse battery", "password1": "another staple 42", "password2": "another staple 42"}
+    assert here.post("/accounts/password/change/", data).status_code == 302
+    assert here.get("/admin/").status_code == 200
+
+
+def test_a_well_signed_token_of_a_client_that_never_was_is_refused() -> None:
+    now = timezone.now().replace(microsecond=0)
+    said = person_tokens.PersonToken(client_id=1, profile_id=1, purpose="x", expires_at=now + timedelta(minutes=5))
+    text = person_tokens.mint(said, now)
+    assert person_tokens.read(text, now) == said
+    assert Client(headers={"Authorization": f"Bearer {text}"}).get("/api/v1/items/").status_code == 401
