@@ -7,7 +7,7 @@ old key that nothing needs any more is retired. What people's keys sealed is nev
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ def rotate(now: datetime) -> str:
     return key_id
 
 
-def rewrap_all(batch: int = BATCH) -> Iterator[int]:
+def rewrap_all(batch: int = BATCH) -> Generator[int, None, None]:
     """Wrap again what older keys wrapped; yield how many rows are done after each batch, which is a transaction."""
     done, last = 0, 0
     while True:
