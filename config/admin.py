@@ -55,6 +55,7 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
     (
         _("Compliance"),
         (
+            (_("Overview"), "verified_user", "crm_compliance", "crm.view_checkpoint"),
             (_("Privacy requests"), "shield_person", "crm_privacyrequest_changelist", "crm.view_privacyrequest"),
             (_("Legal holds"), "gavel", "crm_legalhold_changelist", "crm.view_legalhold"),
             (_("Retention"), "auto_delete", "crm_retentionrun_changelist", "crm.view_retentionrun"),

@@ -18,5 +18,6 @@ app.conf.beat_schedule = {
     "requests": {"task": "crm.tasks.work_on_requests", "schedule": 300.0, "options": {"expires": 300.0}},
     "retention": {"task": "crm.tasks.retain", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "checkpoints": {"task": "crm.tasks.publish_checkpoints", "schedule": 60.0, "options": {"expires": 60.0}},
+    "bundles": {"task": "crm.tasks.remove_bundles", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

@@ -80,6 +80,9 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.work_on_requests": {"queue": "default"},
     "crm.tasks.retain": {"queue": "default"},
     "crm.tasks.rehearse_retention": {"queue": "default"},
+    "crm.tasks.export_bundle": {"queue": "default"},
+    "crm.tasks.check_ledger": {"queue": "default"},
+    "crm.tasks.remove_bundles": {"queue": "default"},
     "crm.tasks.publish_checkpoints": {"queue": "default"},  # it waits for others' servers
     "crm.tasks.*": {"queue": "ingest"},
     "mlengine.tasks.explain": {"queue": "online"},

@@ -26,7 +26,7 @@ GROUPS: Mapping[str, str] = {
     " admin.view_logentry crm.view_personaldataaccess crm.view_privacyrequest crm.handle_privacyrequest"
     " crm.check_privacyrequest crm.view_legalhold crm.add_legalhold crm.change_legalhold crm.view_retentionrule"
     " crm.add_retentionrule crm.change_retentionrule crm.delete_retentionrule crm.view_retentionrun"
-    " crm.add_retentionrun",
+    " crm.add_retentionrun crm.view_checkpoint crm.export_audit_bundle",
 }
 ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "config", "auth", "oauth2_provider", "admin")
 UNTOUCHABLE = ("change_event", "delete_event", "delete_profile")

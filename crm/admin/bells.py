@@ -11,6 +11,8 @@ BELLS = {
     "train": ("mlengine.tasks.train", "ml"),
     "predict": ("mlengine.tasks.predict", "ml"),
     "nightly": ("mlengine.tasks.nightly", "ml"),
+    "audit_bundle": ("crm.tasks.export_bundle", "default"),
+    "fsck": ("crm.tasks.check_ledger", "default"),
 }
 
 

@@ -33,6 +33,19 @@ def parameters(query: Query) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name != "approval"} | {"size": query.size}
 
 
+def of_parameters(told: dict[str, Any]) -> Query:
+    """Return the query that was approved."""
+    return from_json(
+        {
+            **{name: told[name] for name in ("size", "purposes", "clear_text", "language", "compare")},
+            "begin": told["from"] or "",
+            "end": told["to"] or "",
+            "approval": "",
+            "people": sorted(int(person) for person in told["people"]),
+        }
+    )
+
+
 def approved(query: Query, approval: str, *, now: datetime) -> Query:
     """Use up an approval of exactly this query, and return the query that names it.
 

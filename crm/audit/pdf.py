@@ -1,5 +1,6 @@
 """The report as PDF/A-3 beside a bundle, with the manifest attached; where fonts and libraries are there."""
 
+import logging
 import subprocess
 from pathlib import Path
 from zipfile import ZipFile
@@ -28,8 +29,10 @@ def write(bundle: Path) -> Path:
     with ZipFile(bundle) as files:
         page, manifest = files.read("report.html"), files.read("manifest.json")
     out = bundle.with_suffix(".pdf")
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every step
     attached = Attachment(string=manifest, name="manifest.json", description="Manifest", relationship="Source")
     HTML(string=page.decode(), url_fetcher=_nothing_else).write_pdf(out, pdf_variant="pdf/a-3u", attachments=[attached])
+    out.chmod(0o600)
     return out
 
 

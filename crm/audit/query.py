@@ -161,4 +161,4 @@ def checkpoint_of(size: int | None) -> Checkpoint:
     try:
         return Checkpoint.objects.get(size=size)
     except Checkpoint.DoesNotExist:
-        raise BadQuery(f"There is no checkpoint of {size} records; `manage.py ledger checkpoint` lists them.") from None
+        raise BadQuery(f"There is no checkpoint of exactly {size} records.") from None

@@ -291,6 +291,7 @@ class Checkpoint(models.Model):
     class Meta:
         verbose_name = _("checkpoint")
         verbose_name_plural = _("checkpoints")
+        permissions = [("export_audit_bundle", _("Can export audit bundles"))]
         constraints = [has_bytes("root", 32, name="crm_checkpoint_has_a_root")]
 
     def __str__(self) -> str:

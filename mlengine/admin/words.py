@@ -42,6 +42,8 @@ SUBJECTS: Mapping[str, Any] = {
     "own_history": _("Own history"),
 }
 TITLES: Mapping[str, Any] = {
+    "audit_bundle": _("Audit bundle"),
+    "fsck": _("Check of the ledger"),
     "train": _("Train: %(model)s"),
     "predict": _("Predict: %(model)s"),
     "judge": _("Judge: %(model)s"),
