@@ -54,6 +54,4 @@ def read(text: str, now: datetime) -> PersonToken:
     # Both are ours, yet LONGEST may have been lowered since, and another server's clock may be wrong.
     if not begun_at - CLOCKS_DIFFER <= now < expires_at <= begun_at + LONGEST:
         raise BadToken("its time is over")
-    return PersonToken(
-        client_id=client_id, profile_id=profile_id, purpose=purpose, expires_at=expires_at, epoch=epoch
-    )
+    return PersonToken(client_id=client_id, profile_id=profile_id, purpose=purpose, expires_at=expires_at, epoch=epoch)

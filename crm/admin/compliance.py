@@ -137,8 +137,8 @@ def _ordered(request: HttpRequest, query: Query, reason: str) -> HttpResponse:
 
 
 def _approved(query: Query, request: HttpRequest) -> bool:
-    facts = {"by": person_of(request), "now": timezone.now()}
-    return approvals.approved(orders.ACTION, orders.subject(query), orders.parameters(query), **facts) is not None
+    asked = orders.subject(query), orders.parameters(query)
+    return approvals.approved(orders.ACTION, *asked, by=person_of(request), now=timezone.now()) is not None
 
 
 def approved_view(request: HttpRequest, pk: Any) -> HttpResponse:
