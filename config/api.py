@@ -6,6 +6,7 @@ from crm.api.consents import ConsentViewSet
 from crm.api.items import ItemViewSet
 from crm.api.person_consents import NoticeViewSet, PersonConsentViewSet, PurposeViewSet
 from crm.api.person_tokens import PersonTokenViewSet
+from crm.api.privacy_requests import PrivacyRequestViewSet
 from crm.api.profiles import ProfileViewSet
 from mlengine.api.answers import AnswerViewSet
 from mlengine.api.jobs import JobViewSet
@@ -19,6 +20,7 @@ router.register("profiles", PersonConsentViewSet, basename="person-consent")
 router.register("consents", ConsentViewSet, basename="consent")
 router.register("purposes", PurposeViewSet, basename="purpose")
 router.register("notices", NoticeViewSet, basename="notice")
+router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 router.register("items", ItemViewSet, basename="item")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("models", ModelVersionViewSet, basename="model")

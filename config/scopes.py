@@ -20,6 +20,8 @@ SCOPES = {
     "jobs:control": "Pause and cancel jobs",
     "consent:read": "Ask what people allow, and read purposes and notices",
     "consent:write": "Record what people allow, refuse and take back",
+    "privacy:read": "See how people's requests about their data stand",
+    "privacy:write": "Take in people's requests about their data",
     "person-tokens:create": "Let one person's browser read its own recommendations, or see and change its own consents",
 }
 

@@ -74,6 +74,7 @@ def events(profiles: Sequence[int]) -> Iterator[Row]:
     done = Event.objects.filter(profile__in=profiles).select_related("item", "source").order_by("occurred_at", "pk")
     for event in done.iterator(chunk_size=CHUNK):
         facts = {field.name: getattr(event, field.attname) for field in _shown_fields(event, {"profile", "item"})}
+        facts["properties"] = event.told
         yield facts | {"source": event.source.name, "item": event.item.title if event.item else ""}
 
 
@@ -90,5 +91,5 @@ def requests(profiles: Sequence[int]) -> Iterator[Row]:
 
 def _shown_fields(row: Any, without: "set[str] | None" = None) -> list[Any]:
     """Return the fields that say something: not keyed hashes, which mean nothing outside the house."""
-    hidden = {"digest", "name_index", "suppression_key"} | (without or set())
+    hidden = {"digest", "name_index", "suppression_key", "sealed"} | (without or set())
     return [field for field in row._meta.concrete_fields if field.name not in hidden]

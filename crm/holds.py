@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from crm import merging
 from crm.evidence import note
 from crm.models import LegalHold
+from crm.retention_classes import EVENT_CLASSES
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -19,9 +20,12 @@ Scope = LegalHold.Scope
 
 
 def on_people(profiles: Iterable[int], now: datetime) -> QuerySet[LegalHold]:
-    """Return the holds that keep any data of these profiles; a hold on a class keeps everybody's data of that class."""
-    ids = list(profiles)
-    return LegalHold.objects.active(now).filter(Q(profile__in=ids) | ~Q(scope=Scope.PERSON)).order_by("placed_at")
+    """Return the holds that keep any data of these profiles; one on a class of events keeps everybody's of that class.
+
+    A hold on notes of jobs and the like says nothing of a person, and stands against no erasure.
+    """
+    named = Q(profile__in=list(profiles)) | Q(scope=Scope.EVERYTHING) | Q(data_class__in=EVENT_CLASSES)
+    return LegalHold.objects.active(now).filter(named).order_by("placed_at")
 
 
 def people_held(now: datetime) -> set[int]:

@@ -184,6 +184,9 @@ CLASSES: Mapping[str, DataClass] = {
 }
 
 
+EVENT_CLASSES = tuple(name for name, kept in CLASSES.items() if isinstance(kept.store, EventKinds))
+
+
 def bounds(month: Any) -> tuple[datetime, datetime]:
     """Return where a month's partition begins and ends."""
     begin, end = (datetime.combine(day, time(), UTC) for day in (month, partitions.next_month(month)))

@@ -13,7 +13,7 @@ from oauth2_provider.models import AccessToken, Application
 
 from config.models import ApiAccess
 from crm import partitions
-from crm.models import Event, Identifier, Item, JobRun, Notice, Profile, Purpose
+from crm.models import Event, Identifier, Item, JobRun, Notice, PrivacyRequest, Profile, Purpose
 from crm.uuid7 import uuid7
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS, Spec
@@ -116,9 +116,10 @@ class House:
     job: JobRun
     purpose: Purpose
     notice: Notice
+    request: PrivacyRequest
 
     @property
-    def ids(self) -> dict[str, int]:
+    def ids(self) -> dict[str, Any]:
         rows = {
             "profile": self.profile,
             "item": self.item,
@@ -128,7 +129,7 @@ class House:
             "purpose": self.purpose,
             "notice": self.notice,
         }
-        return {name: row.pk for name, row in rows.items()}
+        return {name: row.pk for name, row in rows.items()} | {"request": self.request.reference}
 
 
 def house() -> House:
@@ -147,7 +148,11 @@ def house() -> House:
     factories.assess()
     purpose = consents.purpose()
     notice = consents.notice("offers")
-    return House(profile=profile, item=item, segment=segment, version=version, job=job, purpose=purpose, notice=notice)
+    asked = PrivacyRequest.objects.create(
+        kind="access", method="api", profile=profile, status="withdrawn", received_at=NOW, ended_at=NOW
+    )
+    rows: dict[str, Any] = {"profile": profile, "item": item, "segment": segment, "version": version, "job": job}
+    return House(**rows, purpose=purpose, notice=notice, request=asked)
 
 
 def event(profile: Profile, occurred_at: datetime = NOW, **facts: Any) -> Event:

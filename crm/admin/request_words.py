@@ -75,6 +75,7 @@ FACTS: Mapping[str, Any] = {
     "relations": _("relations"),
     "written": _("written"),
     "withdrawn": _("withdrawn"),
+    "rows": _("rows"),
     "bytes": _("bytes"),
 }
 
@@ -87,6 +88,8 @@ def step_title(step: RequestStep) -> str:
 def receipt(step: RequestStep) -> str:
     """Return a step's receipt in one line: figures with their names, the models that held rows, nothing else."""
     told = {name: value for name, value in step.receipt.items() if isinstance(value, int)}
+    if isinstance(step.receipt.get("rows"), dict):
+        told["rows"] = sum(step.receipt["rows"].values())
     rows = {name.rpartition(".")[2]: value for name, value in told.items() if "." in name and value}
     plain = [f"{FACTS.get(name, name)}: {_amount(value)}" for name, value in told.items() if "." not in name]
     return ", ".join(plain + [f"{name}: {value}" for name, value in rows.items()])

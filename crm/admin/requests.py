@@ -1,12 +1,13 @@
 """Privacy requests as officers work on them: the list with days left, one request with what it needs next."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -14,12 +15,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, re_path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from crm import carrying_out, clocks, corrections, holds, identity_checks, packs, rights
+from crm import carrying_out, clocks, corrections, holds, identity_checks, merging, packs, rights
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.admin.request_words import LABELS, SHOWN_BY, TONES, entry_facts, entry_line, receipt, step_title
@@ -112,7 +114,7 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
     list_select_related = ("handled_by",)
     search_fields = ("reference",)
     search_help_text = _("Number of a profile (#42), or the beginning of a reference")
-    ordering = ("ended_at", "due_on", "pk")
+    ordering = (F("ended_at").desc(nulls_first=True), "due_on", "pk")
     fields = ("kind",)
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
@@ -142,11 +144,13 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
 
     @column(_("request"), ordering="kind", header=True)
     def title(self, request: PrivacyRequest) -> list[str]:
-        return [request.get_kind_display(), str(request.reference)[:8]]
+        return [capfirst(request.get_kind_display()), str(request.reference)[:8]]
 
     @column(_("person"), ordering="profile")
     def person(self, request: PrivacyRequest) -> str:
-        return profile_link(request.profile_id) if request.profile_id else "–"
+        if request.profile_id:
+            return profile_link(request.profile_id)
+        return gettext("erased") if request.subject else gettext("not known")
 
     @column(_("status"), ordering="status", label=LABELS)
     def status_label(self, request: PrivacyRequest) -> tuple[str, str]:
@@ -213,6 +217,13 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
         return packs.response(pack, content)
 
 
+def _holds(request: PrivacyRequest, now: datetime) -> list[str]:
+    """Return the cases that stand against an erasure which is still to be done."""
+    if request.kind != PrivacyRequest.Kind.ERASURE or not request.profile_id or not request.is_open:
+        return []
+    return [hold.reference for hold in holds.on_people(merging.members(request.profile_id), now)]
+
+
 def about(request: PrivacyRequest, http: HttpRequest) -> dict[str, Any]:
     """Return what the page shows of one request, and what may be done with it now, by this reader."""
     now = timezone.now()
@@ -237,7 +248,7 @@ def about(request: PrivacyRequest, http: HttpRequest) -> dict[str, Any]:
         "checked_first": RULES[request.kind].checked == "before",
         "pack": ReplyPack.objects.filter(request=request).first(),
         "wrote": request.details if http.user.has_perm(HANDLE) else {},
-        "held": [holds.summary(hold) for hold in holds.on_people(request.profiles or [], now)],
+        "held": _holds(request, now),
         "twins": request.duplicates.all(),
         "now": now,
     }

@@ -149,7 +149,6 @@ class RetentionRunAdmin(ReadOnlyAdmin):
     change_form_template = "zhiyin/rights/retention.html"
     change_list_template = "zhiyin/rights/retention_list.html"
     list_display = ("started_at", "sort_label", "due", "deleted", "held", "requested_by", "finished_at")
-    list_filter = ("dry_run",)
     list_select_related = ("requested_by",)
     ordering = ("-started_at",)
     fields = ("started_at",)

@@ -48,12 +48,15 @@ ADDRESSES = [
     ("GET", "profiles/{profile}/consents/", "consent:read", None),
     ("GET", "profiles/{profile}/consent-history/", "consent:read", None),
     ("GET", "profiles/{profile}/basis/?purpose=offers", "consent:read", None),
+    ("POST", "privacy-requests/", "privacy:write", {"kind": "access", "identifier": LOOKUP}),
+    ("GET", "privacy-requests/{request}/", "privacy:read", None),
     ("GET", "purposes/", "consent:read", None),
     ("GET", "purposes/{purpose}/", "consent:read", None),
     ("GET", "notices/", "consent:read", None),
     ("GET", "notices/{notice}/", "consent:read", None),
 ]
-RIGHT = {"jobs/": 202, "person-tokens/": 201, "consents/": 201}  # what a POST answers where it is not 200
+# What a POST answers where it is not 200.
+RIGHT = {"jobs/": 202, "person-tokens/": 201, "consents/": 201, "privacy-requests/": 201}
 each_address = pytest.mark.parametrize(("method", "path", "scope", "body"), ADDRESSES)
 
 
