@@ -16,9 +16,8 @@ from crm.rights import RightsError
 # What a person may correct: her own facts. Identifiers belong to the sources that know her by them, and what she did
 # happened; a wrong event is explained, not changed.
 FIELDS = ("name", "gender", "birthday", "province", "city", "language")
-EMPTIED = {
-    "birthday": ("birth_date", "birth_month", "birth_day", "age_band", "age_class")
-}  # an empty text takes a fact away: these columns
+# An empty text takes a fact away: these columns.
+EMPTIED = {"birthday": ("birth_date", "birth_month", "birth_day", "age_band", "age_class")}
 
 
 def check(details: Mapping[str, Any], now: datetime) -> dict[str, Any]:

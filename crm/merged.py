@@ -28,7 +28,9 @@ down (id) AS (
     SELECT merge.duplicate_id FROM down
     JOIN crm_profilealias AS merge ON merge.canonical_id = down.id AND merge.undone_at IS NULL
 )
-SELECT kept.id, (SELECT array_agg(down.id ORDER BY down.id) FROM down) FROM kept
+SELECT kept.id, (SELECT array_agg(down.id ORDER BY down.id) FROM down),
+       EXISTS (SELECT FROM down JOIN crm_profile USING (id) WHERE restricted_at IS NOT NULL)
+FROM kept
 """
 
 
@@ -38,6 +40,7 @@ class Person:
 
     id: int
     profile_ids: tuple[int, ...]
+    restricted: bool = False  # any of the profiles: then nothing is read but by whoever works on a request
 
 
 def person(profile_id: int) -> Person | None:
@@ -45,4 +48,4 @@ def person(profile_id: int) -> Person | None:
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW, [profile_id])
         row = cursor.fetchone()
-    return Person(id=row[0], profile_ids=tuple(row[1])) if row else None
+    return Person(id=row[0], profile_ids=tuple(row[1]), restricted=row[2]) if row else None

@@ -19,10 +19,11 @@ Frame = nw.DataFrame[Any]
 
 HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROWS_AT_ONCE = 500_000
-# Whoever was erased, or switched personalisation off, while the answers were made gets none.
+# Whoever was erased or restricted, or switched personalisation off, while the answers were made gets none.
 LEFT = """
 DELETE FROM {table} AS answer WHERE run_id = %s
-AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND personalisation)
+AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND personalisation
+                AND restricted_at IS NULL)
 """
 
 

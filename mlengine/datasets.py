@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # web processes may load this module; Polars is loaded by who
 EVENTS_IN_MEMORY = 10_000_000  # about 100 bytes each; a larger lake stays on disk and is scanned for each question
 
 # A duplicate counts as the profile that was kept, however long the chain of merges. If any of a person's profiles has
-# switched personalisation off, the whole person has.
+# switched personalisation off, or is restricted, the whole person is.
 PEOPLE = """
 WITH RECURSIVE merged (duplicate, canonical, steps) AS (
     SELECT duplicate_id, canonical_id, 1 FROM crm_profilealias WHERE undone_at IS NULL
@@ -51,7 +51,7 @@ WITH RECURSIVE merged (duplicate, canonical, steps) AS (
 ), last AS (SELECT DISTINCT ON (duplicate) duplicate, canonical FROM merged ORDER BY duplicate, steps DESC
 ), people AS (
     SELECT id, coalesce(canonical, id) AS person,
-           bool_and(personalisation) OVER (PARTITION BY coalesce(canonical, id)) AS allowed
+           bool_and(personalisation AND restricted_at IS NULL) OVER (PARTITION BY coalesce(canonical, id)) AS allowed
     FROM crm_profile LEFT JOIN last ON duplicate = id
 )
 SELECT id, person FROM people WHERE allowed

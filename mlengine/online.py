@@ -1,17 +1,21 @@
 """What a web request may ask of the models: stored rows, followed to the person that a profile now belongs to.
 
-Nothing here loads Polars, scikit-learn or LightGBM. Somebody who has switched personalisation off has no answers,
-whatever is still stored.
+Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalisation off, or is restricted, has no
+answers, whatever is still stored.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
 from crm.models import Item, Profile, ProfileAlias
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS
+
+MAY_BE_SCORED: Mapping[str, Any] = {"profile__personalisation": True, "profile__restricted_at": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +47,14 @@ def latest_scores(profile: Profile) -> list[Score]:
 
 def scores_of(profile_id: int) -> list[Score]:
     """Return the same for a profile that was not merged into another; one query."""
-    scores = Score.objects.filter(
-        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("score").values("pk")
-    )
+    scores = Score.objects.filter(profile=profile_id, run__in=_latest_runs("score").values("pk"), **MAY_BE_SCORED)
     return sorted(scores.select_related("run"), key=lambda score: _place(score.run))
 
 
 def score_history(profile: Profile, spec: str) -> list[Score]:
     """Return the person's scores of one model in all runs that are kept, the oldest first."""
     kept = person(profile)
-    if not kept.personalisation:
+    if not kept.personalisation or kept.restricted_at is not None:
         return []
     runs = PredictionRun.objects.finished().filter(spec=spec).order_by("cutoff", "pk")
     found = {score.run_id: score for score in Score.objects.filter(profile=kept, run__in=runs).select_related("run")}
@@ -75,7 +77,7 @@ def recommending_run(spec: str | None = None) -> PredictionRun | None:
 def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -> list[Recommended]:
     """Return a run's items for a profile that was not merged into another; one query."""
     # Availability is asked again here: an item may have ended since the batch was made.
-    rows = Recommendation.objects.filter(profile=profile_id, profile__personalisation=True, run=run)
+    rows = Recommendation.objects.filter(profile=profile_id, run=run, **MAY_BE_SCORED)
     found = rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("rank")[:k]
     return [
         Recommended(item=row.item, rank=rank, value=row.value, reason=row.reason, run=run)
@@ -102,7 +104,7 @@ def clusters(profile: Profile) -> list[ClusterMember]:
 def clusters_of(profile_id: int) -> list[ClusterMember]:
     """Return the same for a profile that was not merged into another; one query."""
     members = ClusterMember.objects.filter(
-        profile=profile_id, profile__personalisation=True, run__in=_latest_runs("cluster").values("pk")
+        profile=profile_id, run__in=_latest_runs("cluster").values("pk"), **MAY_BE_SCORED
     )
     return sorted(members.select_related("cluster", "run"), key=lambda member: _place(member.run))
 

@@ -24,6 +24,7 @@ from crm import partitions
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column
 from crm.admin.profiles import people_known_by
+from crm.admin.restricted import WithoutRestricted
 from crm.admin.searching import PrivateSearch
 from crm.models import Event, RejectedEvent
 from crm.privacy import masked_attributes, masked_text
@@ -57,7 +58,7 @@ class MonthFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin, PrivateSearch):
+class EventAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
     """Everything that happened. Nobody changes or deletes it here, not even an administrator."""
 
     list_display = ("occurred_at", "kind_label", "person", "item", "amount", "quantity", "session", "source")

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
+from crm.admin.restricted import WithoutRestricted
 from crm.admin.searching import PrivateSearch
 from crm.merging import undo
 from crm.models import Identifier, Profile, ProfileAlias, Relation
@@ -30,7 +31,7 @@ def profile_link(pk: int) -> SafeString:
 
 
 @admin.register(Identifier)
-class IdentifierAdmin(ReadOnlyAdmin, PrivateSearch):
+class IdentifierAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
     """Names by which sources know people; looked up exactly, shown masked."""
 
     list_display = ("type", "shown_value", "person", "source", "verified", "created_at")

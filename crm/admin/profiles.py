@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from crm import access_log
 from crm.admin import timeline
 from crm.admin.lists import column, person_of
+from crm.admin.restricted import MAY
 from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
 from crm.encryption import blind_index
 from crm.merging import members
@@ -72,7 +73,9 @@ class ProfileAdmin(PrivateSearch):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         rows: QuerySet[Profile] = super().get_queryset(request)
-        return rows.prefetch_related("identifiers")
+        # A restricted person is there for those only who work on her request.
+        usable = rows if request.user.has_perm(MAY) else rows.filter(restricted_at=None)
+        return usable.prefetch_related("identifiers")
 
     def meant(self, term: str) -> list[int]:
         return people_known_by(term)

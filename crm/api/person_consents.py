@@ -34,6 +34,8 @@ class StateQuestion(serializers.Serializer[Any]):
 class PersonConsentViewSet(OfPerson, ForBrowsers):
     """What one person allows, and ever said."""
 
+    even_restricted = True
+
     scopes = {"consents": "consent:read", "consent_history": "consent:read", "basis": "consent:read"}
     purposes = {"consents": OWN, "basis": OWN}
     ordering = ("-received_at", "-id")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -90,6 +91,7 @@ class OfPerson(Resource):
     """Whatever stands under ``/profiles/{id}/``."""
 
     queryset = Profile.objects.all()
+    even_restricted = False  # what a restricted person may still see and change herself, her consents, says True
 
     def person(self) -> merged.Person:
         """Return who is meant by the address; a person's own browser learns nothing of others, not even of gaps."""
@@ -99,7 +101,14 @@ class OfPerson(Resource):
             raise PermissionDenied
         if found is None:
             raise NotFound
-        return found
+        return usable(found) if not self.even_restricted else found
+
+
+def usable(person: merged.Person) -> merged.Person:
+    """Return the person, unless her data may only be stored and secured (PIPL 47)."""
+    if person.restricted:
+        raise PermissionDenied(_("The use of this person's data is restricted."))
+    return person
 
 
 class ProfileViewSet(OfPerson):
@@ -124,7 +133,7 @@ class ProfileViewSet(OfPerson):
     def list(self, request: Request) -> Response:
         """All people, oldest first, each once: merged profiles are left out."""
         merges = ProfileAlias.objects.filter(duplicate=OuterRef("pk"), undone_at=None)
-        people = Profile.objects.filter(~Exists(merges)).prefetch_related("identifiers")
+        people = Profile.objects.usable().filter(~Exists(merges)).prefetch_related("identifiers")
         page = list(self.paginate_queryset(people) or ())
         self._log("profiles", count=len(page))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -141,7 +150,7 @@ class ProfileViewSet(OfPerson):
         person = known_by(asked["type"], asked["value"])
         if person is None:
             raise NotFound
-        return self._answer(person)
+        return self._answer(usable(person))
 
     @extend_schema(parameters=[EventQuestion], responses=EventOut(many=True))
     @action(detail=True)

@@ -23,6 +23,10 @@ from crm.models.sources import Source
 
 
 class ProfileQuerySet(SealedQuerySet["Profile"]):
+    def usable(self) -> "ProfileQuerySet":
+        """Return all but those whose data may only be stored and secured (PIPL 47)."""
+        return self.filter(restricted_at=None)
+
     def identified(self, type: str, value: str) -> "ProfileQuerySet":
         """Return who has the identifier, in whichever spelling."""
         return self.filter(identifiers__type=type, identifiers__digest=blind_index(type, value))
@@ -82,7 +86,11 @@ class Profile(SealedModel):
     class Meta:
         verbose_name = _("profile")
         verbose_name_plural = _("profiles")
-        indexes = [GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="crm_profile_attributes")]
+        indexes = [
+            GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="crm_profile_attributes"),
+            # For lists of what people did, which leave the few restricted ones out.
+            models.Index(fields=["id"], condition=Q(restricted_at__isnull=False), name="crm_profile_restricted"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(birth_month__isnull=True) | Q(birth_month__range=(1, 12)), name="crm_birth_month_exists"

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from crm.api.pages import KeysetPagination
 from crm.api.resources import Resource
+from mlengine import online
 from mlengine.models import Cluster, ClusterMember, PredictionRun
 
 
@@ -69,7 +70,9 @@ class SegmentViewSet(Resource):
         """Who is in the segment since the latest run; following pages stay with that run while a newer one ends."""
         segment = get_object_or_404(self.get_queryset(), pk=pk)
         run_id = self.parameters(MemberQuestion).get("run") or _latest_run(segment.spec)
-        members = ClusterMember.objects.filter(cluster=segment, run=run_id, run__finished_at__isnull=False)
+        members = ClusterMember.objects.filter(
+            cluster=segment, run=run_id, run__finished_at__isnull=False, **online.MAY_BE_SCORED
+        )
         page = self.paginate_queryset(members)
         paginator = cast("KeysetPagination", self.paginator)
         return paginator.get_paginated_response(MemberOut(page, many=True).data, pinned={"run": run_id})

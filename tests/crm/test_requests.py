@@ -152,7 +152,8 @@ def test_a_copy_holds_everything_in_both_languages_and_formulas_stay_texts() -> 
     archive = zipfile.ZipFile(io.BytesIO(packs.fetch(request.pack, actor="test", now=NOW)))
     data = json.loads(archive.read("data.json"))
     assert {one["value"] for one in data["identifiers"]} == {"u-1001-secret", "zhang@qq.com", "13800138000"}
-    assert [one["properties"] for one in data["events"]] == [{"phone": "13800138000", "till": 3}, {"recipient": "张三"}]
+    told = {one["name"]: one["properties"] for one in data["events"]}
+    assert told == {"": {"phone": "13800138000", "till": 3}, "-2+3": {"recipient": "张三"}}
     assert data["profile"][0]["name"] == "Zhang Wei"
     assert [one["purpose"] for one in data["consents"]] == ["offers"]
     assert "rec-7" in json.dumps(data["consent_history"])
@@ -239,6 +240,12 @@ def test_a_restriction_needs_no_second_person_and_stops_every_use() -> None:
     basis = consent_basis.basis_for(house.profile.pk, "offers", "email", NOW + timedelta(minutes=2))
     assert (basis.allowed, basis.reason) == (False, "restricted")
     assert online.scores_of(house.profile.pk) == []
+    asked = api.caller("profiles:read", "profiles:unmasked", "events:read", "scores:read", "segments:read")
+    address = f"/api/v1/profiles/{house.profile.pk}/"
+    for path in ("", "events/", "scores/", "segments/"):
+        assert api.error(asked.get(address + path))[:2] == (403, "permission_denied")
+    assert asked.get("/api/v1/profiles/").json()["results"] == []
+    assert asked.get(f"/api/v1/segments/{house.segment.pk}/members/").json()["results"] == []
     assert Event.objects.filter(profile=house.profile).count() == 1
     assert restrictions.lift(house.profile.pk, now=NOW, user=officer(), reason="settled") == 1
     assert consent_basis.basis_for(house.profile.pk, "offers", "email", NOW + timedelta(minutes=3)).allowed
