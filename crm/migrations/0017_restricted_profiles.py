@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0015_sealed_values'),
+        ('crm', '0016_audit_permission'),
     ]
 
     operations = [
