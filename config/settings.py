@@ -131,6 +131,12 @@ KEY_RING_FILE = env.str("KEY_RING_FILE", default=str(VAR_DIR / "keys" / "ring.js
 PHONE_REGION = env.str("PHONE_REGION", default="CN")  # of phone numbers that name no country
 
 # -- consent: how people of unknown age are treated; "minor" forbids profiling and marketing until it is known --------
+PREFERENCE_LINK_DAYS = env.int("PREFERENCE_LINK_DAYS", default=365)  # how long a link in a message opens the page
+PREFERENCE_RATES = {  # of one address on links that open nothing, and of one link that opens
+    "wrong": env.str("PREFERENCE_RATE_WRONG", default="60/minute"),
+    "link": env.str("PREFERENCE_RATE_LINK", default="120/minute"),
+}
+PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach this server, for links in messages
 AGE_UNKNOWN = env.str("AGE_UNKNOWN", default="adult", choices=["adult", "minor"])
 
 # -- mail of the system itself: checkpoints, notices to staff; until a server is named it is printed -------------------

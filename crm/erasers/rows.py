@@ -35,6 +35,8 @@ GOES: tuple[tuple[str, str], ...] = (
     ("crm.Relation", "to_profile"),
     ("crm.ProfileAlias", "duplicate"),
     ("crm.ProfileAlias", "canonical"),
+    ("crm.TagObjection", "profile"),
+    ("crm.LinkEpoch", "profile"),
     ("crm.Identifier", "profile"),
 )
 EMPTIED: tuple[tuple[str, str], ...] = (("crm.PrivacyRequest", "profile"), ("crm.LegalHold", "profile"))

@@ -20,6 +20,7 @@ from crm.models.ledger import (
     PendingLeaf,
     Tile,
 )
+from crm.models.preferences import LinkEpoch, TagObjection
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.purposes import Channel, Notice, Purpose
 from crm.models.releases import PrivacyBudget, Release, ReleaseCharge
@@ -57,6 +58,7 @@ __all__ = [
     "LedgerNote",
     "LedgerNotePerson",
     "LegalHold",
+    "LinkEpoch",
     "Notice",
     "PendingLeaf",
     "PersonKey",
@@ -78,5 +80,6 @@ __all__ = [
     "RetentionRun",
     "Source",
     "Suppression",
+    "TagObjection",
     "Tile",
 ]

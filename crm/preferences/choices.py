@@ -1,0 +1,178 @@
+"""What a person can decide on, and how it stands: one control for each purpose, and for each channel of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from crm import consent
+from crm.consent import Basis, Reason
+from crm.consent_rules import GRANTS, NO_CHOICE
+from crm.merged import Person
+from crm.models import Channel, ConsentState, Identifier, Notice, Purpose
+from crm.preferences.shown import Shown, shown
+
+# On which channels a person can be reached who is known by such an identifier.
+REACHED_BY: dict[str, tuple[str, ...]] = {
+    Identifier.Type.OPENID: (Channel.WECHAT, Channel.MINI_PROGRAM),
+    Identifier.Type.EMAIL: (Channel.EMAIL,),
+    Identifier.Type.PHONE: (Channel.SMS, Channel.PHONE),
+}
+NO = frozenset({Reason.REFUSED, Reason.WITHDRAWN, Reason.REVOKED, Reason.INVALIDATED})
+AGAIN = frozenset({Reason.EXPIRED, Reason.STALE_NOTICE})
+BLOCKED = frozenset({Reason.MINOR, Reason.GUARDIAN_NEEDED, Reason.AGE_UNKNOWN, Reason.RESTRICTED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """One decision: what is shown of it, and how it stands."""
+
+    shown: Shown
+    state: str  # "yes", "no", "again" (a yes that no longer counts) or "open": nothing was said
+    note: str
+    since: datetime | None
+    until: datetime | None
+    may_allow: bool
+    after: UUID | None  # the event that counts now: a form that is sent twice says so twice of the same
+
+    @property
+    def id(self) -> str:
+        return f"{self.shown.purpose}-{self.shown.channel or 'every'}".replace(".", "_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One purpose with its controls; none where the person has no choice, which is told."""
+
+    purpose: Purpose
+    shown: Shown
+    controls: Sequence[Control]
+    basis_note: str
+
+
+def choices(person: Person, language: str, now: datetime) -> list[Choice]:
+    """Return what the page lists: what one can decide on first, what is done anyway last."""
+    reachable = channels_of(person)
+    said = _said(person)
+    notices = in_force(now)
+    with translation.override(language):
+        found = [
+            _choice(purpose, notices.get(purpose.code), person, language, reachable, said, now)
+            for purpose in Purpose.objects.active().order_by("separate", "pk")
+        ]
+    return sorted(found, key=lambda one: not one.controls)
+
+
+def in_force(now: datetime) -> dict[str, Notice]:
+    """Return for each purpose the notice that tells of it today: the one that was published last."""
+    found: dict[str, Notice] = {}
+    latest: dict[str, Notice] = {}
+    for notice in Notice.objects.published(now).order_by("version"):
+        latest[notice.code] = notice
+    for notice in sorted(latest.values(), key=lambda one: (one.published_at, one.pk)):
+        found |= dict.fromkeys(notice.purposes, notice)
+    return found
+
+
+def channels_of(person: Person) -> list[str]:
+    """Return the channels on which the person can be reached, in the order in which they are always listed."""
+    types = set(Identifier.objects.filter(profile__in=person.profile_ids).values_list("type", flat=True))
+    reached = {channel for type_ in types for channel in REACHED_BY.get(type_, ())}
+    return [channel for channel in Channel.values if channel in reached]
+
+
+def channels_for(purpose: Purpose, reachable: Iterable[str], said: Iterable[str] = ()) -> list[str]:
+    """Return the channels that a purpose has a control for; an empty one where it has one control only."""
+    if purpose.kind != Purpose.Kind.MARKETING or purpose.channel:
+        return [purpose.channel]
+    wanted = {*reachable, *said} - {""}
+    return [channel for channel in Channel.values if channel in wanted] or [""]
+
+
+def has_choice(purpose: Purpose) -> bool:
+    """Tell whether a person may say yes or no: not where a contract or the law needs it."""
+    fixed = (*NO_CHOICE, Purpose.Basis.CONTRACT.value)
+    return purpose.basis not in fixed and purpose.kind != Purpose.Kind.STORAGE
+
+
+def _choice(
+    purpose: Purpose,
+    notice: Notice | None,
+    person: Person,
+    language: str,
+    reachable: list[str],
+    said: dict[tuple[str, str], ConsentState],
+    now: datetime,
+) -> Choice:
+    own = [channel for code, channel in said if code == purpose.code]
+    channels = channels_for(purpose, reachable, own) if has_choice(purpose) else []
+    return Choice(
+        purpose=purpose,
+        shown=shown(purpose, notice, "", language),
+        controls=[
+            _control(
+                purpose,
+                shown(purpose, notice, channel, language),
+                consent.basis_for(person.id, purpose, channel, now),
+                said.get((purpose.code, channel)),
+            )
+            for channel in channels
+        ],
+        basis_note=_("Done because: %(basis)s.") % {"basis": purpose.get_basis_display()},
+    )
+
+
+def _control(purpose: Purpose, lines: Shown, basis: Basis, state: ConsentState | None) -> Control:
+    stands = _stands(basis, state)
+    return Control(
+        shown=lines,
+        state=stands,
+        note=_note(purpose, basis, stands),
+        since=basis.since if stands in ("yes", "no") else None,
+        until=basis.valid_until if stands == "yes" else None,
+        may_allow=basis.reason not in BLOCKED and not _by_default(purpose, basis),
+        after=basis.event_id or (state.event_id if state else None),
+    )
+
+
+def _stands(basis: Basis, state: ConsentState | None) -> str:
+    if basis.allowed:
+        return "yes"
+    if basis.reason in NO:
+        return "no"
+    if basis.reason in AGAIN:
+        return "again"
+    given = state is not None and state.state in GRANTS and basis.reason == Reason.PERSONALISATION_OFF
+    return "yes" if given else "open"
+
+
+def _by_default(purpose: Purpose, basis: Basis) -> bool:
+    """Tell whether it is done without consent until the person objects: there is nothing to say yes to."""
+    return purpose.basis != Purpose.Basis.CONSENT and basis.reason not in NO
+
+
+def _note(purpose: Purpose, basis: Basis, stands: str) -> str:
+    notes = {
+        Reason.EXPIRED: _("Your consent has expired."),
+        Reason.STALE_NOTICE: _("What we tell you about it has changed since you agreed. Please decide again."),
+        Reason.MINOR: _("Not allowed under 18, whatever anybody agrees to."),
+        Reason.GUARDIAN_NEEDED: _("Under 14, a parent or guardian has to agree; please ask them to write to us."),
+        Reason.AGE_UNKNOWN: _("We do not know your age, so we do not do this."),
+        Reason.RESTRICTED: _("The use of your data is restricted: nothing can be allowed until that ends."),
+        Reason.PERSONALISATION_OFF: _("Not done while personalisation is off."),
+        Reason.SUPPRESSED: _("We do not write to this address; if you allow it now, we may again."),
+    }
+    if basis.reason in notes:
+        return notes[basis.reason]
+    if _by_default(purpose, basis):
+        return _("Done unless you object (%(basis)s).") % {"basis": purpose.get_basis_display()}
+    return _("Not decided yet") if stands == "open" else ""
+
+
+def _said(person: Person) -> dict[tuple[str, str], ConsentState]:
+    """Return what counts of what all profiles of the person said, by purpose and channel: the latest."""
+    rows = ConsentState.objects.filter(profile__in=person.profile_ids).order_by("counts_from")
+    return {(row.purpose_id, row.channel): row for row in rows}

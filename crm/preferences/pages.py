@@ -1,0 +1,114 @@
+"""The preference page over HTTP: GET shows and changes nothing, POST changes and sends the browser back to GET."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import path, reverse
+from django.utils import timezone, translation
+from django.views.decorators.csrf import csrf_exempt
+
+from crm.models import Profile
+from crm.preference_links import Opened
+from crm.preferences import changes, gate
+from crm.preferences.changes import Press, Refused
+from crm.preferences.choices import choices
+from crm.preferences.words import done_text, refused_text
+
+READ, WRITE = ("GET", "HEAD"), ("GET", "HEAD", "POST")
+Do = Callable[[Opened, QueryDict, str], str]
+
+
+@csrf_exempt  # no cookie is read here: see crm.preferences.gate
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the page, or do what one of its buttons says."""
+    refused = gate.refusal(request, WRITE, own_pages_only=True)
+    return refused or gate.opened(request, token, _post if request.method == "POST" else _show)
+
+
+@csrf_exempt
+def one_click(request: HttpRequest, token: str) -> HttpResponse:
+    """Take marketing consent back for a mail program that posts what RFC 8058 says; people who come by are shown on."""
+    refused = gate.refusal(request, WRITE, own_pages_only=False)
+    return refused or gate.opened(request, token, _one_click)
+
+
+def _show(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
+    return _page(request, token, link, said=done_text(request.GET.get("done", "")))
+
+
+def _post(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
+    form = request.POST
+    do = DO.get(form.get("do", ""), _unknown)
+    try:
+        code = do(link, form, translation.get_language() or "en")
+    except Refused as refused:
+        return _page(request, token, link, problem=refused_text(refused.code), status=409)
+    asked = {"done": code} | ({"lang": request.GET["lang"]} if "lang" in request.GET else {})
+    answer = HttpResponseRedirect(f"{reverse('preferences', args=[token])}?{urlencode(asked)}#said")
+    answer.status_code = 303
+    return answer
+
+
+def _one_click(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("preferences", args=[token]))
+    if request.POST.get("List-Unsubscribe") != "One-Click":
+        return _page(request, token, link, problem=refused_text("unknown"), status=409)
+    changes.one_click(link.person, request.GET.get("on", ""), timezone.now())
+    return HttpResponse(done_text("one_click") + "\n", content_type="text/plain; charset=utf-8")
+
+
+def _page(
+    request: HttpRequest, token: str, link: Opened, *, said: str = "", problem: str = "", status: int = 200
+) -> HttpResponse:
+    now, language = timezone.now(), translation.get_language() or "en"
+    profiles = list(Profile.objects.filter(pk__in=link.person.profile_ids))
+    context: dict[str, Any] = {
+        "language": language,
+        "here": reverse("preferences", args=[token]),
+        "said": said,
+        "problem": problem,
+        "choices": choices(link.person, language, now),
+        "personalisation": all(profile.personalisation for profile in profiles),
+        "restricted": any(profile.restricted_at for profile in profiles),
+    }
+    return gate.page("page.html", context, status=status)
+
+
+def _decide(link: Opened, form: QueryDict, language: str) -> str:
+    press = Press(
+        purpose=form.get("purpose", ""),
+        channel=form.get("channel", ""),
+        answer=form.get("answer", ""),
+        language=language,
+        digest=form.get("shown", ""),
+        after=form.get("after", ""),
+    )
+    changes.decide(link.person, press, timezone.now())
+    return press.answer
+
+
+def _withdraw_all(link: Opened, form: QueryDict, language: str) -> str:
+    changes.withdraw_all(link.person, timezone.now())
+    return "withdrawn"
+
+
+def _switch(link: Opened, form: QueryDict, language: str) -> str:
+    if form.get("personalisation") not in ("on", "off"):
+        raise Refused("unknown")
+    changes.switch(link.person, on=form["personalisation"] == "on", now=timezone.now())
+    return f"personalisation_{form['personalisation']}"
+
+
+def _unknown(link: Opened, form: QueryDict, language: str) -> str:
+    raise Refused("unknown")
+
+
+DO: Mapping[str, Do] = {"decide": _decide, "withdraw_all": _withdraw_all, "switch": _switch}
+
+urlpatterns = [
+    path("p/<str:token>/", preferences, name="preferences"),
+    path("p/<str:token>/one-click/", one_click, name="preferences_one_click"),
+]
