@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0016_audit_permission'),
+        ('crm', '0017_restricted_profiles'),
     ]
 
     operations = [
