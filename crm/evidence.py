@@ -26,7 +26,7 @@ def append(records: Sequence[Evidence], persons: Sequence[PersonalPart] = ()) ->
     Writers do not wait for each other: numbers are given later, by the one sequencer, whose bell rings on commit.
     The records are complete (their ``commitment`` too) and never change afterwards.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # what fails here fails the caller's transaction, as it should
         for rows in _by_model(records):
             _insert(rows)
         for parts in _by_model(persons):

@@ -95,8 +95,8 @@ def _add(cursor: Any, taken: Sequence[Taken], now: datetime) -> None:
     for leaf in taken:
         leaves.append((fold.size, leaf.record, leaf.kind, leaf.hash))
         fold.add(leaf.hash)
-    _copy(cursor, "crm_leaf (sequence, record, kind, hash)", leaves)
-    _copy(cursor, "crm_tile (level, index, hash)", tiles)
+    copy_rows(cursor, "crm_leaf (sequence, record, kind, hash)", leaves)
+    copy_rows(cursor, "crm_tile (level, index, hash)", tiles)
     root = fold.root()
     Checkpoint.objects.create(
         size=fold.size,
@@ -108,7 +108,8 @@ def _add(cursor: Any, taken: Sequence[Taken], now: datetime) -> None:
     )
 
 
-def _copy(cursor: Any, target: str, rows: Iterable[tuple[object, ...]]) -> None:
+def copy_rows(cursor: Any, target: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Append rows of numbers, ids, codes and bytes to a table by COPY."""
     lines = ("\t".join(rf"\\x{cell.hex()}" if isinstance(cell, bytes) else str(cell) for cell in row) for row in rows)
     copying.copy(cursor, f"COPY {target} FROM STDIN", StringIO("".join(f"{line}\n" for line in lines)))
 

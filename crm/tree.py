@@ -1,13 +1,22 @@
 """The Merkle tree as it lies in the database: its nodes, read in blocks of 256 rows."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from crm.ledger import Fold, Keep, frontier, node_hash
-from crm.models import Leaf, Tile
+from django.db import connection
+
+from crm.ledger import HASH_BYTES, Fold, Keep, frontier, node_hash
 
 TILE_LEVELS = 8  # a tile is the root of 256 leaves or of 256 tiles
 BLOCKS_KEPT = 64  # about 1 MB; a proof touches six
+
+LEAVES = """
+SELECT string_agg(hash, '' ORDER BY sequence), count(*), max(sequence) FROM crm_leaf WHERE sequence BETWEEN %s AND %s
+"""
+TILES = """
+SELECT string_agg(hash, '' ORDER BY index), count(*), max(index) FROM crm_tile
+WHERE level = %s AND index BETWEEN %s AND %s
+"""
 
 Block = dict[tuple[int, int], bytes]
 
@@ -53,14 +62,25 @@ class StoredTree:
 
 
 def stored(level: int, begin: int, end: int) -> list[bytes]:
-    """Return the stored hashes of a level from ``begin`` on, up to the first that is missing."""
-    places = (begin, end - 1)
-    found: Iterable[tuple[int, bytes]]
-    if level:
-        found = Tile.objects.filter(level=level, index__range=places).order_by("index").values_list("index", "hash")
-    else:
-        found = Leaf.objects.filter(sequence__range=places).order_by("sequence").values_list("sequence", "hash")
-    return [hash_ for expected, (index, hash_) in enumerate(found, begin) if index == expected]
+    """Return the stored hashes of a level from ``begin`` on, up to before ``end`` or the last there is.
+
+    Raises
+    ------
+    LookupError
+        There is a gap.
+    """
+    # Joined by the database: one value is read far faster than 256 rows.
+    with connection.cursor() as cursor:
+        if level:
+            cursor.execute(TILES, [level, begin, end - 1])
+        else:
+            cursor.execute(LEAVES, [begin, end - 1])
+        joined, count, last = cursor.fetchone()
+    if not count:
+        return []
+    if last != begin + count - 1:
+        raise LookupError(f"The ledger has lost rows between {begin} and {last} of level {level}.")
+    return [joined[place : place + HASH_BYTES].tobytes() for place in range(0, len(joined), HASH_BYTES)]
 
 
 def _grown(base: int, first: int, hashes: Sequence[bytes]) -> Block:

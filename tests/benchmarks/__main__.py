@@ -17,7 +17,20 @@ from typing import Any
 
 from django.conf import settings
 
-BENCHMARKS = ("churn", "recommendations", "scoring", "bulk_import", "http_ingestion", "api_reads", "demo")
+BENCHMARKS = (
+    *(
+        "churn",
+        "recommendations",
+        "scoring",
+        "bulk_import",
+        "http_ingestion",
+        "api_reads",
+        "ledger_appends",
+        "ledger_proof",
+        "demo",
+    ),
+    *("ledger_appends", "ledger_proof", "demo"),
+)
 
 
 def measured(name: str) -> list[dict[str, Any]]:
