@@ -16,9 +16,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 
-from crm import bell, evidence, fsck, sequencer
+from crm import bell, evidence, fsck, handoffs, sequencer
 from crm.models import Checkpoint, Leaf, LedgerNote, PendingLeaf
-from tests.crm.mutations import hand_off, handoffs
+from tests.crm.mutations import hand_off
 from tests.factories import NOW, profile
 
 pytestmark = pytest.mark.django_db(transaction=True)
