@@ -1,15 +1,19 @@
 """May this person's data be used for this, now? One SQL statement for one person or for ten thousand."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
-from crm.consent_rules import QUESTIONS, REFUSALS, Basis, Held, Person, Question, Reason, decide
+from crm.addresses import ADDRESSES
+from crm.ages import age, age_class, today
+from crm.consent_rules import QUESTIONS, REFUSALS, Age, Basis, Held, Person, Question, Reason, decide
 from crm.copying import int_array, text_array
-from crm.models import Notice, Purpose
+from crm.models import Notice, Profile, Purpose
+
+YOUNGEST_FIRST = (Age.CHILD.value, Age.MINOR.value, Age.ADULT.value)
 
 
 class UnknownPurpose(LookupError):
@@ -35,25 +39,38 @@ member (asked, id) AS (
     SELECT member.asked, a.duplicate_id FROM member
     JOIN crm_profilealias a ON a.canonical_id = member.id AND a.undone_at IS NULL
 )"""
+# Members are given as an array: PostgreSQL guesses too many rows of a recursion, and would read whole tables instead.
 ANSWERS = f"""{MEMBERS},
 held AS (
     SELECT DISTINCT ON (m.asked, s.channel = '') m.asked, s.channel = '' AS every, {HELD}
-    FROM member m JOIN crm_consentstate s ON s.profile_id = m.id
-    WHERE s.purpose = %(purpose)s AND s.channel IN ('', %(channel)s)
+    FROM crm_consentstate s JOIN member m ON m.id = s.profile_id
+    WHERE s.profile_id = ANY (ARRAY (SELECT id FROM member))
+      AND s.purpose = %(purpose)s AND s.channel IN ('', %(channel)s)
     ORDER BY m.asked, s.channel = '', s.state <> ALL (%(questions)s::text[]) DESC, s.counts_from DESC,
              s.state = ANY (%(refusals)s::text[]) DESC, s.event_id DESC
 ),
 person AS (
     SELECT m.asked, bool_or(p.restricted_at IS NOT NULL) AS restricted, bool_and(p.personalisation) AS personalisation,
-           bool_or(p.age_class = 'child') AS child, bool_or(p.age_class = 'minor') AS minor,
-           bool_or(p.age_class = 'adult') AS adult
-    FROM member m JOIN crm_profile p ON p.id = m.id GROUP BY m.asked
+           array_agg(DISTINCT p.age_class) FILTER (WHERE p.birth_date IS NULL OR p.age_class = 'adult') AS classes,
+           array_agg(p.id) FILTER (WHERE p.birth_date IS NOT NULL AND p.age_class <> 'adult') AS to_open
+    FROM crm_profile p JOIN member m ON m.id = p.id WHERE p.id = ANY (ARRAY (SELECT id FROM member)) GROUP BY m.asked
+),
+-- A bounced address counts only where the person has no other one for the channel.
+address AS (
+    SELECT m.asked, i.type = ANY (%(addresses)s::text[]) AS reached, s.reason, s.since
+    FROM crm_identifier i JOIN member m ON m.id = i.profile_id
+    LEFT JOIN crm_suppression s ON s.key = i.suppression_key AND s.channel IN ('', %(channel)s)
+    WHERE i.profile_id = ANY (ARRAY (SELECT id FROM member WHERE %(is_marketing)s))
+),
+suppressed AS (
+    SELECT asked, max(since) AS since FROM address GROUP BY asked
+    HAVING bool_or(reason <> 'bounced') OR (bool_or(reason = 'bounced') AND NOT bool_or(reached AND reason IS NULL))
 )
-SELECT p.asked, p.restricted, p.personalisation,
-       CASE WHEN p.child THEN 'child' WHEN p.minor THEN 'minor' WHEN p.adult THEN 'adult' ELSE 'unknown' END,
+SELECT p.asked, p.classes, p.to_open, p.restricted, p.personalisation, suppressed.since,
        {", ".join(f"own.{name}" for name in HELD.split(", "))},
        {", ".join(f"every.{name}" for name in HELD.split(", "))}
 FROM person p
+LEFT JOIN suppressed ON suppressed.asked = p.asked
 LEFT JOIN held own ON own.asked = p.asked AND NOT own.every
 LEFT JOIN held every ON every.asked = p.asked AND every.every
 """  # noqa: S608  # only names of columns
@@ -144,12 +161,38 @@ def _standing(asked: set[int], purpose: Purpose, channel: str, now: datetime) ->
         "channel": channel,
         "questions": text_array(QUESTIONS),
         "refusals": text_array(REFUSALS),
+        "addresses": text_array(ADDRESSES.get(channel, ())),
+        "is_marketing": purpose.kind == Purpose.Kind.MARKETING.value,
     }
     with connection.cursor() as cursor:
         cursor.execute(ANSWERS, values)
         rows = cursor.fetchall()
-    return [(row[0], Person(*row[1:4]), _held(row[4:14]), _held(row[14:24])) for row in rows]
+    ages = _ages(rows, now)
+    return [
+        (asked, Person(restricted, personalisation, ages[asked], since), _held(held[:10]), _held(held[10:]))
+        for asked, _classes, _to_open, restricted, personalisation, since, *held in rows
+    ]
 
 
-def _held(row: tuple[Any, ...]) -> Held | None:
+def _ages(rows: list[tuple[Any, ...]], now: datetime) -> dict[int, str]:
+    """Return the age class of each person on this day, to the day where a birth date is known; the youngest counts.
+
+    Only birth dates of those who are not known as adults are opened.
+    """
+    minors = {profile for row in rows for profile in row[2] or ()}
+    born = Profile.objects.filter(pk__in=minors).only("pk", "birth_date", "age_class") if minors else ()
+    opened = {profile.pk: _class_of(profile, today(now)) for profile in born}
+    found = {}
+    for asked, classes, to_open, *_rest in rows:
+        known = {*(classes or ()), *(opened[profile] for profile in to_open or ())}
+        found[asked] = next((one for one in YOUNGEST_FIRST if one in known), Age.UNKNOWN.value)
+    return found
+
+
+def _class_of(profile: Profile, day: date) -> str:
+    born = profile.birth_date
+    return age_class(age(born, day)) if born else profile.age_class
+
+
+def _held(row: Sequence[Any]) -> Held | None:
     return None if row[0] is None else Held(*row)

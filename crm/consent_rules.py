@@ -15,7 +15,7 @@ Suppressed addresses
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,10 +27,15 @@ from crm.models.profiles import Profile
 from crm.models.purposes import Purpose
 
 CLOCKS_DIFFER = timedelta(minutes=1)
-FOREVER = datetime.max.replace(tzinfo=UTC)
 
 Age = Profile.AgeClass
 State, Kind, Method = ConsentEvent.State, ConsentEvent.ConsentKind, ConsentEvent.Method
+# Plain texts, for ten thousand people at once: an enumeration's value is a slow thing to ask for.
+MARKETING, STORAGE = Purpose.Kind.MARKETING.value, Purpose.Kind.STORAGE.value
+CONSENT = Purpose.Basis.CONSENT.value
+EXPIRED, GENERAL, GUARDIAN = State.EXPIRED.value, Kind.GENERAL.value, Kind.GUARDIAN.value
+UNKNOWN, CHILD, MINOR = Age.UNKNOWN.value, Age.CHILD.value, Age.MINOR.value
+UNDER_AGE = frozenset({CHILD, MINOR})
 QUESTIONS = frozenset({State.REQUESTED.value, State.DEFERRED.value})
 GRANTS = frozenset({State.GIVEN.value, State.RENEWED.value})
 # A person's or a controller's no; "expired" only says that a grant has ended by itself.
@@ -44,7 +49,7 @@ OWN_ACTS = frozenset(
     }
 )
 PROFILING = frozenset({Purpose.Kind.PROFILING.value, Purpose.Kind.AUTOMATED_DECISIONS.value})
-NOT_FOR_MINORS = PROFILING | {Purpose.Kind.MARKETING.value}  # Minors Net Protection Regulation 24(3)
+NOT_FOR_MINORS = PROFILING | {MARKETING}  # Minors Net Protection Regulation 24(3)
 # The person cannot object to these, and PIPL 47 keeps storage even where everything else is restricted.
 NO_CHOICE = frozenset(
     {Purpose.Basis.LEGAL_OBLIGATION.value, Purpose.Basis.VITAL_INTEREST.value, Purpose.Basis.PUBLIC_INTEREST.value}
@@ -159,16 +164,16 @@ def decide(question: Question, person: Person, own: Held | None, every: Held | N
         return Basis(False, no.event_id, NO[no.state], no.counts_from, None, no.cooldown_until)
     if (reason := _of_the_person(question, person)) is not None:
         return Basis(False, reason=reason)
-    if question.basis == Purpose.Basis.CONSENT.value:
+    if question.basis == CONSENT:
         return _by_consent(question, person, [held for held in (own, every) if held is not None])
-    suppressed = question.kind == Purpose.Kind.MARKETING.value and person.suppressed_since is not None
+    suppressed = question.kind == MARKETING and person.suppressed_since is not None
     return Basis(False, reason=Reason.SUPPRESSED) if suppressed else Basis(True)
 
 
 def _closed(question: Question, person: Person) -> Reason | None:
     if not question.is_active:
         return Reason.PURPOSE_INACTIVE
-    return Reason.RESTRICTED if person.restricted and question.kind != Purpose.Kind.STORAGE.value else None
+    return Reason.RESTRICTED if person.restricted and question.kind != STORAGE else None
 
 
 def _refusal(own: Held | None, every: Held | None) -> Held | None:
@@ -186,9 +191,9 @@ def _of_the_person(question: Question, person: Person) -> Reason | None:
         return Reason.PERSONALISATION_OFF
     if question.kind not in NOT_FOR_MINORS:
         return None
-    if person.age in (Age.CHILD, Age.MINOR):
+    if person.age in UNDER_AGE:
         return Reason.MINOR
-    if person.age == Age.UNKNOWN and question.age_unknown_is == Age.MINOR:
+    if person.age == UNKNOWN and question.age_unknown_is == MINOR:
         return Reason.AGE_UNKNOWN
     return None
 
@@ -201,7 +206,7 @@ def _by_consent(question: Question, person: Person, said: list[Held]) -> Basis:
         if reason is None:
             return Basis(True, held.event_id, None, held.counts_from, held.valid_until)
         lacking.append(Basis(False, held.event_id, reason, held.counts_from, held.valid_until))
-    if question.kind == Purpose.Kind.MARKETING.value and person.suppressed_since is not None:
+    if question.kind == MARKETING and person.suppressed_since is not None:
         return Basis(False, reason=Reason.SUPPRESSED)
     return next(
         (basis for basis in lacking if basis.reason != Reason.NO_CONSENT), Basis(False, reason=Reason.NO_CONSENT)
@@ -210,14 +215,16 @@ def _by_consent(question: Question, person: Person, said: list[Held]) -> Basis:
 
 def _lacks(question: Question, person: Person, held: Held) -> Reason | None:
     """Return what the event lacks to be a grant that allows it; the first of several."""
-    lacks = {
-        Reason.EXPIRED: held.state == State.EXPIRED.value or (held.valid_until or FOREVER) <= question.now,
-        Reason.NO_CONSENT: not _is_grant(question, held),
-        Reason.STALE_NOTICE: is_stale(question.material, held.notice, held.claimed_at),
-        Reason.GUARDIAN_NEEDED: person.age == Age.CHILD and held.consent_kind != Kind.GUARDIAN.value,
-        Reason.SUPPRESSED: question.kind == Purpose.Kind.MARKETING.value and not _lifts(held, person.suppressed_since),
-    }
-    return next((reason for reason, is_so in lacks.items() if is_so), None)
+    if held.state == EXPIRED or (held.valid_until is not None and held.valid_until <= question.now):
+        return Reason.EXPIRED
+    if not _is_grant(question, held):
+        return Reason.NO_CONSENT
+    if question.material and is_stale(question.material, held.notice, held.claimed_at):
+        return Reason.STALE_NOTICE
+    if person.age == CHILD and held.consent_kind != GUARDIAN:
+        return Reason.GUARDIAN_NEEDED
+    is_suppressed = question.kind == MARKETING and not _lifts(held, person.suppressed_since)
+    return Reason.SUPPRESSED if is_suppressed else None
 
 
 def _is_grant(question: Question, held: Held) -> bool:
@@ -225,7 +232,7 @@ def _is_grant(question: Question, held: Held) -> bool:
         held.state not in GRANTS or held.received_at > question.now
     ):  # its server's clock is ahead: not yet, for this one
         return False
-    return not (question.separate and held.consent_kind == Kind.GENERAL.value)
+    return not (question.separate and held.consent_kind == GENERAL)
 
 
 def _lifts(held: Held, suppressed_since: datetime | None) -> bool:

@@ -90,7 +90,9 @@ def _withdraw_all(
         people = members_of([profile])[profile]
         lock(people)
         keys = {purpose.code: _key(heard.idempotency, purpose.code) for purpose in chosen.order_by("code")}
-        done = _refused(people, told.channel) | _heard_before(keys)
+        if _heard_before(keys):  # sent again: a consent that was given since stands
+            return []
+        done = _refused(people, told.channel)
         left = [replace(told, purpose=code, idempotency=key) for code, key in keys.items() if code not in done]
         since = min(told.claimed_at or now, now)
         suppression.suppress_people(people, told.channel, Suppression.Why.UNSUBSCRIBED, now=since)
@@ -105,10 +107,8 @@ def _written(wanted: list[Wanted], heard: Heard, now: datetime) -> list[ConsentE
     return [event for event in done if isinstance(event, ConsentEvent)]
 
 
-def _heard_before(keys: Mapping[str, UUID | None]) -> set[str]:
-    """Return the purposes that the same message was taken for: sent again, it says nothing new."""
-    taken = ConsentEvent.objects.filter(idempotency__in=[key for key in keys.values() if key])
-    return set(taken.values_list("purpose_id", flat=True))
+def _heard_before(keys: Mapping[str, UUID | None]) -> bool:
+    return ConsentEvent.objects.filter(idempotency__in=[key for key in keys.values() if key]).exists()
 
 
 def _key(idempotency: UUID | None, code: str) -> UUID | None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from crm import evidence
 from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent, check, check_source, made
-from crm.consent_rules import GRANTS, PROFILING, REFUSALS, State
+from crm.consent_rules import PROFILING, QUESTIONS, REFUSALS, State
 from crm.consent_states import keep
 from crm.copying import int_array
 from crm.models import ConsentEvent, ConsentEventPerson, ConsentState, HandOffPerson, Notice, Profile, Purpose, Source
@@ -158,7 +158,7 @@ class _Desk:
                 raise ConsentRefused(
                     "cooldown", "state", _("Must not be asked again before %(day)s.") % {"day": peace.date()}
                 )
-        if one.consent.state == State.RENEWED.value and not any(state.state in (*GRANTS, "expired") for state in about):
+        if one.consent.state == State.RENEWED.value and all(state.state in QUESTIONS for state in about):
             raise ConsentRefused("invalid", "state", _("There is no consent to renew."))
 
     def write(self) -> None:

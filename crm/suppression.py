@@ -9,21 +9,12 @@ from datetime import datetime
 
 from django.db import connection
 
+from crm.addresses import ADDRESSES
 from crm.copying import bytes_array
 from crm.encryption import suppression_keys
 from crm.models import Identifier, Suppression
 
 KEY_VERSION = "1"
-
-# Which addresses a channel writes to; what is suppressed on a channel is looked up by these.
-ADDRESSES = {
-    "wechat": ("openid", "unionid"),
-    "mini_program": ("openid", "unionid"),
-    "wecom": ("openid", "unionid"),
-    "email": ("email",),
-    "sms": ("phone",),
-    "phone": ("phone",),
-}
 
 # The earliest reason stays with its time moved on: a later wish to be left alone counts from later.
 INSERT = """
@@ -45,7 +36,8 @@ def suppress_people(profiles: Iterable[int], channel: str, reason: str, *, now: 
     found = Identifier.objects.filter(profile_id__in=list(profiles))
     if channel:
         found = found.filter(type__in=ADDRESSES.get(channel, ()))
-    return suppress(((one.type, one.value) for one in found), channel, reason, now=now, basis=basis)
+    keys = [bytes(key) for key in found.values_list("suppression_key", flat=True)]
+    return suppress_keys(keys, channel, reason, now=now, basis=basis)
 
 
 def suppress_keys(keys: Sequence[bytes], channel: str, reason: str, *, now: datetime, basis: str = "") -> int:
