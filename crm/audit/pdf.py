@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import warnings
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -31,7 +32,11 @@ def write(bundle: Path) -> Path:
     out = bundle.with_suffix(".pdf")
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every step
     attached = Attachment(string=manifest, name="manifest.json", description="Manifest", relationship="Source")
-    HTML(string=page.decode(), url_fetcher=_nothing_else).write_pdf(out, pdf_variant="pdf/a-3u", attachments=[attached])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves its colour profile open
+        HTML(string=page.decode(), url_fetcher=_nothing_else).write_pdf(
+            out, pdf_variant="pdf/a-3u", attachments=[attached]
+        )
     out.chmod(0o600)
     return out
 

@@ -18,8 +18,8 @@ from typing import Any
 from django.conf import settings
 
 BENCHMARKS = (
-    *("churn", "recommendations", "scoring", "bulk_import", "http_ingestion", "api_reads", "ledger_appends"),
-    *("ledger_proof", "consent_basis", "demo"),
+    *("churn", "recommendations", "scoring", "bulk_import", "http_ingestion"),
+    *("api_reads", "ledger_appends", "ledger_proof", "consent_basis", "verifier", "demo"),
 )
 
 
