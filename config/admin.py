@@ -6,6 +6,10 @@ The topics of each package register themselves in its ``admin`` package; here st
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -28,7 +32,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from config import dashboard
 from config.models import ApiAccess
-from crm.admin.lists import ListAdmin, ReadOnlyAdmin, person_of
+from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
 
 MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
     ("", ((_("Dashboard"), "space_dashboard", "index", ""),)),
@@ -56,6 +60,7 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         _("Compliance"),
         (
             (_("Overview"), "verified_user", "crm_compliance", "crm.view_checkpoint"),
+            (_("Approvals"), "approval_delegation", "crm_approval_changelist", "crm.view_approval"),
             (_("Privacy requests"), "shield_person", "crm_privacyrequest_changelist", "crm.view_privacyrequest"),
             (_("Legal holds"), "gavel", "crm_legalhold_changelist", "crm.view_legalhold"),
             (_("Retention"), "auto_delete", "crm_retentionrun_changelist", "crm.view_retentionrun"),
@@ -80,6 +85,8 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
                 "oauth2_provider_application_changelist",
                 "oauth2_provider.view_application",
             ),
+            (_("Second factors"), "phonelink_lock", "mfa_authenticator_changelist", "mfa.view_authenticator"),
+            (_("Failed logins"), "lock_person", "axes_accessattempt_changelist", "axes.view_accessattempt"),
             (_("History"), "history", "admin_logentry_changelist", "admin.view_logentry"),
             (
                 _("Looks at personal data"),
@@ -136,6 +143,8 @@ admin.site.unregister(
         get_refresh_token_model(),
     )
 )
+# Ours is below, without the secrets; addresses of staff stand in their accounts.
+admin.site.unregister((EmailAddress, Authenticator))
 admin.site.index_title = _("Dashboard")
 # Unfold's own form would let people in past the second factor and the lock-out.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -158,9 +167,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        own = super().get_readonly_fields(request, obj)
-        # Whoever may change users could otherwise make themselves omnipotent.
-        return tuple(own) if person_of(request).is_superuser else (*own, "is_superuser", "user_permissions")
+        own = tuple(super().get_readonly_fields(request, obj))
+        me = person_of(request)
+        if me.is_superuser:
+            return own
+        # Whoever may change users could otherwise make themselves omnipotent, or let themselves see people.
+        itself = ("groups", "is_staff", "is_active") if obj == me else ()
+        return (*own, "is_superuser", "user_permissions", *itself)
 
 
 def _may_touch(request: HttpRequest, user: User | None) -> bool:
@@ -171,6 +184,41 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(ReadOnlyAdmin):
+    """Who has a second factor. Only a superuser takes a lost one away: with it and a password one is that person."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = ("user", "type", "created_at", "last_used_at")
+    ordering = ("user__username",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return person_of(request).is_superuser
+
+
+@admin.register(AccessAttempt)
+class LockedOutAdmin(ReadOnlyAdmin):
+    """Logins that failed; who is locked out can try again at once when the row is deleted."""
+
+    list_display = ("username", "ip_address", "failures_since_start", "attempt_time", "is_locked_out")
+    search_fields = ("username", "ip_address")
+    fields = ("username", "ip_address", "user_agent", "failures_since_start", "attempt_time")
+    ordering = ("-attempt_time",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
+        return person_of(request).has_perm("axes.delete_accessattempt")
+
+    @column(_("locked out"), boolean=True)
+    def is_locked_out(self, attempt: AccessAttempt) -> bool:
+        return bool(
+            attempt.failures_since_start >= settings.AXES_FAILURE_LIMIT
+            and attempt.attempt_time > timezone.now() - settings.AXES_COOLOFF_TIME
+        )
 
 
 class ApiAccessInline(StackedInline):  # type: ignore[misc]

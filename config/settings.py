@@ -395,5 +395,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {"axes": {"level": "WARNING"}},  # each failed login is a row already
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -1,57 +1,37 @@
-"""Who may do what: the four groups that a new installation has.
+"""The groups that a new installation has, with what ``crm.role_matrix`` gives each of them.
 
 Permissions are named as Django names them, so a group can be changed in the admin; :func:`create_groups` only adds
-what is missing and takes nothing away that a person gave.
+what is missing and takes nothing away that a person gave, unless it is asked for exactly the table.
 """
 
-from collections.abc import Iterable, Mapping
-
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 from django.db.models import Q
 
-LOOKS_AT_PEOPLE = (
-    "crm.view_profile crm.view_relation crm.view_event crm.view_item mlengine.view_cluster mlengine.view_score"
-    " mlengine.view_recommendation mlengine.view_clustermember mlengine.view_predictionrun"
-)
-LOOKS_AT_MODELS = "mlengine.view_modelversion mlengine.view_metric"
-
-# Events have an "add" permission only: a file may bring new ones, nothing and nobody changes or deletes one.
-GROUPS: Mapping[str, str] = {
-    "Marketing": f"{LOOKS_AT_PEOPLE} crm.add_item crm.change_item crm.view_jobrun",
-    "Analyst": f"{LOOKS_AT_PEOPLE} {LOOKS_AT_MODELS} mlengine.add_modelversion mlengine.change_modelversion"
-    " mlengine.add_predictionrun crm.view_jobrun crm.change_jobrun crm.add_event crm.add_item crm.change_item"
-    " crm.view_source crm.view_rejectedevent crm.change_rejectedevent",
-    "Compliance": f"{LOOKS_AT_PEOPLE} {LOOKS_AT_MODELS} crm.view_unmasked crm.change_profile crm.view_identifier"
-    " crm.view_profilealias crm.change_profilealias crm.view_source crm.view_rejectedevent crm.view_jobrun"
-    " admin.view_logentry crm.view_personaldataaccess crm.view_privacyrequest crm.handle_privacyrequest"
-    " crm.check_privacyrequest crm.view_legalhold crm.add_legalhold crm.change_legalhold crm.view_retentionrule"
-    " crm.add_retentionrule crm.change_retentionrule crm.delete_retentionrule crm.view_retentionrun"
-    " crm.add_retentionrun crm.view_checkpoint crm.export_audit_bundle",
-}
-ADMINISTERED_APPS = ("crm", "mlengine", "campaigns", "config", "auth", "oauth2_provider", "admin")
-UNTOUCHABLE = ("change_event", "delete_event", "delete_profile")
+from crm.role_matrix import ROLES, permissions
 
 
-def create_groups() -> dict[str, int]:
+def create_groups(*, exactly: bool = False) -> dict[str, int]:
     """Create the groups and give them their permissions; return how many each has. Twice changes nothing."""
-    for name, permissions in GROUPS.items():
-        _grant(name, _named(permissions.split()))
-    everything = Permission.objects.filter(content_type__app_label__in=ADMINISTERED_APPS)
-    _grant("Admin", everything.exclude(codename__in=UNTOUCHABLE))
-    return {group.name: group.permissions.count() for group in Group.objects.filter(name__in=[*GROUPS, "Admin"])}
+    return {role: _grant(role, _named(permissions(role)), exactly=exactly) for role in ROLES}
 
 
-def _grant(name: str, permissions: Iterable[Permission]) -> None:
+@transaction.atomic
+def _grant(name: str, granted: list[Permission], *, exactly: bool) -> int:
     group, _ = Group.objects.get_or_create(name=name)
-    group.permissions.add(*permissions)
+    if exactly:
+        group.permissions.set(granted)
+    else:
+        group.permissions.add(*granted)
+    return group.permissions.count()
 
 
-def _named(permissions: list[str]) -> list[Permission]:
+def _named(names: list[str]) -> list[Permission]:
     wanted = Q()
-    for permission in permissions:
+    for permission in names:
         app, _, codename = permission.partition(".")
         wanted |= Q(content_type__app_label=app, codename=codename)
     found = list(Permission.objects.filter(wanted).select_related("content_type"))
-    if missing := set(permissions) - {f"{p.content_type.app_label}.{p.codename}" for p in found}:
+    if missing := set(names) - {f"{p.content_type.app_label}.{p.codename}" for p in found}:
         raise LookupError(f"No such permissions: {', '.join(sorted(missing))}. Run migrate first.")
     return found

@@ -1,9 +1,22 @@
 """The record in the admin: one module a topic, the same names as in ``crm.models``."""
 
-from crm.admin import accesses, compliance, events, identities, items, jobs, profiles, requests, retention, sources
+from crm.admin import (
+    accesses,
+    approvals,
+    compliance,
+    events,
+    identities,
+    items,
+    jobs,
+    profiles,
+    requests,
+    retention,
+    sources,
+)
 
 __all__ = [
     "accesses",
+    "approvals",
     "compliance",
     "events",
     "identities",

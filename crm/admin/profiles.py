@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm import access_log
 from crm.admin import timeline
+from crm.admin.again import shown_again
 from crm.admin.lists import column, person_of
 from crm.admin.restricted import MAY
 from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
@@ -119,12 +120,14 @@ class ProfileAdmin(PrivateSearch):
             return super().change_view(request, object_id, form_url, extra_context)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | about(profile, request))
 
-    @method_decorator([require_POST, never_cache])
+    @method_decorator([require_POST, never_cache, shown_again])
     def reveal_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a person unmasked, in this one answer, after the reason was written down."""
         address = reverse("admin:crm_profile_change", args=[pk])
         profile = self.get_object(request, str(pk))
         if profile is None or not self.has_view_permission(request, profile):
+            raise PermissionDenied
+        if not request.user.has_perm("crm.view_unmasked"):
             raise PermissionDenied
         try:
             access_log.reveal(

@@ -1,0 +1,111 @@
+"""Who may do what, in one table: each model, each role; and what counts as more than looking at a row.
+
+Letters: v see the rows (people masked), a add, c change (also: what is done *to* a row, as pausing a job), d delete.
+Groups get just this (``crm.roles``); the admin, its buttons and the jobs they start ask for the permissions that
+this table stands for, and tests hold every page to it. A model that is not here fails a test: decide, then add its line.
+
+Least privilege: whoever administers the system sees people masked and can neither reveal one, nor decide what needs a
+second person, nor change what a group may do. A superuser can; make one for emergencies and work as somebody else.
+"""
+
+from collections.abc import Mapping
+
+ROLES = ("Marketing", "Analyst", "Support", "Compliance", "Admin")
+
+# In the order of ROLES.
+MODELS: Mapping[str, str] = {
+    # -- people: masked for everybody --
+    "crm.profile": "v v v vc v",
+    "crm.identifier": "- - v v v",
+    "crm.profilealias": "- - - vc v",
+    "crm.relation": "v v v v v",
+    "crm.event": "v va v v va",  # a file may bring new ones; nothing and nobody changes or deletes one
+    "mlengine.score": "v v v v v",
+    "mlengine.recommendation": "v v v v v",
+    "mlengine.cluster": "v v v v v",
+    "mlengine.clustermember": "v v v v v",
+    "mlengine.predictionrun": "v va v v v",
+    # -- what the record is made of --
+    "crm.item": "vac vac v v vac",
+    "crm.source": "- v - v vac",
+    "crm.rejectedevent": "- vc - v vc",
+    "crm.jobrun": "v vc - v vc",
+    "mlengine.modelversion": "- vac - v v",
+    "mlengine.metric": "- v - v v",
+    # -- consent and its proof --
+    "crm.purpose": "v v v vac v",
+    "crm.notice": "v v v vac v",
+    "crm.consentevent": "- - v v -",
+    "crm.consentstate": "v - v v -",
+    "crm.suppression": "- - - v -",
+    "crm.handoff": "- - - v -",
+    "crm.ledgernote": "- - - v -",
+    "crm.leaf": "- - - v -",
+    "crm.checkpoint": "- - - v v",
+    "crm.checkpointcopy": "- - - v v",
+    # -- privacy at work --
+    "crm.privacyrequest": "- - - va -",
+    "crm.legalhold": "- - - vac -",
+    "crm.retentionrule": "- - - vacd -",
+    "crm.retentionrun": "- - - va -",
+    "crm.impactassessment": "v vac - vac -",
+    "crm.personaldataaccess": "- - - v -",
+    "crm.approval": "v v v v -",
+    "crm.privacybudget": "- v - v -",
+    "crm.release": "- v - v -",
+    # -- who works here --
+    "auth.user": "- - - - vac",
+    "auth.group": "- - - - v",
+    "oauth2_provider.application": "- - - - vacd",
+    "config.apiaccess": "- - - - vacd",
+    "mfa.authenticator": "- - - - v",
+    "axes.accessattempt": "- - - - vd",
+    "admin.logentry": "- - - v v",
+}
+
+# What is more than looking at a row: the permission, and the roles that have it.
+SPECIAL: Mapping[str, str] = {
+    "crm.view_unmasked": "Support Compliance",  # one person at a time, with a reason, logged
+    "crm.decide_approval": "Compliance",
+    "crm.approve_impactassessment": "Compliance",
+    "crm.handle_privacyrequest": "Compliance",
+    "crm.check_privacyrequest": "Compliance",
+}
+
+# Rows that only code reads and writes: no page, no permission, for nobody.
+NOBODYS = frozenset(
+    {
+        *("auth.permission", "contenttypes.contenttype", "sessions.session"),
+        *("oauth2_provider.grant", "oauth2_provider.accesstoken", "oauth2_provider.refreshtoken"),
+        *("oauth2_provider.idtoken", "oauth2_provider.devicegrant", "account.emailaddress"),
+        *("account.emailconfirmation", "axes.accessfailurelog", "axes.accessattemptexpiration", "axes.accesslog"),
+        *("crm.handoffperson", "crm.ledgernoteperson", "crm.pendingleaf", "crm.tile", "crm.consenteventperson"),
+        *("crm.eventkey", "crm.personkey", "crm.requestpause", "crm.requestentry", "crm.requeststep", "crm.replypack"),
+        *("crm.answeredrequest", "crm.releasecharge"),
+    }
+)
+
+VERBS = {"v": "view", "a": "add", "c": "change", "d": "delete"}
+
+
+def letters(model: str, role: str) -> str:
+    """Return what a role may do with a model.
+
+    >>> letters("crm.item", "Marketing"), letters("crm.leaf", "Marketing")
+    ('vac', '')
+    """
+    return MODELS[model].split()[ROLES.index(role)].replace("-", "")
+
+
+def permissions(role: str) -> list[str]:
+    """Return every permission of a role, as Django names them.
+
+    >>> [name for name in permissions("Support") if "view_" not in name]
+    []
+    """
+    named = [
+        f"{model.split('.')[0]}.{VERBS[letter]}_{model.split('.')[1]}"
+        for model in MODELS
+        for letter in letters(model, role)
+    ]
+    return [*named, *(permission for permission, roles in SPECIAL.items() if role in roles.split())]
