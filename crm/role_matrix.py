@@ -41,8 +41,8 @@ MODELS: Mapping[str, str] = {
     "crm.handoff": "- - - v -",
     "crm.ledgernote": "- - - v -",
     "crm.leaf": "- - - v -",
-    "crm.checkpoint": "- - - v v",
-    "crm.checkpointcopy": "- - - v v",
+    "crm.checkpoint": "- - - v -",
+    "crm.checkpointcopy": "- - - v -",
     # -- privacy at work --
     "crm.privacyrequest": "- - - va -",
     "crm.legalhold": "- - - vac -",
@@ -67,6 +67,7 @@ MODELS: Mapping[str, str] = {
 SPECIAL: Mapping[str, str] = {
     "crm.view_unmasked": "Support Compliance",  # one person at a time, with a reason, logged
     "crm.decide_approval": "Compliance",
+    "crm.export_audit_bundle": "Compliance",
     "crm.approve_impactassessment": "Compliance",
     "crm.handle_privacyrequest": "Compliance",
     "crm.check_privacyrequest": "Compliance",
@@ -81,7 +82,7 @@ NOBODYS = frozenset(
         *("account.emailconfirmation", "axes.accessfailurelog", "axes.accessattemptexpiration", "axes.accesslog"),
         *("crm.handoffperson", "crm.ledgernoteperson", "crm.pendingleaf", "crm.tile", "crm.consenteventperson"),
         *("crm.eventkey", "crm.personkey", "crm.requestpause", "crm.requestentry", "crm.requeststep", "crm.replypack"),
-        *("crm.answeredrequest", "crm.releasecharge"),
+        *("crm.answeredrequest", "crm.releasecharge", "crm.linkepoch", "crm.tagobjection"),
     }
 )
 

@@ -34,7 +34,7 @@ PAGES = {
     "auth_group_changelist": {"Admin"},
     "oauth2_provider_application_changelist": {"Admin"},
     "admin_logentry_changelist": {"Compliance", "Admin"},
-    "crm_personaldataaccess_changelist": {"Compliance", "Admin"},
+    "crm_personaldataaccess_changelist": {"Compliance"},
 }
 GROUPS = ["Marketing", "Analyst", "Compliance", "Admin"]
 

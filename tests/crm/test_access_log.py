@@ -4,15 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from crm import access_log, approvals
 from crm.access_log import RevealRefused
 from crm.models import Approval, Identifier, PersonalDataAccess
-from crm.roles import create_groups
-from tests import api, factories
+from tests import api, factories, staff
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -26,12 +25,8 @@ def person() -> Any:
 
 
 def member(group: str, name: str = "officer") -> tuple[User, Client]:
-    create_groups()
-    user = User.objects.create_user(name, is_staff=True)
-    user.groups.add(Group.objects.get(name=group))
-    client = Client()
-    client.force_login(user)
-    return user, client
+    user = staff.member(group, name)
+    return user, staff.logged_in(user)
 
 
 def rows() -> list[tuple[Any, ...]]:
