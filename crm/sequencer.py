@@ -169,11 +169,12 @@ def health(now: datetime) -> Health:
         signed_at=last.created_at if last else None,
         waiting=waiting,
         waits=max(waits, timedelta()),
-        p99=_p99(Checkpoint.objects.filter(created_at__gt=now - timedelta(hours=1))),
+        p99=p99(Checkpoint.objects.filter(created_at__gt=now - timedelta(hours=1))),
     )
 
 
-def _p99(batches: Iterable[Checkpoint]) -> timedelta | None:
+def p99(batches: Iterable[Checkpoint]) -> timedelta | None:
+    """Return the time within which 99 of 100 leaves were signed for, at most."""
     waits = sorted((batch.waited_ms, batch.leaves) for batch in batches)
     total, seen = sum(leaves for _, leaves in waits), 0
     for waited_ms, leaves in waits:

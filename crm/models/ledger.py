@@ -17,17 +17,6 @@ from crm.models.profiles import Profile
 
 SCHEMA = "zhiyin/leaf/1"
 
-# Tables in which no row may be changed or removed: the database roles (config's migrate) and the triggers know them.
-INSERT_ONLY = (
-    "crm_handoff",
-    "crm_ledgernote",
-    "crm_leaf",
-    "crm_tile",
-    "crm_checkpoint",
-    "crm_checkpointcopy",
-    "crm_consentevent",
-)
-
 
 class BytesField(models.BinaryField):  # type: ignore[type-arg]
     """A column of bytes that reads as ``bytes``; the driver gives a memory view."""

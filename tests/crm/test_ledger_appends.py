@@ -6,11 +6,12 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from crm import checkpoints, evidence, handoffs, sequencer
+from crm.database_roles import as_owner
 from crm.ledger import root_of, verify_inclusion
-from crm.models import Checkpoint, HandOff, HandOffPerson, Leaf, LedgerNote, PendingLeaf, Tile
-from crm.models.ledger import INSERT_ONLY
+from crm.models import Checkpoint, HandOff, HandOffPerson, Leaf, LedgerNote, Notice, PendingLeaf, Tile
 from crm.signed_notes import verify
 from tests import factories
+from tests.crm import consents
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -56,10 +57,53 @@ def test_a_hand_off_commits_to_its_person_and_outlives_the_person() -> None:
     assert evidence.leaf_of(HandOff.objects.get()) == before
 
 
-@pytest.mark.parametrize("table", INSERT_ONLY)
-@pytest.mark.parametrize("change", ["DELETE FROM {}", "TRUNCATE {} CASCADE", "UPDATE {0} SET {1} = {1}"])
-def test_the_database_refuses_to_change_what_is_only_added_to(table: str, change: str) -> None:
+ONLY_ADDED_TO = [
+    *(model._meta.db_table for model in evidence.EVIDENCE),
+    *("crm_leaf", "crm_tile", "crm_checkpoint", "crm_checkpointcopy"),
+]
+CHANGES = ["DELETE FROM {0}", "DELETE FROM {0} WHERE false", "TRUNCATE {0} CASCADE", "UPDATE {0} SET {1} = {1}"]
+
+
+def changes() -> list[str]:
     with connection.cursor() as cursor:
-        column = next(iter(connection.introspection.get_table_description(cursor, table))).name
-    with pytest.raises(DatabaseError, match=r"only ever added|permission denied"), transaction.atomic():
-        connection.cursor().execute(change.format(table, column))
+        columns = {
+            table: connection.introspection.get_table_description(cursor, table)[0].name for table in ONLY_ADDED_TO
+        }
+    return [change.format(table, columns[table]) for table in ONLY_ADDED_TO for change in CHANGES]
+
+
+def test_the_application_may_not_change_what_is_only_added_to() -> None:
+    for change in changes():
+        with pytest.raises(DatabaseError, match=r"only ever added|permission denied"), transaction.atomic():
+            connection.cursor().execute(change)
+
+
+def test_nor_may_the_owner_nor_a_superuser_who_poses_as_a_replica(transactional_db: None) -> None:
+    with as_owner():
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = 'replica'")
+        for change in changes():
+            with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic():
+                connection.cursor().execute(change)
+
+
+def test_the_application_cannot_open_the_door_that_tests_use() -> None:
+    evidence.note("disclosure", "file", {}, now=NOW)
+    connection.cursor().execute("SET zhiyin.flush = 'on'")
+    try:
+        test_the_application_may_not_change_what_is_only_added_to()
+    finally:
+        connection.cursor().execute("RESET zhiyin.flush")
+
+
+def test_a_published_notice_stays_and_a_draft_may_change(transactional_db: None) -> None:
+    consents.purpose()
+    consents.notice("offers")
+    draft = Notice.objects.create(code="privacy", version=2)
+    with as_owner():
+        Notice.objects.filter(pk=draft.pk).update(is_material=True)
+        published = Notice.objects.exclude(pk=draft.pk)
+        for change in (lambda: published.update(texts={}), published.delete):
+            with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic():
+                change()
+        assert draft.delete()[0] == 1
