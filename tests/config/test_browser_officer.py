@@ -91,7 +91,7 @@ def test_from_the_login_with_a_second_factor_to_a_bundle_that_a_bare_python_veri
     history: None,
     worker: None,
     secret: str,
-    page: Any,
+    page: Any,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     log_in(page, secret)
