@@ -19,11 +19,12 @@ Frame = nw.DataFrame[Any]
 
 HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROWS_AT_ONCE = 500_000
-# Whoever was erased or restricted, or switched personalisation off, while the answers were made gets none.
+# Whoever was erased or restricted, switched personalisation off, or turned out to be under age, while the answers were
+# made gets none.
 LEFT = """
 DELETE FROM {table} AS answer WHERE run_id = %s
 AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND personalisation
-                AND restricted_at IS NULL)
+                AND restricted_at IS NULL AND age_class NOT IN ('child', 'minor'))
 """
 
 

@@ -1,7 +1,8 @@
 """Rows to frames: the one way in which data reach the science.
 
 Events come from the Parquet lake, people and items from PostgreSQL, all under surrogate ids. Here merges are followed,
-and whoever was erased or has switched personalisation off is left out, of training and of scoring alike.
+and whoever was erased, has switched personalisation off, did not consent to be profiled or is under age is left out, of
+training and of scoring alike.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from crm import lake
+from crm import lake, profiling
+from crm.models import Profile
 from mlengine import engines
 from mlengine.columns import (
     AVAILABLE_FROM,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:  # web processes may load this module; Polars is loaded by who
 EVENTS_IN_MEMORY = 10_000_000  # about 100 bytes each; a larger lake stays on disk and is scanned for each question
 
 # A duplicate counts as the profile that was kept, however long the chain of merges. If any of a person's profiles has
-# switched personalisation off, or is restricted, the whole person is.
+# switched personalisation off, is restricted or under age, the whole person is.
 PEOPLE = """
 WITH RECURSIVE merged (duplicate, canonical, steps) AS (
     SELECT duplicate_id, canonical_id, 1 FROM crm_profilealias WHERE undone_at IS NULL
@@ -51,8 +53,9 @@ WITH RECURSIVE merged (duplicate, canonical, steps) AS (
 ), last AS (SELECT DISTINCT ON (duplicate) duplicate, canonical FROM merged ORDER BY duplicate, steps DESC
 ), people AS (
     SELECT id, coalesce(canonical, id) AS person,
-           bool_and(personalisation AND restricted_at IS NULL) OVER (PARTITION BY coalesce(canonical, id)) AS allowed
-    FROM crm_profile LEFT JOIN last ON duplicate = id
+           bool_and(personalisation AND restricted_at IS NULL AND age_class NOT IN ('child', 'minor')) OVER person
+           AND (%(unknown_may)s OR bool_or(age_class = 'adult') OVER person) AS allowed
+    FROM crm_profile LEFT JOIN last ON duplicate = id WINDOW person AS (PARTITION BY coalesce(canonical, id))
 )
 SELECT id, person FROM people WHERE allowed
 """
@@ -119,7 +122,11 @@ def _events(people: "pl.LazyFrame") -> nw.LazyFrame[Any]:
 def _people() -> "pl.LazyFrame":
     import polars as pl  # noqa: PLC0415
 
-    return table(PEOPLE, {"profile": pl.Int64(), USER: pl.Int64()})
+    # As they stand today, also for a date in the past: a consent that was taken back covers no old data either.
+    unknown_may = Profile.AgeClass.UNKNOWN.value in profiling.grown_up()
+    people = table(PEOPLE, {"profile": pl.Int64(), USER: pl.Int64()}, {"unknown_may": unknown_may})
+    refused = profiling.refused(timezone.now())
+    return people.filter(~pl.col("profile").is_in(list(refused))) if refused else people
 
 
 def _items() -> "pl.LazyFrame":

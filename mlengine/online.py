@@ -15,7 +15,11 @@ from crm.models import Item, Profile, ProfileAlias
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS
 
-MAY_BE_SCORED: Mapping[str, Any] = {"profile__personalisation": True, "profile__restricted_at": None}
+MAY_BE_SCORED: Mapping[str, Any] = {
+    "profile__personalisation": True,
+    "profile__restricted_at": None,
+    "profile__age_class__in": ("adult", "unknown"),  # the unknown were scored, or not, as the setting says
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ def scores_of(profile_id: int) -> list[Score]:
 def score_history(profile: Profile, spec: str) -> list[Score]:
     """Return the person's scores of one model in all runs that are kept, the oldest first."""
     kept = person(profile)
-    if not kept.personalisation or kept.restricted_at is not None:
+    if not kept.personalisation or kept.restricted_at is not None or kept.age_class in {"child", "minor"}:
         return []
     runs = PredictionRun.objects.finished().filter(spec=spec).order_by("cutoff", "pk")
     found = {score.run_id: score for score in Score.objects.filter(profile=kept, run__in=runs).select_related("run")}
