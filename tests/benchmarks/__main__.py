@@ -19,7 +19,16 @@ from django.conf import settings
 
 BENCHMARKS = (
     *("churn", "recommendations", "scoring", "bulk_import", "http_ingestion"),
-    *("api_reads", "ledger_appends", "ledger_proof", "ledger_delay", "consent_basis", "verifier", "demo"),
+    *(
+        "api_reads",
+        "encrypted_list",
+        "ledger_appends",
+        "ledger_proof",
+        "ledger_delay",
+        "consent_basis",
+        "verifier",
+        "demo",
+    ),
 )
 
 

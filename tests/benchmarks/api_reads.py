@@ -28,9 +28,9 @@ MOST_MILLISECONDS, MOST_MEGABYTES = 30.0, 200.0
 HEAVY = ("polars", "sklearn", "lightgbm", "torch")
 
 SEED = """
-INSERT INTO crm_profile (id, name, age_band, gender, province, city, language, attributes, personalisation,
+INSERT INTO crm_profile (id, age_band, gender, province, city, language, attributes, personalisation,
     created_at, updated_at)
-SELECT n, '', '35-44', '', '', '', '', '{}', true, now(), now() FROM generate_series(1, %(people)s) AS n;
+SELECT n, '35-44', '', '', '', '', '{}', true, now(), now() FROM generate_series(1, %(people)s) AS n;
 INSERT INTO crm_item (id, kind, code, title, body, categories, brand, currency, attributes, created_at, updated_at)
 SELECT n, 'product', n, 'Item ' || n, '', '{grocery}', 'Brand', 'USD', '{}', now(), now()
 FROM generate_series(1, %(items)s) AS n;

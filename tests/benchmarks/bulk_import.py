@@ -32,7 +32,7 @@ SELECT {source}, line,
   CASE WHEN user_id = '' THEN 'user_id' WHEN NOT pg_input_is_valid(occurred_at, 'timestamptz') THEN 'occurred_at'
        ELSE 'value' END,
   CASE WHEN user_id = '' THEN 'is missing' WHEN NOT pg_input_is_valid(occurred_at, 'timestamptz') THEN 'is not a time'
-       ELSE 'is not a number' END, row_to_json(s)::text, '{now}'
+       ELSE 'is not a number' END, convert_to(row_to_json(s)::text, 'UTF8'), '{now}'
 FROM script_staging s
 WHERE user_id IS NULL OR user_id = '' OR length(user_id) > 255 OR kind <> 'purchase' OR length(item) > 128
    OR NOT pg_input_is_valid(occurred_at, 'timestamptz') OR NOT pg_input_is_valid(value, 'numeric(14,2)')
@@ -47,12 +47,13 @@ WHERE NOT EXISTS (SELECT FROM crm_rejectedevent r WHERE r.source_id = {source} A
 """
 RESOLVE = """
 WITH wanted AS (SELECT DISTINCT user_id FROM script_good g WHERE NOT EXISTS
-    (SELECT FROM crm_identifier i WHERE i.type = 'external_id' AND i.value = g.user_id)),
+    (SELECT FROM crm_identifier i WHERE i.type = 'external_id' AND i.digest = convert_to(g.user_id, 'UTF8'))),
   named AS (SELECT user_id, nextval(pg_get_serial_sequence('crm_profile', 'id')) AS id FROM wanted),
-  made AS (INSERT INTO crm_profile (id, name, age_band, gender, province, city, language, attributes, personalisation,
-    created_at, updated_at) SELECT id, '', '', '', '', '', '', '{{}}', true, '{now}', '{now}' FROM named)
-INSERT INTO crm_identifier (type, value, profile_id, source_id, verified, created_at)
-SELECT 'external_id', user_id, id, {source}, false, '{now}' FROM named ON CONFLICT DO NOTHING;
+  made AS (INSERT INTO crm_profile (id, age_band, gender, province, city, language, attributes, personalisation,
+    created_at, updated_at) SELECT id, '', '', '', '', '', '{{}}', true, '{now}', '{now}' FROM named)
+INSERT INTO crm_identifier (type, value, digest, suppression_key, profile_id, source_id, verified, created_at)
+SELECT 'external_id', convert_to(user_id, 'UTF8'), convert_to(user_id, 'UTF8'), '', id, {source}, false, '{now}'
+FROM named ON CONFLICT DO NOTHING;
 INSERT INTO crm_item (kind, code, title, body, categories, brand, currency, attributes, created_at, updated_at)
 SELECT DISTINCT 'product', item, item, '', '{{}}'::text[], '', '', '{{}}'::jsonb, '{now}'::timestamptz,
   '{now}'::timestamptz FROM script_good ON CONFLICT (kind, code) DO NOTHING;
@@ -64,7 +65,8 @@ WITH fresh AS (INSERT INTO crm_eventkey (key, received_at) SELECT key, '{now}' F
 INSERT INTO crm_event (id, source_id, profile_id, item_id, kind, value, quantity, session, occurred_at, received_at)
 SELECT uuidv7(), {source}, i.profile_id, t.id, g.kind, g.value, g.quantity, g.session, g.occurred_at,
   g.occurred_at
-FROM script_good g JOIN fresh USING (key) JOIN crm_identifier i ON i.type = 'external_id' AND i.value = g.user_id
+FROM script_good g JOIN fresh USING (key) JOIN crm_identifier i ON i.type = 'external_id'
+  AND i.digest = convert_to(g.user_id, 'UTF8')
   LEFT JOIN crm_item t ON t.kind = 'product' AND t.code = g.item
 ORDER BY i.profile_id, g.occurred_at
 """

@@ -99,7 +99,12 @@ def _prepared() -> str:
         pass
     source = Source.objects.create(name="bench")
     now = timezone.now()
-    identity.resolve([[("external_id", f"U{n}")] for n in range(PEOPLE)], source=source, now=now)
+    codes = [f"U{n}" for n in range(PEOPLE)]
+    people = identity.resolve([[("external_id", code)] for code in codes], source=source, now=now)
+    from tests.benchmarks.yardsticks.drf_ingestion import PlainPerson
+
+    pairs = zip(codes, people, strict=True)
+    PlainPerson.objects.bulk_create(PlainPerson(code=code, profile_id=profile) for code, profile in pairs)
     catalogue.resolve({("product", f"P{n}"): "" for n in range(PRODUCTS)}, now=now)
     return "Basic " + b64encode(f"{source.renew_key()}:".encode()).decode()
 
@@ -109,11 +114,12 @@ def _yardstick_table() -> Iterator[None]:
     from django.db import connection
 
     from crm.database_roles import as_owner, grant
-    from tests.benchmarks.yardsticks.drf_ingestion import PlainEvent
+    from tests.benchmarks.yardsticks.drf_ingestion import PlainEvent, PlainPerson
 
     with as_owner():
         with connection.schema_editor() as editor:
             editor.create_model(PlainEvent)
+        editor.create_model(PlainPerson)
         grant()
     yield
 

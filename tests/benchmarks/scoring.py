@@ -23,9 +23,9 @@ PEOPLE = 1_000_000
 COLUMNS = 70
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROFILES = """
-INSERT INTO crm_profile (id, name, age_band, gender, province, city, language, attributes, personalisation,
+INSERT INTO crm_profile (id, age_band, gender, province, city, language, attributes, personalisation,
     created_at, updated_at)
-SELECT n, '', '', '', '', '', '', '{}', true, now(), now() FROM generate_series(1, %s) AS n
+SELECT n, '', '', '', '', '', '{}', true, now(), now() FROM generate_series(1, %s) AS n
 """
 
 

@@ -22,7 +22,7 @@ from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
-from crm.models import Identifier, Item, Source  # noqa: E402
+from crm.models import Item, Source  # noqa: E402
 
 
 class PlainEvent(models.Model):
@@ -49,6 +49,21 @@ class PlainEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message_id
+
+
+class PlainPerson(models.Model):
+    """Who is meant by an id, with nothing sealed."""
+
+    code = models.CharField(max_length=255, unique=True)
+    profile_id = models.BigIntegerField()
+
+    class Meta:
+        app_label = "crm"
+
+    objects: models.Manager["PlainPerson"]
+
+    def __str__(self) -> str:
+        return self.code
 
 
 class PropertiesSerializer(serializers.Serializer[Any]):
@@ -86,8 +101,8 @@ class PlainIngestion(APIView):
         told = serializer.validated_data
         now = timezone.now()
         with transaction.atomic():
-            people = Identifier.objects.filter(type="external_id", value__in={one["userId"] for one in told})
-            profiles = dict(people.values_list("value", "profile_id"))
+            people = PlainPerson.objects.filter(code__in={one["userId"] for one in told})
+            profiles = dict(people.values_list("code", "profile_id"))
             products = Item.objects.filter(code__in={one["properties"]["product_id"] for one in told})
             items = dict(products.values_list("code", "pk"))
             PlainEvent.objects.bulk_create(
