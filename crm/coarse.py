@@ -58,7 +58,12 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     coarse: dict[str, Any] = {}
     personal: dict[str, Any] = {}
     for name, value in values.items():
-        (coarse if is_coarse(name, value) else personal)[name] = value
+        how, kind = openness(name), type(value)
+        if how == "word" and (kind is str or kind is float):  # most of what a shop sends; is_coarse would say the same
+            fine = _is_category(value) if kind is str else abs(value) < LARGEST
+        else:
+            fine = how is not None and _is_coarse(value, code=how == "code", parts=MOST_PARTS)
+        (coarse if fine else personal)[name] = value
     return coarse, personal
 
 

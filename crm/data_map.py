@@ -50,6 +50,11 @@ TABLES: Mapping[str, Table] = {
         "letting a person look at what could not be taken", "refused_messages", "delete",
         identifying="payload", technical="id source job index field reason received_at replayed_at",
     ),
+    "crm.tagobjection": table(
+        "keeping deleted tags deleted", "person", "delete",
+        pseudonym="profile", quasi="name", technical="id kind created_at",
+    ),
+    "crm.linkepoch": table("revoking preference links", "person", "delete", pseudonym="profile", technical="epoch"),
     "crm.item": table(
         "knowing what is shown and sold", "configuration", "keep", reason=NOBODY,
         none="id kind code title body categories brand price currency attributes available_from available_to"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from crm import suppression
@@ -40,11 +41,18 @@ class OptOut(NamedTuple):
     message_id: str
 
 
+@lru_cache(maxsize=1024)
+def _spelled(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
 def read(draft: Draft) -> OptOut | None:
     """Return what an event means for consent, or nothing; an unknown channel means every channel."""
-    name = "".join(sign for sign in draft.name.casefold() if sign.isalnum())
+    if draft.kind != "track":
+        return None
+    name = _spelled(draft.name)
     meaning = NAMES.get(name)
-    if meaning is None or draft.kind != "track":
+    if meaning is None:
         return None
     properties = json.loads(draft.properties)
     if meaning == BOUNCED and str(properties.get("type", "")).lower() in {"soft", "transient"}:

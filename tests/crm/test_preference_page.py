@@ -1,6 +1,5 @@
 """A person's own page: GET shows, POST changes, each decision by itself, and what was shown is what is recorded."""
 
-import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -11,8 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from crm import consent, preference_links
-from crm.models import ConsentEvent, Identifier, Profile, Purpose
-from crm.preferences import shown
+from crm.models import Identifier, Profile
 from tests import factories
 from tests.crm.consents import notice, purpose
 
