@@ -26,6 +26,8 @@ def append(records: Sequence[Evidence], persons: Sequence[PersonalPart] = ()) ->
     Writers do not wait for each other: numbers are given later, by the one sequencer, whose bell rings on commit.
     The records are complete (their ``commitment`` too) and never change afterwards.
     """
+    if not records:
+        return
     with transaction.atomic(savepoint=False):  # what fails here fails the caller's transaction, as it should
         for rows in _by_model(records):
             _insert(rows)

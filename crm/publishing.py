@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 from rfc3161_client import (
     HashAlgorithm,
     PKIStatus,
-    TimeStampRequest,
     TimestampRequestBuilder,
     TimeStampResponse,
     VerificationError,
@@ -158,19 +157,32 @@ def _to_authority(checkpoint: Checkpoint, place: str) -> bytes:
         body = answer.raw.read(LARGEST_STAMP + 1, decode_content=True)
     if len(body) > LARGEST_STAMP:
         raise PublishError(f"The answer is longer than {LARGEST_STAMP} bytes.")
-    _check_stamp(decode_timestamp_response(body), request, note)
+    stamp = decode_timestamp_response(body)
+    _check_stamp(stamp, note)
+    if stamp.tst_info.nonce != request.nonce:
+        raise PublishError("The time stamp answers another request.")
     return bytes(body)
 
 
-def _check_stamp(answer: TimeStampResponse, request: TimeStampRequest, note: bytes) -> None:
+def check_receipt(copy: CheckpointCopy) -> None:
+    """Check that a kept time stamp is for its checkpoint; other receipts say only where to look.
+
+    Raises
+    ------
+    PublishError, VerificationError, ValueError
+        It is not, or was signed by nobody whom we trust.
+    """
+    if copy.kind == CheckpointCopy.Kind.RFC3161 and not copy.error:
+        _check_stamp(decode_timestamp_response(copy.receipt), copy.checkpoint.note.encode())
+
+
+def _check_stamp(answer: TimeStampResponse, note: bytes) -> None:
     if answer.status not in {PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS}:
         raise PublishError(f"The authority refused: {' '.join(answer.status_string) or PKIStatus(answer.status).name}")
-    if answer.tst_info.nonce != request.nonce:
-        raise PublishError("The time stamp answers another request.")
     if answer.tst_info.message_imprint.message != sha256(note).digest():
         raise PublishError("The time stamp is for something else.")
     if settings.LEDGER_TSA_ROOTS:
-        verifier = VerifierBuilder.from_request(request)
+        verifier = VerifierBuilder()
         for root in load_pem_x509_certificates(Path(settings.LEDGER_TSA_ROOTS).read_bytes()):
             verifier = verifier.add_root_certificate(root)
         verifier.build().verify_message(answer, note)

@@ -12,7 +12,7 @@ from io import StringIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg2.errors import LockNotAvailable
 
 from crm import bell, checkpoints, copying
@@ -95,8 +95,11 @@ def _add(cursor: Any, taken: Sequence[Taken], now: datetime) -> None:
     for leaf in taken:
         leaves.append((fold.size, leaf.record, leaf.kind, leaf.hash))
         fold.add(leaf.hash)
-    copy_rows(cursor, "crm_leaf (sequence, record, kind, hash)", leaves)
-    copy_rows(cursor, "crm_tile (level, index, hash)", tiles)
+    try:
+        copy_rows(cursor, "crm_leaf (sequence, record, kind, hash)", leaves)
+        copy_rows(cursor, "crm_tile (level, index, hash)", tiles)
+    except IntegrityError as error:
+        raise Fork(f"Rows that nobody signed stand where the next leaves belong: {error}".strip()) from error
     root = fold.root()
     Checkpoint.objects.create(
         size=fold.size,

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from crm import checkpoints
-from crm.fsck.derived import check_notices, check_states
+from crm.fsck.derived import check_notices, check_stamps, check_states
 from crm.fsck.evidence import check_evidence, check_orphans
 from crm.fsck.report import Problem, Report
 from crm.fsck.tree import check_signatures, check_tree
@@ -22,7 +22,7 @@ __all__ = ["CHECKS", "HONEST_LIMIT", "Problem", "Report", "check"]
 Check = Callable[[Report], Iterator[Problem]]
 
 # What must agree with the ledger; a table that is derived from evidence adds its own check here.
-CHECKS: tuple[Check, ...] = (check_signatures, check_evidence, check_orphans, check_states, check_notices)
+CHECKS: tuple[Check, ...] = (check_signatures, check_evidence, check_orphans, check_states, check_notices, check_stamps)
 
 # Shown by the command and on the compliance page, so that nobody believes more than what is proven.
 HONEST_LIMIT = _(

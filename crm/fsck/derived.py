@@ -1,12 +1,13 @@
-"""What was made of evidence, compared with the evidence: the states of consents, and the notices as published."""
+"""What was made of evidence, compared with it: states of consents, notices as published, time stamps of checkpoints."""
 
 from collections.abc import Iterator
 
 from crm.consent_rules import Held
 from crm.consent_states import differences
 from crm.fsck.report import Problem, Report, rows_of
-from crm.models import LedgerNote, Notice
+from crm.models import CheckpointCopy, LedgerNote, Notice
 from crm.notice_content import digest
+from crm.publishing import check_receipt
 
 
 def check_states(report: Report) -> Iterator[Problem]:
@@ -33,3 +34,14 @@ def check_notices(report: Report) -> Iterator[Problem]:
             yield Problem("crm_notice", notice.reference, "is not what was published")
     for reference in said:
         yield Problem("crm_notice", reference, "was published and is gone")
+
+
+def check_stamps(report: Report) -> Iterator[Problem]:
+    """Compare the time stamps that we keep with the checkpoints that they are for."""
+    stamped = CheckpointCopy.objects.made().filter(kind=CheckpointCopy.Kind.RFC3161).select_related("checkpoint")
+    for copy in rows_of(stamped.order_by("pk")):
+        report.count("time stamps")
+        try:
+            check_receipt(copy)
+        except Exception as error:  # a falsified receipt can make anything of its parser
+            yield Problem("crm_checkpointcopy", str(copy.pk), f"its time stamp does not hold: {error}"[:500])

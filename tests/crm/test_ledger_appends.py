@@ -3,12 +3,14 @@
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
 from crm import checkpoints, evidence, handoffs, sequencer
 from crm.database_roles import as_owner
 from crm.ledger import root_of, verify_inclusion
 from crm.models import Checkpoint, HandOff, HandOffPerson, Leaf, LedgerNote, Notice, PendingLeaf, Tile
+from crm.models.ledger import Evidence, PersonalPart
 from crm.signed_notes import verify
 from tests import factories
 from tests.crm import consents
@@ -55,6 +57,31 @@ def test_a_hand_off_commits_to_its_person_and_outlives_the_person() -> None:
     person.delete()
     assert not HandOffPerson.objects.exists()
     assert evidence.leaf_of(HandOff.objects.get()) == before
+
+
+def test_every_kind_of_evidence_is_known_has_a_deletable_half_and_a_kind_of_its_own() -> None:
+    concrete = {model for model in apps.get_models() if issubclass(model, Evidence)}
+    assert concrete == set(evidence.EVIDENCE)
+    for model in concrete:
+        part = model._meta.get_field("person").related_model  # type: ignore[misc]
+        assert issubclass(part, PersonalPart)
+
+
+def test_the_sequencer_stops_at_rows_that_nobody_signed() -> None:
+    notes(3)
+    sequencer.sequence(NOW)
+    Leaf.objects.create(sequence=3, record=uuid4(), kind="hand_off", hash=bytes(32))
+    notes(1)
+    with pytest.raises(sequencer.Fork, match="nobody signed"):
+        sequencer.sequence(NOW)
+    assert (Leaf.objects.count(), PendingLeaf.objects.count()) == (4, 1)
+
+
+def test_nothing_appended_rings_no_bell_and_an_unknown_kind_of_note_is_refused() -> None:
+    evidence.append([])
+    with pytest.raises(ValueError, match="gossip"):
+        evidence.note("gossip", "", {}, now=NOW)
+    assert not PendingLeaf.objects.exists()
 
 
 ONLY_ADDED_TO = [

@@ -124,6 +124,18 @@ def test_a_time_stamp_is_for_the_note_and_verifies(settings: Any, authority: Aut
     assert copy.error == ""
     stamp = decode_timestamp_response(copy.receipt).tst_info
     assert stamp.message_imprint.message == sha256(checkpoint.note.encode()).digest()
+    assert fsck.check().counts["time stamps"] == 1
+    assert fsck.check().sound
+
+
+def test_a_kept_time_stamp_for_something_else_is_a_problem(settings: Any, authority: Authority) -> None:
+    with serving(authority.answer) as settings.LEDGER_TSA_URL:
+        (copy,) = publishing.publish(signed(), NOW)
+    for receipt in (b"", copy.receipt[:-1], bytes(copy.receipt)):
+        CheckpointCopy.objects.create(
+            checkpoint=signed(), kind="rfc3161", place="there", receipt=receipt, error="", copied_at=NOW
+        )
+    assert [problem.table for problem in fsck.check().problems] == ["crm_checkpointcopy"] * 3
 
 
 def test_a_time_stamp_of_somebody_else_is_refused(settings: Any, authority: Authority, tmp_path: Path) -> None:
