@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm import evidence
@@ -121,10 +122,10 @@ def use(action: str, subject: str, parameters: Mapping[str, object], *, by: User
     """
     found = approved(action, subject, parameters, by=by, now=now)
     if found is None:
-        raise NotApproved("This needs a second person's approval. Ask for one, then come back.")
+        raise NotApproved(gettext("This needs a second person's approval. Ask for one, then come back."))
     # Two sessions that found it: the update of one waits for the other's commit, and then meets no row.
     if Approval.objects.usable(now).filter(pk=found.pk).update(used_at=now) != 1:
-        raise NotApproved("This approval has been used just now. Ask for another one.")
+        raise NotApproved(gettext("This approval has been used just now. Ask for another one."))
     found.used_at = now
     _note(found, "used", by, now)
     return found
@@ -141,11 +142,11 @@ def _decide(pk: UUID, decision: Decision, *, by: User, answer: str, now: datetim
         # Locked: of two who decide at once, the second sees what the first decided.
         approval = Approval.objects.select_for_update(of=("self",)).get(pk=pk)
         if approval.requested_by_id == by.pk:
-            raise MayNotDecide("Nobody decides a request of one's own.")
+            raise MayNotDecide(gettext("Nobody decides a request of one's own."))
         if not may_decide(approval, by):
-            raise MayNotDecide("You may not decide this request.")
+            raise MayNotDecide(gettext("You may not decide this request."))
         if approval.state(now) != Decision.WAITING:
-            raise MayNotDecide(f"This request is {approval.state(now)} already.")
+            raise MayNotDecide(gettext("This request waits no longer: it was decided, or has run out."))
         approval.decision, approval.decided_by, approval.decided_at = decision, by, now
         approval.answer = masked_text(answer.strip())[:500]
         approval.expires_at = now + ACTIONS[approval.action].lifetime

@@ -85,7 +85,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         try:
             VERBS[verb](found.pk, by=person_of(request), answer=request.POST.get("answer", ""), now=timezone.now())
         except approvals.MayNotDecide as error:
-            messages.error(request, gettext(str(error)))
+            messages.error(request, str(error))
         else:
             said = gettext("You approved it.") if verb == "approve" else gettext("You refused it.")
             messages.success(request, said)
