@@ -38,12 +38,18 @@ def replay(clock: Callable[[], datetime]) -> Replayed:
         The journal was changed, or belongs to another key ring; nothing was done.
     """
     shreds = shred_journal.read()
-    keys = sorted({bytes.fromhex(key) for shred in shreds for key in shred.suppressed})
-    suppression.suppress_keys(keys, "", Suppression.Why.ERASED, now=clock(), basis="PIPL 47")
+    keys = sum(_suppress(shred) for shred in shreds)
     back = _back(shreds)
     done = sum(_erase(shred, people, clock) for shred, people in back)
     people = sum(len(people) for _, people in back)
-    return Replayed(lines=len(shreds), people=people, suppressions=len(keys), unfinished=len(back) - done)
+    return Replayed(lines=len(shreds), people=people, suppressions=keys, unfinished=len(back) - done)
+
+
+def _suppress(shred: Shred) -> int:
+    """Suppress the addresses as of the erasure, not of the restore: what was allowed since then stays allowed."""
+    keys = [bytes.fromhex(key) for key in shred.suppressed]
+    at = datetime.fromisoformat(shred.at)
+    return suppression.suppress_keys(keys, "", Suppression.Why.ERASED, now=at, basis="PIPL 47")
 
 
 def _back(shreds: Sequence[Shred]) -> list[tuple[Shred, list[int]]]:
