@@ -17,6 +17,7 @@ from crm.rights import RightsError
 # happened; a wrong event is explained, not changed.
 FIELDS = ("name", "gender", "birthday", "province", "city", "language")
 # An empty text takes a fact away: these columns.
+EMPTY = {field.name: field.get_default() for field in Profile._meta.concrete_fields}
 EMPTIED = {"birthday": ("birth_date", "birth_month", "birth_day", "age_band", "age_class")}
 
 
@@ -42,11 +43,13 @@ def _correct(request: PrivacyRequest, now: datetime) -> Mapping[str, Any]:
     details: Mapping[str, str] = request.details
     facts = check(details, now)
     emptied = [EMPTIED.get(field, (field,)) for field, value in details.items() if not value.strip()]
+    if request.profile_id is None:
+        raise RightsError(_("Nobody is named whose data could be corrected."))
     with transaction.atomic():
-        people.update_many({request.profile_id: facts} if request.profile_id else {}, now=now)
+        people.update_many({request.profile_id: facts}, now=now)
         profile = Profile.objects.select_for_update().get(pk=request.profile_id)
         for name in (name for names in emptied for name in names):
-            setattr(profile, name, Profile._meta.get_field(name).get_default())
+            setattr(profile, name, EMPTY[name])
         profile.updated_at = now
         profile.save()
     return {"fields": sorted(details)}

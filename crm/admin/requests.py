@@ -67,7 +67,8 @@ class IntakeForm(forms.Form):
 
 
 def _tell(request: PrivacyRequest, http: HttpRequest) -> None:
-    claims = {type_: http.POST.get(type_, "") for type_ in identity_checks.NAMEABLE if http.POST.get(type_, "").strip()}
+    types = [str(type_) for type_ in identity_checks.NAMEABLE]
+    claims = {type_: http.POST[type_] for type_ in types if http.POST.get(type_, "").strip()}
     if not identity_checks.tell(request, claims, now=timezone.now()) and request.identity_points == 0:
         raise RightsError(gettext("What was named is not what we hold."))
 
@@ -172,7 +173,7 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
                 form.cleaned_data["kind"],
                 profile_id=form.cleaned_data["profile"],
                 method=PrivacyRequest.Method.STAFF,
-                language=request.LANGUAGE_CODE,  # type: ignore[attr-defined]  # set by the locale middleware
+                language=request.LANGUAGE_CODE,
                 details=form.details,
                 user=person_of(request),
                 now=timezone.now(),

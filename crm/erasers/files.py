@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from django.conf import settings
 
@@ -69,8 +69,9 @@ def names(path: Path, subject: Subject) -> bool:
     wanted = [text for type_, name in subject.names for text in _spellings(type_, name)]
     needles = {text.encode(encoding) for text in wanted for encoding in ("utf-8", "gb18030")}
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _contains(file, needles)
+        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+        with opened as file:
+            return _contains(cast("IO[bytes]", file), needles)
     except (OSError, EOFError):
         return True
 

@@ -29,10 +29,9 @@ def forget_cached(subject: Subject) -> Mapping[str, int]:
     numbers = [f".{profile}.".encode() for profile in subject.profiles]
     looked = gone = 0
     for keys in _keys(server):
-        values = server.mget(keys)
-        for key, value in zip(keys, values, strict=True):
+        for key, value in zip(keys, server.mget(keys), strict=True):
             looked += 1
-            if any(number in key + b"." for number in numbers) or _holds(value or b"", needles):
+            if any(number in key + b"." for number in numbers) or _holds(_bytes(value), needles):
                 gone += int(server.delete(key))
     return {"searched": looked, "deleted": gone}
 
@@ -45,10 +44,10 @@ def forget_queued(subject: Subject) -> Mapping[str, Any]:
     needles = _needles(subject)
     looked = gone = 0
     for key in server.scan_iter(count=BATCH, _type="list"):
-        for message in server.lrange(key, 0, -1):
+        for message in map(_bytes, server.lrange(key, 0, -1)):
             looked += 1
             if _holds(_body(message), needles):
-                gone += int(server.lrem(key, 0, message))
+                gone += int(server.lrem(key, 0, message))  # type: ignore[arg-type]  # takes bytes, too
     return {"searched": looked, "deleted": gone}
 
 
@@ -80,6 +79,11 @@ def _needles(subject: Subject) -> list[bytes]:
 def _holds(value: bytes, needles: list[bytes]) -> bool:
     small = value.lower()
     return any(needle in small or needle in value for needle in needles)
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    """Return a value as it lies in the server: a client that decodes is not used here, types allow for one."""
+    return value.encode() if isinstance(value, str) else value or b""
 
 
 def _body(message: bytes) -> bytes:

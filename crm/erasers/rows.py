@@ -77,7 +77,7 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
             receipt[name] = receipt.get(name, 0) + _rows(name, field, ids)._raw_delete(using="default")
         for name, field in EMPTIED:
             _rows(name, field, ids).update(**{field: None})
-        receipt["crm.Profile"] = Profile.objects.filter(pk__in=ids)._raw_delete(using="default")  # type: ignore[attr-defined]
+        receipt["crm.Profile"] = Profile.objects.filter(pk__in=ids)._raw_delete(using="default")
     return receipt
 
 
@@ -98,7 +98,7 @@ def forget_events(subject: Subject) -> Mapping[str, int]:
         rows = Event.objects.filter(profile__in=subject.profiles)
         begin, end = (datetime.combine(day, time(), UTC) for day in (month, partitions.next_month(month)))
         in_month = rows.filter(occurred_at__gte=begin, occurred_at__lt=end)
-        gone += in_month._raw_delete(using="default")  # type: ignore[attr-defined]
+        gone += in_month._raw_delete(using="default")
     return {"deleted": gone}
 
 

@@ -80,7 +80,9 @@ def test_whoever_was_erased_stays_forgotten_after_a_restore(
     assert found(bird, tmp_path) == {}
     assert Profile.objects.filter(pk=stays.pk).exists()
     # Who came and went after the backup is suppressed, too, though the database never heard of her.
-    back = factories.profile()
+    # Her number is given anew, to a stranger: the journal knows her by number and birth, and lets the stranger be.
+    back = factories.profile(created_at=NOW + timedelta(hours=1))
+    assert back.pk == late.pk
     Identifier.objects.create(type="email", value="late@example.com", profile=back, created_at=NOW)
     consents.say(back, method="import")
     basis = consent_basis.basis_for(back.pk, "offers", "email", NOW + timedelta(minutes=5))
