@@ -69,8 +69,7 @@ def names(path: Path, subject: Subject) -> bool:
     wanted = [text for type_, name in subject.names for text in _spellings(type_, name)]
     needles = {text.encode(encoding) for text in wanted for encoding in ("utf-8", "gb18030")}
     try:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return _contains(cast("IO[bytes]", file), needles)
     except (OSError, EOFError):
         return True
