@@ -41,7 +41,7 @@ def test_an_erasure_goes_through_two_officers_and_shows_its_receipts() -> None:
     ma, li = logged_in("ma"), logged_in("li")
     told = {"kind": "erasure", "profile": person.pk, "text": "please forget me"}
     ma.post(reverse("admin:crm_privacyrequest_add"), told)
-    request = PrivacyRequest.objects.get()
+    request = PrivacyRequest.objects.latest("pk")
     assert "please forget me" in page(ma, request)
     do(ma, request, "ask")
     do(ma, request, "call-back")
@@ -72,7 +72,7 @@ def test_a_wrong_name_is_not_enough_and_what_was_right_is_not_told() -> None:
     person = api.house().profile
     ma = logged_in("ma")
     ma.post(reverse("admin:crm_privacyrequest_add"), {"kind": "copy", "profile": person.pk})
-    request = PrivacyRequest.objects.get()
+    request = PrivacyRequest.objects.latest("pk")
     answer = do(ma, request, "tell", phone="13800138000", email="zhang@wrong.com").content.decode()
     assert "What was named is not what we hold." in answer
     assert (request.identity_points, request.identity_failures) == (0, 1)
@@ -82,7 +82,7 @@ def test_a_refusal_needs_a_reason_that_the_law_knows() -> None:
     person = factories.profile("u-1")
     ma = logged_in("ma")
     ma.post(reverse("admin:crm_privacyrequest_add"), {"kind": "erasure", "profile": person.pk})
-    request = PrivacyRequest.objects.get()
+    request = PrivacyRequest.objects.latest("pk")
     do(ma, request, "refuse", reason="because")
     assert request.status == "received"
     do(ma, request, "refuse", reason="legal_duty")
@@ -109,7 +109,7 @@ def test_a_pack_is_fetched_by_post_and_logged() -> None:
     person = api.house().profile
     ma = logged_in("ma")
     ma.post(reverse("admin:crm_privacyrequest_add"), {"kind": "access", "profile": person.pk})
-    request = PrivacyRequest.objects.get()
+    request = PrivacyRequest.objects.latest("pk")
     do(ma, request, "call-back")
     do(ma, request, "begin")
     assert carrying_out.run(request.pk, timezone.now)
@@ -129,7 +129,7 @@ def test_a_hold_is_placed_keeps_a_person_from_erasure_and_is_released() -> None:
     assert ma.post(reverse("admin:crm_legalhold_add"), told).status_code == 302
     hold = LegalHold.objects.get()
     ma.post(reverse("admin:crm_privacyrequest_add"), {"kind": "erasure", "profile": person.pk})
-    request = PrivacyRequest.objects.get()
+    request = PrivacyRequest.objects.latest("pk")
     do(ma, request, "call-back")
     assert "A legal hold ((2026) 沪 01) keeps these data" in do(ma, request, "begin").content.decode()
     assert request.status == "verified"
