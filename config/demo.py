@@ -17,7 +17,7 @@ import django
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from crm import assessments, complete_journey, lake
+from crm import assessments, complete_journey, lake, synthetic_consents
 from crm.roles import create_groups
 from mlengine import datasets, jobs, monitoring, prediction, training
 from mlengine.models import ModelVersion, PredictionRun, Score
@@ -68,6 +68,8 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
     end = datasets.known_until(now)
     if end is None:
         raise DemoFailed("The log is empty after loading.")
+    with demo.step("make up consents"):
+        synthetic_consents.seed()
     # Nobody has weighed anything: the reports say so themselves, and let the sample's models run.
     assessments.synthesise({spec.subject: spec.title for spec in SPECS.values()}, now)
     with demo.step("learn and predict"):

@@ -7,7 +7,7 @@ Which event counts
 Every channel, and one
     What was said of one channel and what was said of every channel are kept apart. A no of either kind counts from its
     time on. A yes for every channel never brings back a channel that was refused by name: only a yes that names the
-    channel does.
+    channel does. Of two grants the later is the one that allows.
 Suppressed addresses
     A suppression outranks every consent but one: given (not imported, not entered by staff) by the person's own act
     after the suppression began. So an import revives nothing, and nobody is locked out for good.
@@ -199,18 +199,16 @@ def _of_the_person(question: Question, person: Person) -> Reason | None:
 
 
 def _by_consent(question: Question, person: Person, said: list[Held]) -> Basis:
-    """Return the grant that allows it: one for the channel before one for every channel; or what they lack."""
-    lacking: list[Basis] = []
-    for held in said:
-        reason = _lacks(question, person, held)
-        if reason is None:
-            return Basis(True, held.event_id, None, held.counts_from, held.valid_until)
-        lacking.append(Basis(False, held.event_id, reason, held.counts_from, held.valid_until))
+    """Return the grant that allows it, or what it lacks: the later one, since a no may have ended the earlier."""
+    last = max(said, key=rank, default=None)
+    reason = Reason.NO_CONSENT if last is None else _lacks(question, person, last)
+    if last is not None and reason is None:
+        return Basis(True, last.event_id, None, last.counts_from, last.valid_until)
     if question.kind == MARKETING and person.suppressed_since is not None:
         return Basis(False, reason=Reason.SUPPRESSED)
-    return next(
-        (basis for basis in lacking if basis.reason != Reason.NO_CONSENT), Basis(False, reason=Reason.NO_CONSENT)
-    )
+    if last is None or reason == Reason.NO_CONSENT:
+        return Basis(False, reason=Reason.NO_CONSENT)
+    return Basis(False, last.event_id, reason, last.counts_from, last.valid_until)
 
 
 def _lacks(question: Question, person: Person, held: Held) -> Reason | None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from crm import evidence
 from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent, check, check_source, made
-from crm.consent_rules import PROFILING, QUESTIONS, REFUSALS, State
+from crm.consent_rules import QUESTIONS, REFUSALS, State
 from crm.consent_states import keep
 from crm.copying import int_array
 from crm.models import ConsentEvent, ConsentEventPerson, ConsentState, HandOffPerson, Notice, Profile, Purpose, Source
@@ -181,7 +181,7 @@ class _Desk:
             member
             for event, part in self.new
             for member in self.people[part.profile_id]
-            if event.state in REFUSALS and self.purposes[event.purpose_id].kind in PROFILING
+            if event.state in REFUSALS and self.purposes[event.purpose_id].kind == Purpose.Kind.PROFILING
         }
         if off:
             Profile.objects.filter(pk__in=off, personalisation=True).update(personalisation=False, updated_at=self.now)
