@@ -43,6 +43,7 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
             (_("Segments found"), "bubble_chart", "mlengine_cluster_changelist", "mlengine.view_cluster"),
             (_("Identifiers"), "fingerprint", "crm_identifier_changelist", "crm.view_identifier"),
             (_("Merges"), "merge", "crm_profilealias_changelist", "crm.view_profilealias"),
+            (_("Row exports"), "download", "crm_rowexport_changelist", "crm.view_rowexport"),
             (_("Relations"), "hub", "crm_relation_changelist", "crm.view_relation"),
         ),
     ),
@@ -71,6 +72,8 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         (
             (_("Models"), "model_training", "mlengine_modelversion_changelist", "mlengine.view_modelversion"),
             (_("Predictions"), "insights", "mlengine_predictionrun_changelist", "mlengine.view_predictionrun"),
+            (_("Impact assessments"), "balance", "crm_impactassessment_changelist", "crm.view_impactassessment"),
+            (_("Private figures"), "blur_on", "crm_release_changelist", "crm.view_release"),
             (_("Jobs"), "pending_actions", "crm_jobrun_changelist", "crm.view_jobrun"),
         ),
     ),

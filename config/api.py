@@ -9,6 +9,7 @@ from crm.api.person_tokens import PersonTokenViewSet
 from crm.api.privacy_requests import PrivacyRequestViewSet
 from crm.api.profiles import ProfileViewSet
 from mlengine.api.answers import AnswerViewSet
+from mlengine.api.figures import FigureViewSet
 from mlengine.api.jobs import JobViewSet
 from mlengine.api.models import ModelVersionViewSet
 from mlengine.api.segments import SegmentViewSet
@@ -23,6 +24,7 @@ router.register("notices", NoticeViewSet, basename="notice")
 router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 router.register("items", ItemViewSet, basename="item")
 router.register("segments", SegmentViewSet, basename="segment")
+router.register("figures", FigureViewSet, basename="figure")
 router.register("models", ModelVersionViewSet, basename="model")
 router.register("jobs", JobViewSet, basename="job")
 router.register("person-tokens", PersonTokenViewSet, basename="person-token")

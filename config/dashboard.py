@@ -14,11 +14,12 @@ from django.core.cache import BaseCache
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from config import private_dashboard
 from crm import activity
 from crm.activity import Day
 from crm.charts import Chart, Series, written
 from crm.models import JobRun
-from mlengine.admin import overview
+from mlengine.admin import overview, private
 
 KEPT_SECONDS = 60
 DAYS_READ = 90
@@ -36,6 +37,7 @@ class Card:
     change: float | None
     against: str
     spark: Chart
+    private: bool = False
 
     @property
     def direction(self) -> str:
@@ -66,14 +68,16 @@ class Record:
 def page(user: Any, *, days: int, now: datetime, cache: BaseCache) -> dict[str, Any]:
     """Return what the dashboard shows this person; a part that the group may not see is not even counted."""
     context: dict[str, Any] = {"days": days, "sees_jobs": user.has_perm("crm.view_jobrun")}
-    if user.has_perm("crm.view_event"):
+    if not private.sees_people(user):
+        context |= private_dashboard.page(user, now) if user.has_perm("crm.view_release") else {}
+    elif user.has_perm("crm.view_event"):
         # Named after its fields: what an earlier release kept is not read as ours.
         record = _kept(cache, "-".join(["dashboard", *Record.__dataclass_fields__]), read)
         context |= {"record": record, "empty": record is None}
         if record is not None:
             context |= {"cards": cards(record), "activity": activity_chart(record, days), "now": record.now}
     if user.has_perm("mlengine.view_predictionrun"):
-        context |= overview.people()
+        context |= overview.people(user, now)
     if user.has_perm("mlengine.view_modelversion"):
         context |= {"health": overview.health(now=now)}
     if context["sees_jobs"]:

@@ -13,6 +13,7 @@ SCOPES = {
     "scores:read": "Read people's scores",
     "recommendations:read": "Read people's recommendations",
     "segments:read": "Read segments and who is in them",
+    "figures:read": "Read counts of people: with noise, unless profiles may be read",
     "items:read": "Read items",
     "models:read": "Read model versions and their metrics",
     "models:train": "Start the training of a model",

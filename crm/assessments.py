@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from crm import evidence
+from crm.canonical import canonical, utc
 from crm.models import ImpactAssessment
 
 SYNTHETIC_LASTS = timedelta(days=365)
@@ -66,7 +69,31 @@ def approve(assessment: ImpactAssessment, *, by: User, now: datetime) -> None:
             raise NotApproved(_("It would have ended before it began: set a later end."))
         row.approved_by, row.approved_at = by, now
         row.save(update_fields=["approved_by", "approved_at"])
+        evidence.note("assessment", str(row), _facts(row, "approved"), now=now)
     assessment.refresh_from_db()
+
+
+def withdraw(assessment: ImpactAssessment, *, now: datetime) -> bool:
+    """End a report before its time, and note that; False if there was nothing to end."""
+    with transaction.atomic():
+        ended = assessment.withdraw(now)
+        if ended:
+            evidence.note("assessment", str(assessment), _facts(assessment, "withdrawn"), now=now)
+    return ended
+
+
+def _facts(row: ImpactAssessment, what: str) -> dict[str, object]:
+    """Return what the ledger proves of a report: which words were approved, by their hash, and for how long."""
+    names = ("title", "purposes", "data_types", "necessity", "risks", "measures")
+    words = {name: getattr(row, name) for name in names}
+    return {
+        "what": what,
+        "subject": row.subject,
+        "conclusion": row.conclusion,
+        "level": row.level,
+        "words": sha256(canonical(words)).hexdigest(),
+        "valid_until": utc(row.valid_until),
+    }
 
 
 def revised(assessment: ImpactAssessment, *, by: User, now: datetime) -> ImpactAssessment:

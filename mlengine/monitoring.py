@@ -9,6 +9,7 @@ import numpy as np
 from django.db.models import Avg, Max
 from numpy.typing import NDArray
 
+from crm import assessments
 from mlengine import datasets
 from mlengine.backtest import MODEL, finite
 from mlengine.columns import CLUSTER, SCORE, USER
@@ -38,7 +39,7 @@ class Health:
     live: float | None
     drift: float | None  # the largest index
     drifted: str  # and whose
-    concerns: tuple[str, ...]  # codes: no_champion, old, no_answers, drift, worse_than_backtest
+    concerns: tuple[str, ...]  # codes: no_assessment, no_champion, old, no_answers, drift, worse_than_backtest
 
     @property
     def is_well(self) -> bool:
@@ -71,10 +72,11 @@ def measure_drift(run: PredictionRun, spec: Spec) -> list[Metric]:
 
 def health(now: datetime) -> list[Health]:
     """Return how each model is, in the order of ``SPECS``; a handful of small queries."""
-    return [_health_of(spec, now) for spec in SPECS.values()]
+    assessed = assessments.assessed([spec.subject for spec in SPECS.values()], now)
+    return [_health_of(spec, now, assessed=spec.subject in assessed) for spec in SPECS.values()]
 
 
-def _health_of(spec: Spec, now: datetime) -> Health:
+def _health_of(spec: Spec, now: datetime, *, assessed: bool) -> Health:
     champion = ModelVersion.objects.champion(spec.name)
     run = PredictionRun.objects.latest_finished(spec.name)
     means = _backtest(champion, spec.decided_by)
@@ -82,6 +84,7 @@ def _health_of(spec: Spec, now: datetime) -> Health:
     moved = _most_moved(champion)
     own = means.pop(MODEL, None)
     concerns = {
+        "no_assessment": not assessed,
         "no_champion": champion is None,
         "old": champion is not None and champion.trained_at < now - OLD,
         "no_answers": run is None,

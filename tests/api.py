@@ -129,7 +129,8 @@ class House:
             "purpose": self.purpose,
             "notice": self.notice,
         }
-        return {name: row.pk for name, row in rows.items()} | {"request": self.request.reference}
+        own = {"request": self.request.reference, "figure": "people-by-gender"}
+        return {name: row.pk for name, row in rows.items()} | own
 
 
 def house() -> House:

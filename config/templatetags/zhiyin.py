@@ -125,3 +125,12 @@ def learned(context: dict[str, Any], profile: Profile) -> dict[str, Any]:
     from mlengine.admin import people  # noqa: PLC0415 (Unfold renders a template while it is being imported)
 
     return people.about(profile, context["request"].user, timezone.now())
+
+
+@register.simple_tag
+def assessable() -> list[tuple[str, str]]:
+    """Return what an impact assessment can be about: here, where packages meet."""
+    from mlengine.admin.words import spec_title  # noqa: PLC0415 (as above)
+    from mlengine.specs import SPECS  # noqa: PLC0415
+
+    return [(spec.subject, spec_title(spec.name)) for spec in SPECS.values()]

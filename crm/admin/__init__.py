@@ -3,6 +3,7 @@
 from crm.admin import (
     accesses,
     approvals,
+    assessments,
     compliance,
     events,
     identities,
@@ -17,6 +18,7 @@ from crm.admin import (
 __all__ = [
     "accesses",
     "approvals",
+    "assessments",
     "compliance",
     "events",
     "identities",

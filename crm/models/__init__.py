@@ -5,6 +5,7 @@ from crm.models.approvals import Approval
 from crm.models.assessments import ImpactAssessment
 from crm.models.consent import ConsentEvent, ConsentEventPerson, ConsentState
 from crm.models.events import Event, EventKey, RejectedEvent
+from crm.models.exports import RowExport
 from crm.models.idempotency import AnsweredRequest
 from crm.models.items import Item
 from crm.models.jobs import JobRun
@@ -78,6 +79,7 @@ __all__ = [
     "RequestStep",
     "RetentionRule",
     "RetentionRun",
+    "RowExport",
     "Source",
     "Suppression",
     "TagObjection",

@@ -9,6 +9,7 @@ from mlengine.admin.words import decision_text, metric_title, spec_description, 
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
 
+DATES = ("from", "until")
 LOWER_IS_BETTER = frozenset({"brier", "calibration_error", "log_loss"})
 
 
@@ -31,6 +32,12 @@ def about(version: ModelVersion) -> dict[str, Any]:
         "live": [row for row in metrics if row.kind == Metric.Kind.LIVE][-30:],
         "features": list(card.get("features") or card.get("importances") or []),
     }
+
+
+def without_people(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card without its exact counts of people, for somebody who may not see people."""
+    data = {name: value for name, value in card.get("data", {}).items() if name in DATES}
+    return {**card, "data": data, "facts": {}}
 
 
 def figures(metrics: Sequence[Metric]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from django.utils.translation import gettext_lazy
 
 from crm.charts import Chart
 from mlengine import monitoring
-from mlengine.admin import drawings
+from mlengine.admin import drawings, private
 from mlengine.admin.words import metric_title, spec_title, subject_title
 from mlengine.models import PredictionRun
 from mlengine.specs import SPECS
 
 CONCERNS = {
+    "no_assessment": gettext_lazy("no valid impact assessment: it may not run"),
     "no_champion": gettext_lazy("no champion yet"),
     "old": gettext_lazy("trained more than 30 days ago"),
     "no_answers": gettext_lazy("no predictions yet"),
@@ -22,8 +23,13 @@ CONCERNS = {
 }
 
 
-def people() -> dict[str, Any]:
-    """Return the distribution of each score and the sizes of segments, from the latest finished runs."""
+def people(user: Any, now: datetime) -> dict[str, Any]:
+    """Return the distribution of each score and the sizes of segments, from the latest finished runs.
+
+    Who may not see people is told both with noise, and nothing of who moved.
+    """
+    if not private.sees_people(user):
+        return _private(user, now)
     found: dict[str, list[dict[str, Any]]] = {"score": [], "cluster": [], "recommendation": []}
     for spec in SPECS.values():
         run = PredictionRun.objects.latest_finished(spec.name)
@@ -31,6 +37,17 @@ def people() -> dict[str, Any]:
         if run is not None and chart is not None:
             part = {"run": run, "title": spec_title(spec.name), "chart": chart, "summary": run.summary}
             found[spec.answers].append(part | {"movement": drawings.movement(run), "bands": _bands(run)})
+    return {"scored": found["score"], "segmented": found["cluster"]}
+
+
+def _private(user: Any, now: datetime) -> dict[str, Any]:
+    names = {spec.name: f"{'sizes' if spec.answers == 'cluster' else 'scores'}-{spec.name}" for spec in SPECS.values()}
+    told = private.all_of(list(names.values()), user, now)
+    found: dict[str, list[dict[str, Any]]] = {"score": [], "cluster": [], "recommendation": []}
+    for spec in SPECS.values():
+        run = PredictionRun.objects.latest_finished(spec.name)
+        if run is not None and (part := told.get(names[spec.name])):
+            found[spec.answers].append({"run": run, "title": spec_title(spec.name), "private": part})
     return {"scored": found["score"], "segmented": found["cluster"]}
 
 

@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column
+from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column, person_of
 from crm.privacy import masked_name
-from mlengine.admin import drawings
+from mlengine.admin import drawings, private
 from mlengine.admin.people import explained
 from mlengine.admin.words import spec_title
 from mlengine.models import PredictionRun, Score
@@ -41,7 +42,7 @@ class PredictionRunAdmin(ReadOnlyAdmin):
 
     def reasons_view(self, request: HttpRequest, pk: int, profile: int) -> HttpResponse:
         """Answer with the reasons for one score; asked by POST, a worker works them out first."""
-        if not request.user.has_perm("mlengine.view_score"):
+        if not (private.sees_people(request.user) and request.user.has_perm("mlengine.view_score")):
             raise PermissionDenied
         score = get_object_or_404(Score.objects.select_related("run", "profile"), run=pk, profile=profile)
         if request.method == "POST" and score.reasons is None:
@@ -53,6 +54,11 @@ class PredictionRunAdmin(ReadOnlyAdmin):
             "profile": score.profile,
         }
         return TemplateResponse(request, "zhiyin/profile/reasons.html", context)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        # How many rows a run has is how many people were scored.
+        shown = self.list_display
+        return shown if private.sees_people(request.user) else tuple(name for name in shown if name != "rows")
 
     @column(_("run"), ordering="spec")
     def name(self, run: PredictionRun) -> str:
@@ -74,13 +80,24 @@ def about(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "run": run,
         "model_title": spec_title(run.spec),
-        "charts": drawings.of_run(run),
+        "exact": private.sees_people(request.user),
         "subtitle": f"{spec_title(run.spec)} #{run.pk}",
     }
     spec = SPECS.get(run.spec)
+    if not facts["exact"]:
+        # Only the latest run is told: a figure for each of the older ones would spend the budget on the past.
+        return facts | {"private": _private(run, request)}
+    facts["charts"] = drawings.of_run(run)
     if spec is not None and spec.answers == "score" and request.user.has_perm("mlengine.view_score"):
         facts |= highest(run, request)
     return facts
+
+
+def _private(run: PredictionRun, request: HttpRequest) -> private.Answered | None:
+    if run != PredictionRun.objects.latest_finished(run.spec):
+        return None
+    names = [f"sizes-{run.spec}", f"scores-{run.spec}"]
+    return next(iter(private.all_of(names, person_of(request), timezone.now()).values()), None)
 
 
 def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from crm import assessments
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
-from mlengine.admin import cards, overview
+from mlengine.admin import cards, overview, private
 from mlengine.admin.words import decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS
@@ -67,6 +67,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         version = self.get_object(request, object_id)
         facts = cards.about(version) if isinstance(version, ModelVersion) else {}
+        if facts and not private.sees_people(request.user):
+            facts["card"] = cards.without_people(facts["card"])
         facts["may_promote"] = may_promote(request)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
 

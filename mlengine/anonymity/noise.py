@@ -7,13 +7,9 @@ artefacts by which textbook samplers can be undone (Mironov 2012). What a mechan
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import ceil, exp, log, sqrt
 from typing import Any, Literal, Self
-
-import opendp.prelude as dp
-
-dp.enable_features("contrib")
 
 LARGEST = 2**53  # beyond it an answer could not be JSON; no count or sum of cents comes near
 
@@ -106,7 +102,7 @@ class Mechanism:
             return float(self._measurement.map(self.bound.l1))
         if delta <= 0:
             return float("inf")
-        profile = dp.c.make_zCDP_to_approxDP(self._measurement).map(self.bound.l2)
+        profile = _opendp().c.make_zCDP_to_approxDP(self._measurement).map(self.bound.l2)
         return float(profile.epsilon(delta))
 
     def margin(self, share: float = 0.95) -> int:
@@ -142,6 +138,7 @@ class Mechanism:
 
     @cached_property
     def _measurement(self) -> Any:
+        dp = _opendp()
         if self.threshold:
             keyed = dp.map_domain(dp.atom_domain(T=str), dp.atom_domain(T=int))
             metric = dp.l01inf_distance(dp.absolute_distance(T=int))
@@ -150,6 +147,15 @@ class Mechanism:
         if self.kind == "laplace":
             return dp.m.make_laplace(numbers, dp.l1_distance(T=int), self.scale)
         return dp.m.make_gaussian(numbers, dp.l2_distance(T=float), self.scale)
+
+
+@cache
+def _opendp() -> Any:
+    """Return OpenDP, loaded when noise is drawn for the first time: a second, and more than a web process should be."""
+    import opendp.prelude as dp  # noqa: PLC0415
+
+    dp.enable_features("contrib")
+    return dp
 
 
 def _positive(value: float) -> None:

@@ -17,19 +17,22 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 PAGES = {
-    "crm_profile_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
+    "crm_profile_changelist": {"Marketing", "Compliance", "Admin"},
     "crm_identifier_changelist": {"Compliance", "Admin"},
     "crm_profilealias_changelist": {"Compliance", "Admin"},
-    "crm_relation_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
-    "crm_event_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
+    "crm_relation_changelist": {"Marketing", "Compliance", "Admin"},
+    "crm_event_changelist": {"Marketing", "Compliance", "Admin"},
     "crm_item_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
-    "crm_source_changelist": {"Analyst", "Compliance", "Admin"},
-    "crm_import": {"Analyst", "Admin"},
-    "crm_rejectedevent_changelist": {"Analyst", "Compliance", "Admin"},
+    "crm_source_changelist": {"Marketing", "Compliance", "Admin"},
+    "crm_import": {"Marketing", "Admin"},
+    "crm_rejectedevent_changelist": {"Marketing", "Compliance", "Admin"},
     "crm_jobrun_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
     "mlengine_modelversion_changelist": {"Analyst", "Compliance", "Admin"},
     "mlengine_predictionrun_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
     "mlengine_cluster_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
+    "crm_release_changelist": {"Analyst", "Compliance", "Admin"},
+    "crm_impactassessment_changelist": {"Analyst", "Compliance", "Admin"},
+    "crm_rowexport_changelist": {"Compliance", "Admin"},
     "auth_user_changelist": {"Admin"},
     "auth_group_changelist": {"Admin"},
     "oauth2_provider_application_changelist": {"Admin"},
@@ -89,14 +92,15 @@ def test_creating_the_groups_twice_changes_nothing_and_keeps_what_a_person_added
 def test_nobody_changes_or_deletes_an_event(group: str) -> None:
     event = purchase()
     client = member(group)
-    assert client.get(reverse("admin:crm_event_change", args=[event.pk])).status_code == 200
+    seen = client.get(reverse("admin:crm_event_change", args=[event.pk])).status_code
+    assert seen == (403 if group == "Analyst" else 200)
     for verb, answers in (("change", {"kind": "refund"}), ("delete", {"post": "yes"})):
         assert client.post(reverse(f"admin:crm_event_{verb}", args=[event.pk]), answers).status_code == 403
     assert client.get(reverse("admin:crm_event_add")).status_code == 403
     assert Event.objects.get().kind == "purchase"
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "superuser"])
+@pytest.mark.parametrize("group", ["Marketing", "Compliance", "Admin", "superuser"])
 def test_names_and_identifiers_are_masked_for_everybody(group: str) -> None:
     person = factories.profile("customer-0042", name="张小明", attributes={"email": "zhang@qq.com", "income": "high"})
     client = member(group)

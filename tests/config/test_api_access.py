@@ -34,6 +34,8 @@ ADDRESSES = [
     ("GET", "segments/", "segments:read", None),
     ("GET", "segments/{segment}/", "segments:read", None),
     ("GET", "segments/{segment}/members/", "segments:read", None),
+    ("GET", "figures/", "figures:read", None),
+    ("GET", "figures/{figure}/", "figures:read", None),
     ("GET", "models/", "models:read", None),
     ("GET", "models/{model}/", "models:read", None),
     ("GET", "jobs/", "jobs:read", None),

@@ -1,0 +1,171 @@
+"""Learning sees pseudonyms only: one unique token in every personal field, and none of them in what it reads or makes.
+
+The lake is read as it is on disk **and** decoded, artifacts, model cards, answers and jobs as the rows they are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+
+from crm import lake, partitions
+from crm.models import Event, Identifier, JobRun, Profile, RejectedEvent
+from mlengine import jobs, prediction, training
+from mlengine.models import Cluster, Metric, ModelVersion, PredictionRun, Recommendation, Score
+from tests import factories
+from tests.crm.canaries import Canaries, files
+from tests.mlengine.house import END, NOW, OPENED, spec
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def planted() -> Canaries:
+    """Fill a shop whose every personal field is a canary."""
+    canary = Canaries()
+    source = factories.source()
+    partitions.ensure({partitions.month_of(OPENED + timedelta(days=n)) for n in range(0, 260, 10)})
+    items = [factories.item(f"T{n}", title=f"Tea {n}", categories=["drinks", f"shelf {n % 4}"]) for n in range(25)]
+    events = []
+    for n in range(170):  # clusters are found among 160 at least
+        person = factories.profile(
+            canary(f"identifier.external_id {n}"),
+            name=canary("profile.name"),
+            age_band="25-34",
+            attributes={"income": "middle", "nickname": canary("profile.attributes"), "note": {"deep": canary("deep")}},
+        )
+        for kind in ("email", "phone", "openid", "unionid", "anonymous_id"):
+            Identifier.objects.create(
+                type=kind, value=canary(f"identifier.{kind} {n}"), profile=person, created_at=OPENED
+            )
+        stays = n % 3
+        for week in range(36 if stays else 28):
+            when = OPENED + timedelta(days=7 * week, minutes=20 * n)
+            events.append(
+                Event(
+                    id=uuid4(),
+                    source=source,
+                    profile=person,
+                    item=items[(n + week * (1 + n % 5)) % 25],
+                    kind="purchase",
+                    name=canary("event.name") if week == 3 else "",
+                    value=5,
+                    quantity=1,
+                    session=canary("event.session") if week == 4 else "",
+                    occurred_at=when,
+                    received_at=when,
+                    properties={
+                        "ip": canary("event.ip"),
+                        "context": {"userAgent": canary("event.user_agent"), "page": {"url": canary("event.url")}},
+                        "note": canary("event.free_text"),
+                    },
+                )
+            )
+    Event.objects.bulk_create(events)
+    RejectedEvent.objects.create(
+        source=source,
+        payload={"traits": {"email": canary("rejected.payload")}},
+        reason="no kind",
+        index=0,
+        received_at=OPENED,
+    )
+    return canary
+
+
+def everything_learned() -> Iterator[tuple[str, bytes]]:
+    """Yield whatever learning read or made, with where it was found."""
+    yield from files(Path(settings.EVENT_LAKE_URL), Path(settings.ARTIFACT_DIR))
+    for model in (ModelVersion, Metric, PredictionRun, Score, Recommendation, Cluster, JobRun):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT t::text FROM {model._meta.db_table} AS t")
+            yield model.__name__, "\n".join(row[0] for row in cursor.fetchall()).encode()
+
+
+def learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train and predict a model of every kind: scores, segments, recommendations."""
+    from mlengine.specs import SPECS
+
+    for asked in (
+        spec(),
+        spec("InHalves", "cluster", name="halves"),
+        spec("Shelf", "recommendation", name="shelf"),
+    ):
+        monkeypatch.setitem(SPECS, asked.name, asked)
+        for kind, verb in ((jobs.TRAIN, training.run), (jobs.PREDICT, prediction.run)):
+            job = jobs.recorded(kind, asked, cutoff=END, now=NOW)
+            verb(job, lambda: NOW)
+            job.refresh_from_db()
+            if kind == jobs.TRAIN:
+                assert job.status == "succeeded", job.error
+    quick = {"rounds": 5, "seeds": 1, "most_cutoffs": 3, "min_in_leaf": 5, "calibration_folds": 2}
+    for name in ("churn", "rfm", "clusters", "recommendations"):
+        known = SPECS[name]
+        parameters = {**known.parameters, **(quick if name == "churn" else {})}
+        few = {"min_profiles": 5, "min_events": 50, "min_days": 50, "backtest_cutoffs": 1}
+        monkeypatch.setitem(SPECS, name, replace(known, parameters=parameters, **few))
+        job = jobs.recorded(jobs.TRAIN, SPECS[name], cutoff=END, now=NOW)
+        assert training.run(job, lambda: NOW), job.error
+        prediction.run(jobs.recorded(jobs.PREDICT, SPECS[name], cutoff=END, now=NOW), lambda: NOW)
+
+
+def test_no_canary_of_any_personal_field_is_in_what_learning_reads_or_makes(
+    planted: Canaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.export(NOW)
+    learn(monkeypatch)
+    places = dict(everything_learned())
+    found = {place: planted.seen_in(content) for place, content in places.items()}
+    assert {place: fields for place, fields in found.items() if fields} == {}
+    assert sum(place.endswith(".parquet") for place in places) >= 9  # months of events, people, items
+    assert len(places) > 40
+    assert PredictionRun.objects.finished().count() >= 3
+
+
+def test_the_search_would_find_a_canary_wherever_it_looks(planted: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same search, over a lake and artifacts into which one was put: a search that cannot find proves nothing."""
+    lake.export(NOW)
+    token = planted("profile.name")
+    leak = pl.DataFrame({"user": [1], "name": [token]})
+    leak.write_parquet(Path(settings.EVENT_LAKE_URL) / "leak.parquet", compression="zstd")
+    version = ModelVersion.objects.create(
+        spec="churn", number=1, artifact="a", sha256="0" * 64, card={"data": {"who": token}}, cutoff=NOW, trained_at=NOW
+    )
+    found = {place for place, content in everything_learned() if planted.seen_in(content)}
+    assert found == {str(Path(settings.EVENT_LAKE_URL) / "leak.parquet"), "ModelVersion"}
+    assert version.pk
+
+
+def test_people_in_the_lake_are_row_numbers_and_coarse_facts(planted: Canaries) -> None:
+    lake.export(NOW)
+    columns: set[str] = set()
+    for path in Path(settings.EVENT_LAKE_URL).rglob("*.parquet"):
+        columns |= set(pl.read_parquet_schema(path))
+    personal = {
+        "name",
+        "phone",
+        "email",
+        "openid",
+        "unionid",
+        "value_text",
+        "properties",
+        "payload",
+        "identifier",
+        "ip",
+    }
+    assert columns & {"user"}
+    assert not columns & personal
+
+
+def test_every_table_that_learning_writes_is_searched() -> None:
+    searched = {ModelVersion, Metric, PredictionRun, Score, Recommendation, Cluster}
+    numbers_only: set[Any] = {apps.get_model("mlengine", "ClusterMember")}
+    assert set(apps.get_app_config("mlengine").get_models()) == searched | numbers_only
+    assert Profile.objects.count() == 0
