@@ -30,6 +30,11 @@ WITH taken AS (DELETE FROM crm_pendingleaf WHERE record IN (SELECT record FROM c
     RETURNING record, kind, hash, queued_at)
 SELECT record, kind, hash, extract(epoch FROM clock_timestamp() - queued_at) * 1000 FROM taken ORDER BY record
 """
+# What was signed may be published at once, so it must survive a crash whatever the server's setting is. Its flush takes
+# all earlier commits with it.
+DURABLY = """
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
+"""
 
 
 class Fork(RuntimeError):
@@ -54,9 +59,9 @@ def sequence(now: datetime) -> int:
         There is no key to sign with.
     """
     bell.answer()
-    total = 0
-    while count := _number_a_batch(now):
-        total += count
+    total = count = _number_a_batch(now)
+    while count == BATCH:  # a smaller batch took all there was; what came since has rung the bell again
+        total += (count := _number_a_batch(now))
     return total
 
 
@@ -80,6 +85,7 @@ def _wait_for_our_turn(cursor: Any) -> None:
     Waiting matters: the other sequencer may have looked into the queue just before the commit that rang our bell.
     """
     cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+    cursor.execute(DURABLY)
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
