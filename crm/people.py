@@ -28,6 +28,7 @@ SELECT id, age_band, gender, birth_month, birth_day, province, city, language, a
        attributes::text, traits
 FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR UPDATE
 """
+DELETED = "SELECT profile_id, name FROM crm_tagobjection WHERE kind = 'trait' AND profile_id = ANY (%s::bigint[])"
 COLUMNS = {
     **dict.fromkeys(("age_band", "gender", "province", "city", "language", "age_class"), "text"),
     **dict.fromkeys(("birth_month", "birth_day"), "smallint"),
@@ -74,6 +75,7 @@ def update_many(told: dict[int, dict[str, Any]], *, now: datetime, keys: Keys | 
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, [int_array(told)])
         before = {row[0]: _opened(row, keys) for row in cursor.fetchall()}
+        told = _without_deleted(cursor, told)
         after = {profile: _joined(known, told[profile], now) for profile, known in before.items()}
         changed = sorted(profile for profile in after if after[profile] != before[profile])
         keys.make(profile for profile in changed if any(after[profile][fact] for fact in (*SEALED, "traits")))
@@ -85,6 +87,25 @@ def update_many(told: dict[int, dict[str, Any]], *, now: datetime, keys: Keys | 
             ]
             cursor.execute(CHANGE, [now, int_array(row["id"] for row in rows), *arrays])
     return len(rows)
+
+
+def _without_deleted(cursor: Any, told: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return what is told but for the traits that a person deleted, which nothing gives back (Net-Data Reg. 42)."""
+    cursor.execute(DELETED, [int_array(told)])
+    found = cursor.fetchall()
+    if not found:
+        return told
+    gone: dict[int, set[str]] = {}
+    for profile, name in found:
+        gone.setdefault(profile, set()).add(name)
+    return {
+        profile: facts
+        | {
+            fact: {k: v for k, v in (facts.get(fact) or {}).items() if k not in gone.get(profile, ())}
+            for fact in JOINED
+        }
+        for profile, facts in told.items()
+    }
 
 
 def _opened(row: tuple[Any, ...], keys: Keys) -> dict[str, Any]:

@@ -17,6 +17,9 @@ def import_file(job_id: int) -> bool:
 @shared_task
 def resume_imports() -> int:
     """Go on with imports whose worker was killed; beat rings this."""
+    from crm.imports.uploads import forget_uploads
+
+    forget_uploads(timezone.now())
     silent = JobRun.objects.silent(timezone.now()).filter(kind="import")
     return sum(import_file(job.pk) for job in silent[:1])
 

@@ -103,4 +103,4 @@ def _harmless(text: str) -> str:
     >>> _harmless("=1+1"), _harmless("7")
     ("'=1+1", '7')
     """
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")) else text

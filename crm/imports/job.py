@@ -19,6 +19,7 @@ from crm.identity import ATTEMPTS, LostRace
 from crm.imports.files import Piece, RowFile, UnreadableFile, open_rows
 from crm.imports.mapping import Mapping
 from crm.imports.tables import TABLES, content
+from crm.imports.uploads import forget_upload
 from crm.imports.writing import Repeats, Writer, bisected, with_keys
 from crm.ingest import Erased
 from crm.models import JobRun, RejectedEvent, Source
@@ -85,7 +86,8 @@ def _run(job: JobRun, clock: Clock) -> None:
             coming = ahead.submit(next, pieces, None)
             _write(job, writer, mapping.what, ready, clock)
     counts = {name: job.checkpoint.get(name, 0) for name in ("new", "same")}
-    job.succeed(clock(), rows=job.done, rejected=job.rejected, **counts)
+    if job.succeed(clock(), rows=job.done, rejected=job.rejected, **counts):
+        forget_upload(job)
 
 
 def _ready(file: RowFile, mapping: Mapping, source_id: int, start: dict[str, int], now: datetime) -> Iterator[Ready]:

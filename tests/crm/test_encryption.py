@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from crm import identity, ingest, merging, people
 from crm.encryption import Keys, Shredded, Tampered, blind_index, pseudonym, suppression_key
 from crm.ingest import NewEvent
-from crm.models import Event, Identifier, PersonKey, Profile, RejectedEvent
+from crm.models import Event, Identifier, PersonKey, Profile, RejectedEvent, TagObjection
 from tests import factories
 from tests.crm.requests import officer
 from tests.factories import NOW
@@ -284,3 +284,14 @@ def test_an_erased_persons_key_is_not_made_again(django_capture_on_commit_callba
     note = NewEvent("track", gone.pk, NOW, NOW, personal='{"note": "x"}')
     with pytest.raises(ingest.Erased):
         ingest.record(factories.source(), note, now=NOW)
+
+
+def test_a_trait_that_a_person_deleted_is_not_told_again() -> None:
+    one = factories.profile("u1")
+    for name in ("plan", "note"):
+        TagObjection.objects.create(profile=one, kind="trait", name=name, created_at=NOW)
+    told = {"attributes": {"plan": "gold", "seats": 3}, "traits": {"note": "x", "remark": "y"}}
+    with transaction.atomic():
+        people.update_many({one.pk: told, factories.profile("u2").pk: told}, now=NOW)
+    assert Profile.objects.get(pk=one.pk).told == {"seats": 3, "remark": "y"}
+    assert len(factories.known_as("u2").told) == 4

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from crm import imports, ingest
 from crm.imports import job as jobs
+from crm.imports import uploads
 from crm.imports.files import UnreadableFile
 from crm.imports.mapping import Mapping, guess
 from crm.imports.writing import Writer
@@ -297,3 +299,29 @@ def test_a_killed_import_is_gone_on_with_exactly(tmp_path: Path, till: Source) -
     assert Event.objects.count() == 149_997
     assert [line for line, _, _ in refused(job)] == [9, 40_002, 150_001]
     assert json.loads(RejectedEvent.objects.filter(job=job).order_by("index")[0].payload)["event_id"] == "e7"
+
+
+def test_an_upload_is_deleted_when_it_is_imported_and_a_servers_file_is_not(
+    tmp_path: Path, till: Source, settings: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "files"
+    (tmp_path / "files" / "imports" / "ab12").mkdir(parents=True)
+    upload = written(tmp_path / "files" / "imports" / "ab12" / "people.csv", ROWS)
+    server = written(tmp_path / "people.csv", ROWS)
+    assert [imported(path, till).status for path in (upload, server)] == ["succeeded", "succeeded"]
+    assert (upload.exists(), upload.parent.exists(), server.exists()) == (False, False, True)
+
+
+def test_uploads_that_nobody_needs_are_deleted_after_a_day(tmp_path: Path, till: Source, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    folder = tmp_path / "imports"
+    folder.mkdir()
+    paused, dropped, fresh = (written(folder / f"{name}.csv", ROWS) for name in ("paused", "dropped", "fresh"))
+    job = imports.order(paused, Mapping(what="events", columns={}), source=till, now=NOW)
+    job.pause()
+    old = (NOW - timedelta(days=2)).timestamp()
+    for path in (paused, dropped):
+        os.utime(path, (old, old))
+    os.utime(fresh, (NOW.timestamp(), NOW.timestamp()))
+    assert uploads.forget_uploads(NOW) == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["fresh.csv", "paused.csv"]
