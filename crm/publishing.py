@@ -144,9 +144,18 @@ def _to_mailbox(checkpoint: Checkpoint, place: str) -> bytes:
 
 
 def _to_authority(checkpoint: Checkpoint, place: str) -> bytes:
-    """Have the note time-stamped (RFC 3161), and return the authority's whole answer."""
-    note = checkpoint.note.encode()
-    request = TimestampRequestBuilder().data(note).hash_algorithm(HashAlgorithm.SHA256).build()
+    return stamped(checkpoint.note.encode(), place)
+
+
+def stamped(data: bytes, place: str) -> bytes:
+    """Have data time-stamped (RFC 3161) by the authority at an address, and return its whole answer.
+
+    Raises
+    ------
+    PublishError, requests.RequestException, VerificationError, ValueError
+        The authority did not answer, or not with a stamp of this.
+    """
+    request = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
     kinds = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
     with requests.post(
         place, request.as_bytes(), headers=kinds, timeout=STAMP_TIMEOUT, allow_redirects=False, stream=True
@@ -158,7 +167,7 @@ def _to_authority(checkpoint: Checkpoint, place: str) -> bytes:
     if len(body) > LARGEST_STAMP:
         raise PublishError(f"The answer is longer than {LARGEST_STAMP} bytes.")
     stamp = decode_timestamp_response(body)
-    _check_stamp(stamp, note)
+    _check_stamp(stamp, data)
     if stamp.tst_info.nonce != request.nonce:
         raise PublishError("The time stamp answers another request.")
     return bytes(body)

@@ -165,7 +165,7 @@ def download_view(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
     _check(request, "crm.export_audit_bundle")
     job = get_object_or_404(JobRun, pk=pk, kind=orders.KIND, status=JobRun.Status.SUCCEEDED)
     now = timezone.now()
-    file = orders.file_of(job).with_suffix(f".{kind}") if kind in ("zip", "pdf") else None
+    file = orders.file_of(job).with_suffix(f".{kind}") if kind in ("zip", "pdf", "tsr") else None
     ends = orders.expires_at(job)
     if file is None or not file.exists() or (ends and ends <= now):
         messages.warning(

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from crm import access_log, approvals
-from crm.audit import bundle, pdf
+from crm.audit import bundle, pdf, stamp
 from crm.audit.compose import NotInTheLedger
 from crm.audit.query import BadQuery, Query
 from crm.models import Approval, JobRun, PersonalDataAccess
@@ -100,7 +100,7 @@ def run(job: JobRun, *, clock: Callable[[], datetime]) -> bool:
     path = file_of(job)
     try:
         manifest = bundle.export(path, from_json(job.parameters), progress=_reporter(job, clock))
-        beside = _pdf(path)
+        beside = {"pdf": _pdf(path), "stamp": _stamp(path)}
     except _Stopped:
         return False
     except (BadQuery, NotInTheLedger, OSError) as error:
@@ -108,7 +108,7 @@ def run(job: JobRun, *, clock: Callable[[], datetime]) -> bool:
         return False
     counts = manifest["counts"]
     facts = {"records": sum(counts["kinds"].values()), "sends": counts["sends"], "violations": counts["violations"]}
-    return job.succeed(clock(), **facts, size=path.stat().st_size, pdf=beside)
+    return job.succeed(clock(), **facts, size=path.stat().st_size, **beside)
 
 
 class _Stopped(RuntimeError):
@@ -132,6 +132,14 @@ def _pdf(path: Path) -> bool:
     return True
 
 
+def _stamp(path: Path) -> str:
+    """Have the manifest time-stamped where an authority is configured; the bundle is whole without that too."""
+    try:
+        return "yes" if stamp.write(path) else ""
+    except stamp.NoStamp as error:
+        return str(error)
+
+
 def file_of(job: JobRun) -> Path:
     """Return where the bundle of a job lies, or will lie."""
     return Path(settings.AUDIT_DIR) / f"audit-bundle-{job.pk}.zip"
@@ -153,15 +161,10 @@ def remove_expired(now: datetime) -> int:
     return removed
 
 
-def remove_clear_text() -> int:
-    """Remove every bundle in clear text that still lies around: somebody named in it may have been erased."""
-    return sum(_remove(job) for job in JobRun.objects.filter(kind=KIND, parameters__clear_text=True))
-
-
 def _remove(job: JobRun) -> int:
     path = file_of(job)
     existed = path.exists()
-    for file in (path, path.with_suffix(".pdf")):
+    for file in (path, path.with_suffix(".pdf"), path.with_suffix(".tsr")):
         file.unlink(missing_ok=True)
     return int(existed)
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone, translation
+from rfc3161_client import decode_timestamp_response
 
 from crm import access_log, approvals, consent, evidence, handoffs, sequencer, verify
-from crm.audit import bundle, orders, query
+from crm.audit import bundle, orders, query, stamp
 from crm.audit.compose import NotInTheLedger
 from crm.audit.query import BadQuery
 from crm.handoffs import NewHandOff
@@ -26,6 +28,7 @@ from crm.merging import merge
 from crm.models import Checkpoint, CheckpointCopy, ConsentEvent, HandOff, JobRun, PersonalDataAccess, Profile
 from tests import factories
 from tests.crm import consents
+from tests.crm.authority import Authority, serving
 
 pytestmark = pytest.mark.django_db
 NOW = factories.NOW
@@ -298,3 +301,21 @@ def test_days_are_read_strictly() -> None:
     for text in ("", "2026-3-1", "20260301", "2026-W10-1", "0001-01-01", "今天"):
         with pytest.raises(BadQuery):
             query.day(text)
+
+
+def test_a_time_stamp_of_the_manifest_lies_beside_the_bundle_not_in_it(
+    month: list[Profile], tmp_path: Path, settings: Any
+) -> None:
+    authority = Authority()
+    settings.LEDGER_TSA_ROOTS = authority.save_root(tmp_path)
+    exported(tmp_path / "plain.zip")
+    assert stamp.write(tmp_path / "plain.zip") is None
+    with serving(authority.answer) as settings.LEDGER_TSA_URL:
+        call_command("audit_bundle", tmp_path / "out.zip", stdout=StringIO())
+    assert (tmp_path / "out.zip").read_bytes() == (tmp_path / "plain.zip").read_bytes()
+    with ZipFile(tmp_path / "out.zip") as files:
+        digest = sha256(files.read("manifest.json")).digest()
+    answer = decode_timestamp_response((tmp_path / "out.tsr").read_bytes())
+    assert answer.tst_info.message_imprint.message == digest
+    with pytest.raises(stamp.NoStamp):  # nobody is there any more
+        stamp.write(tmp_path / "out.zip")

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--pdf", action="store_true", help="write the report as PDF/A beside it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from crm.audit import bundle, orders, pdf
+        from crm.audit import bundle, orders, pdf, stamp
         from crm.audit.compose import NotInTheLedger
         from crm.audit.query import BadQuery
 
@@ -42,8 +42,10 @@ class Command(BaseCommand):
                 query = orders.approved(query, options["approval"], now=timezone.now())
             orders.log(query, actor=f"command of {getuser()}", now=timezone.now())
             manifest = bundle.export(options["out"], query, progress=self._tell)
-            beside = pdf.write(options["out"]) if options["pdf"] else None
-        except (BadQuery, NotInTheLedger, pdf.NoPdf, OSError) as error:
+            beside = [pdf.write(options["out"])] if options["pdf"] else []
+            if (stamped := stamp.write(options["out"])) is not None:
+                beside.append(stamped)
+        except (BadQuery, NotInTheLedger, pdf.NoPdf, stamp.NoStamp, OSError) as error:
             raise CommandError(str(error)) from error
         self._say(options["out"], manifest, beside)
 
@@ -66,7 +68,7 @@ class Command(BaseCommand):
         if done % 100_000 == 0 and self.stderr.isatty():
             self.stderr.write(f"{done:,} of {total:,} records", ending="\r")
 
-    def _say(self, out: Path, manifest: dict[str, Any], beside: Path | None) -> None:
+    def _say(self, out: Path, manifest: dict[str, Any], beside: list[Path]) -> None:
         from crm.verify import key_of
 
         counts = manifest["counts"]
@@ -75,5 +77,5 @@ class Command(BaseCommand):
             f" {counts['sends']:,} sends, {counts['violations']:,} violations.\n"
             f"Key: {key_of(manifest['key']).fingerprint}"
         )
-        if beside:
-            self.stdout.write(f"{beside}: the report, to be read beside the bundle.")
+        for path in beside:
+            self.stdout.write(f"{path}: beside the bundle, not in it.")
