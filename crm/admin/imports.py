@@ -33,7 +33,7 @@ from crm.privacy import masked_attributes
 SALT = "crm.admin.imports"
 TICKET_SECONDS = 24 * 3600
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
-WHAT = (("events", _("Events")), ("profiles", _("People")), ("items", _("Items")))
+WHAT = (("events", _("Events")), ("profiles", _("People")), ("items", _("Items")), ("consents", _("Consents")))
 TARGETS = {
     "external_id": _("external id"),
     "unionid": "UnionID",

@@ -47,6 +47,7 @@ def _written(writer: Writer, what: str, rows: pl.DataFrame) -> str:
         rows = writer.prepare_events(rows)
         partitions.ensure(partitions.months_of(rows["occurred_at"].dt.replace_time_zone("UTC")))
     _, refused = bisected(rows, getattr(writer, what))
+    refused = [*refused, *writer.taken_refusals()]
     return refused[0][1] if refused else ""
 
 

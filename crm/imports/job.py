@@ -141,6 +141,7 @@ def _write_once(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clo
         partitions.ensure(month.date() for month in months)
     with transaction.atomic():
         new, failed = bisected(rows, getattr(writer, what)) if len(rows) else (0, [])
+        failed = [*failed, *writer.taken_refusals()]
         refused = ready.refused + [(line, "", reason, _row_text(ready.rows, line)) for line, reason in failed]
         _keep(job, writer, refused)
         before = job.checkpoint

@@ -13,12 +13,20 @@ FACTS = {
         *("session", "channel"),
     ),
     "profiles": ("name", "gender", "birthday", "age_band", "province", "city", "language"),
+    "consents": (
+        *("purpose", "state", "claimed_at", "channel", "consent_kind", "notice", "language", "jurisdiction", "proof"),
+    ),
     "items": (
         *("code", "kind", "title", "body", "categories", "brand", "price", "currency", "available_from"),
         "available_to",
     ),
 }
-NEEDED = {"events": ("kind", "occurred_at"), "profiles": (), "items": ("code",)}
+NEEDED = {
+    "events": ("kind", "occurred_at"),
+    "profiles": (),
+    "items": ("code",),
+    "consents": ("purpose", "state", "claimed_at"),
+}
 
 # How shops, tills and analytics programs call these, in small letters and without signs between words.
 SYNONYMS = {
@@ -28,6 +36,13 @@ SYNONYMS = {
     "openid": "openid",
     "phone": "phone mobile phonenumber 手机 手机号 电话",
     "email": "email mail emailaddress 邮箱",
+    "purpose": "purpose purposecode 目的",
+    "state": "state status consent consentstatus 状态",
+    "claimed_at": "claimedat consentdate consentat consenttime givenat timestamp time date 同意时间 时间",
+    "consent_kind": "consentkind",
+    "notice": "notice noticeversion privacynotice 告知版本",
+    "jurisdiction": "jurisdiction",
+    "proof": "proof evidence 证明",
     "kind": "kind type eventtype itemtype 类型",
     "occurred_at": "occurredat timestamp time datetime date eventtime orderdate transactiontimestamp 时间 下单时间",
     "item": "item itemid productid sku product articleid 商品 商品编号",

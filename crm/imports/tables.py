@@ -10,6 +10,7 @@ from crm.ages import BANDS
 from crm.checks import LIVE_FUTURE
 from crm.coarse import LARGEST, is_coarse, openness
 from crm.imports.columns import Table
+from crm.imports.consents import TEXTS as CONSENT_TEXTS
 from crm.imports.mapping import REFS, Mapping
 from crm.models import Event, Item
 from crm.traits import GENDERS
@@ -99,7 +100,22 @@ def items(raw: pl.DataFrame, lines: pl.Series, mapping: Mapping, now: datetime) 
     return _checked(table, lines, columns)
 
 
-TABLES = {"events": events, "profiles": profiles, "items": items}
+def consents(raw: pl.DataFrame, lines: pl.Series, mapping: Mapping, now: datetime) -> Checked:
+    """Return claims of consent; one of the future is refused, however near."""
+    table = Table(raw, mapping)
+    table.refuse_nul()
+    told = {target: table.text(target, most) for target, most in CONSENT_TEXTS.items()}
+    told |= {target: told[target].str.to_lowercase() for target in ("purpose", "state", "channel", "consent_kind")}
+    columns = [
+        *_refs(table),
+        *(table.require(told[target], target) for target in ("purpose", "state")),
+        *(column for target, column in told.items() if target not in ("purpose", "state")),
+        table.require(table.moment("claimed_at", now - LIVE_FUTURE), "claimed_at"),
+    ]
+    return _checked(table, lines, columns)
+
+
+TABLES = {"events": events, "profiles": profiles, "items": items, "consents": consents}
 
 
 def _refs(table: Table) -> list[pl.Series]:

@@ -12,6 +12,7 @@ from crm import catalogue, identity, ingest, people
 from crm.copying import Keys
 from crm.drafts import Ref
 from crm.errors import cause_of
+from crm.imports import consents
 from crm.imports.mapping import REFS
 from crm.keys import message_keys
 from crm.models import Source
@@ -41,6 +42,7 @@ class Writer:
     now: datetime
     people: pl.DataFrame | None = None
     things: dict[str, int] = field(default_factory=dict)
+    refused: Refused = field(default_factory=list)  # by the verbs that the rows were given to
 
     def prepare_events(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return event rows with their profile and item; unknown ones are created, each in a moment of its own.
@@ -57,6 +59,17 @@ class Writer:
     def events(self, rows: pl.DataFrame) -> int:
         """Write prepared event rows, and return how many are new."""
         return ingest.record_frame(self.source, rows.drop("line"), now=self.now)
+
+    def consents(self, rows: pl.DataFrame) -> int:
+        """Record what people allowed, and return how many rows were taken; the others are in ``refused``."""
+        taken, refused = consents.write(rows, self._profiles(rows), self.source, self.now)
+        self.refused += refused
+        return taken
+
+    def taken_refusals(self) -> Refused:
+        """Return what was refused since this was asked last."""
+        refused, self.refused = self.refused, []
+        return refused
 
     def profiles(self, rows: pl.DataFrame) -> int:
         """Create or change profiles; where rows mean the same person, the last that says something counts."""

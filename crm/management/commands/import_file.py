@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Import a CSV, JSONL or Parquet file. Running it again changes nothing; --resume goes on after a kill."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["events", "profiles", "items"], nargs="?", default="events")
+        parser.add_argument("what", choices=["events", "profiles", "items", "consents"], nargs="?", default="events")
         parser.add_argument("path", type=Path, nargs="?")
         parser.add_argument("--source", default="File import", help="the source's name; its message ids are its own")
         parser.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="what a column means")
