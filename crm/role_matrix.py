@@ -2,7 +2,7 @@
 
 Letters: v see the rows (people masked), a add, c change (also: what is done *to* a row, as pausing a job), d delete.
 Groups get just this (``crm.roles``); the admin, its buttons and the jobs they start ask for the permissions that
-this table stands for, and tests hold every page to it. A model that is not here fails a test: decide, then add its line.
+this table stands for, and tests hold every page to it. A model that is not here fails a test: decide, add its line.
 
 Least privilege: whoever administers the system sees people masked and can neither reveal one, nor decide what needs a
 second person, nor change what a group may do. A superuser can; make one for emergencies and work as somebody else.
