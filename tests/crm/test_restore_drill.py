@@ -90,5 +90,7 @@ def test_whoever_was_erased_stays_forgotten_after_a_restore(
     request = PrivacyRequest.objects.get(reference=shred_journal.read()[0].request)
     assert (request.status, request.kind) == ("answered", "erasure")
     assert sequence(NOW + timedelta(hours=1)) > 0
+    call_command("ledger", "fsck")  # it exits with an error where anything differs
+    capsys.readouterr()
     call_command("replay_shreds")
     assert "0 profiles erased again" in capsys.readouterr().out
