@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,8 @@ def work_until_killed(request: PrivacyRequest, statements: int) -> int:
 def finish(request: PrivacyRequest) -> None:
     """Go on in this process, once PostgreSQL has noticed that the killed one is gone."""
     for _ in range(100):
-        try:
+        with suppress(Busy):
             carrying_out.run(request.pk, timezone.now)
-        except Busy:
-            pass
         request.refresh_from_db()
         if request.status == "ready":
             return

@@ -8,7 +8,7 @@ import signal
 from random import Random
 from typing import Any
 
-PEOPLE, MOST_KILLS = 12, 8
+PEOPLE, MOST_KILLS = 8, 8
 
 
 def run(people: int = PEOPLE, most_kills: int = MOST_KILLS) -> list[dict[str, Any]]:
