@@ -138,7 +138,8 @@ def question_of(purpose: Purpose, now: datetime) -> Question:
 def material_versions(purpose: str, now: datetime) -> dict[str, tuple[int, datetime]]:
     """Return of each notice on a purpose the latest version that changed materially, and when it was published."""
     changed = Notice.objects.published(now).covering(purpose).filter(is_material=True).order_by("version")
-    return {code: (version, at) for code, version, at in changed.values_list("code", "version", "published_at")}
+    rows = changed.values_list("code", "version", "published_at")
+    return {code: (version, at) for code, version, at in rows if at is not None}
 
 
 def purpose_of(purpose: str | Purpose) -> Purpose:
@@ -155,7 +156,7 @@ Standing = tuple[int, Person, Held | None, Held | None]
 
 
 def _standing(asked: set[int], purpose: Purpose, channel: str, now: datetime) -> list[Standing]:
-    values = {
+    values: dict[str, str | bool] = {
         "asked": int_array(asked),
         "purpose": purpose.code,
         "channel": channel,

@@ -98,7 +98,7 @@ def _rebuild(piece: Sequence[int]) -> int:
     list(Profile.objects.filter(pk__in=piece).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     wrong = list(differences(piece))
     for (profile, purpose, channel), _stands, _should in wrong:
-        ConsentState.objects.filter(profile=profile, purpose=purpose, channel=channel).delete()
+        ConsentState.objects.filter(profile=profile, purpose__code=purpose, channel=channel).delete()
     insert({key: should for key, _stands, should in wrong if should is not None})
     return len(wrong)
 

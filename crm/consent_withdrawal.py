@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from crm import suppression
 from crm.consent_basis import members_of
@@ -16,6 +15,7 @@ from crm.consent_rules import NO_CHOICE, REFUSALS, State
 from crm.consent_writing import Wanted, lock, record_each
 from crm.keys import NAMESPACE
 from crm.models import ConsentEvent, ConsentState, Purpose, Source, Suppression
+from crm.models.purposes import PurposeQuerySet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def _told(method: str, channel: str, heard: Heard) -> NewConsent:
 
 
 def _withdraw_all(
-    profile: int, chosen: QuerySet[Purpose], told: NewConsent, heard: Heard, now: datetime
+    profile: int, chosen: PurposeQuerySet, told: NewConsent, heard: Heard, now: datetime
 ) -> list[ConsentEvent]:
     """Withdraw from what is left of the chosen purposes, and suppress the addresses: the wish outlives the profile."""
     with transaction.atomic():
@@ -115,13 +115,13 @@ def _key(idempotency: UUID | None, code: str) -> UUID | None:
     return uuid5(NAMESPACE, f"withdraw:{idempotency}:{code}") if idempotency else None
 
 
-def _chosen() -> QuerySet[Purpose]:
+def _chosen() -> PurposeQuerySet:
     """Return what a person may choose: not what a contract or the law needs, and not that the data are kept safe."""
     needed = [*NO_CHOICE, Purpose.Basis.CONTRACT.value]
     return Purpose.objects.exclude(basis__in=needed).exclude(kind=Purpose.Kind.STORAGE)
 
 
-def _marketing(channel: str) -> QuerySet[Purpose]:
+def _marketing(channel: str) -> PurposeQuerySet:
     marketing = _chosen().filter(kind=Purpose.Kind.MARKETING)
     return marketing.covering(channel) if channel else marketing
 
@@ -129,4 +129,4 @@ def _marketing(channel: str) -> QuerySet[Purpose]:
 def _refused(people: Collection[int], channel: str) -> set[str]:
     """Return the purposes that were refused on the channel already: saying so again would say nothing."""
     rows = ConsentState.objects.filter(profile_id__in=people, state__in=REFUSALS, channel=channel)
-    return set(rows.values_list("purpose_id", flat=True))
+    return set(rows.values_list("purpose__code", flat=True))

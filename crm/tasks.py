@@ -126,3 +126,11 @@ def celebrate() -> int:
     from crm.ages import celebrate as move_on
 
     return move_on(timezone.now())
+
+
+@shared_task
+def forget_answers() -> int:
+    """Forget the answers to repeatable requests that are older than a week; beat rings this."""
+    from crm import idempotency
+
+    return idempotency.forget(timezone.now())

@@ -10,6 +10,7 @@ from django.test import Client
 
 from crm import person_tokens
 from crm.models import AnsweredRequest, ConsentEvent, Profile
+from crm.tasks import forget_answers
 from tests import api, factories
 from tests.crm.consents import notice, purpose, say
 
@@ -232,3 +233,13 @@ def test_a_persons_browser_sees_and_changes_its_own_consents_only(caller: Client
 def test_reading_does_not_allow_writing() -> None:
     person = factories.profile("u1")
     assert post(api.caller("consent:read"), "", GIVEN | {"profile_id": person.pk}).status_code == 403
+
+
+def test_answers_are_forgotten_after_a_week_and_their_work_is_not_done_again(caller: Client) -> None:
+    person = factories.profile("u1")
+    first = post(caller, "", GIVEN | {"profile_id": person.pk}, key="k1")
+    AnsweredRequest.objects.update(answered_at=datetime.now(UTC) - timedelta(days=8))
+    assert forget_answers() == 1
+    again = post(caller, "", GIVEN | {"profile_id": person.pk}, key="k1")
+    assert again.json()["event"]["id"] == first.json()["event"]["id"]
+    assert ConsentEvent.objects.count() == 1
