@@ -1,6 +1,6 @@
 """Audit bundles for tests, made without a database: people who allow, withdraw and are written to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +47,7 @@ def opened(person: int | None, salt: bytes = bytes(32)) -> dict[str, Any]:
     return {} if person is None else {"profile": person}
 
 
-def consent(number: int, person: int, state: str = "given", *, seconds: float, **facts: Any) -> dict[str, Any]:
+def consent(number: float, person: int, state: str = "given", *, seconds: float, **facts: Any) -> dict[str, Any]:
     """Return the leaf of a consent event; its thread begins with the person's event 0 unless told otherwise."""
     body: dict[str, Any] = {
         "schema": verify.LEAF,
@@ -120,7 +120,7 @@ def everyday(people: int, seed: int = 1) -> list[tuple[dict[str, Any], int | Non
 
 
 def content(
-    leaves: list[tuple[dict[str, Any], int | None]],
+    leaves: Sequence[tuple[dict[str, Any], int | None]],
     *,
     shown: set[int] | None = None,
     clear: bool = False,

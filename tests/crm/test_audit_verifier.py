@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tests import bundles
 from tests.bundles import at, consent, everyday, hand_off, identity, note
 from tests.faults import bundle_corruptions
 
-Leaves = list[tuple[dict[str, Any], int | None]]
+Leaves = Sequence[tuple[dict[str, Any], int | None]]
 MINUTE, DAY = 60, 86_400
 VECTORS = Path(__file__).parents[3] / "shared" / "data" / "merkle_vectors.json"
 
