@@ -43,7 +43,12 @@ def history() -> None:
         given = consents.say(person, now=at, notice="privacy/1", method="form")
         if number == 7:
             consent.withdraw(person.pk, "offers", "", "sms_reply", at + timedelta(minutes=1))
-        sent = {"basis": "consent", "purpose": "offers", "channel": "sms", "handed_off_at": at + timedelta(minutes=2)}
+        sent: dict[str, Any] = {
+            "basis": "consent",
+            "purpose": "offers",
+            "channel": "sms",
+            "handed_off_at": at + timedelta(minutes=2),
+        }
         new = NewHandOff(delivery=uuid4(), profile_id=person.pk, allowed_by=given.pk, **sent)
         handoffs.record([new], now=at + timedelta(minutes=2))
     sequencer.sequence(timezone.now())
@@ -82,7 +87,7 @@ def log_in(page: Any, secret: str) -> None:  # noqa: F811
 def downloaded(page: Any, link: str, folder: Path) -> Path:  # noqa: F811
     with page.expect_download() as download:
         page.click(link)
-    path = folder / download.value.suggested_filename
+    path = folder / str(download.value.suggested_filename)
     download.value.save_as(path)
     return path
 
