@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config.api import router
 from config.errors import not_found
+from crm.pack_pages import pack_page
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("o/", include("config.oauth")),
     path("", include("crm.ingestion_api")),
     path("", include("crm.preferences.pages")),
+    path("privacy/pack/<str:token>/", pack_page, name="reply-pack"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

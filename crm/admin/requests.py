@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, path, re_path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
@@ -218,6 +218,13 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
         return packs.response(pack, content)
 
 
+def _link(request: PrivacyRequest, now: datetime) -> str:
+    """Return the address that the person gets, once the request is answered and as long as the pack is there."""
+    there = ReplyPack.objects.filter(request=request, deleted_at=None, expires_at__gt=now).exists()
+    answered = request.status == Status.ANSWERED
+    return reverse("reply-pack", args=[packs.link_token(request, now)]) if there and answered else ""
+
+
 def _holds(request: PrivacyRequest, now: datetime) -> list[str]:
     """Return the cases that stand against an erasure which is still to be done."""
     if request.kind != PrivacyRequest.Kind.ERASURE or not request.profile_id or not request.is_open:
@@ -248,6 +255,7 @@ def about(request: PrivacyRequest, http: HttpRequest) -> dict[str, Any]:
         "may_refuse": request.status in {*identity_checks.WAITING, Status.VERIFIED, Status.CHECKING},
         "checked_first": RULES[request.kind].checked == "before",
         "pack": ReplyPack.objects.filter(request=request).first(),
+        "link": _link(request, now) if http.user.has_perm(HANDLE) else "",
         "wrote": request.details if http.user.has_perm(HANDLE) else {},
         "held": _holds(request, now),
         "twins": request.duplicates.all(),

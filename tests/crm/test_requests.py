@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connections, transaction
+from django.test import Client
+from django.utils import timezone
 
 from crm import carrying_out, consent_basis, identity_checks, packs, restrictions, rights
 from crm.models import Event, Identifier, LedgerNote, PrivacyRequest, Profile
@@ -199,6 +201,24 @@ def test_a_pack_is_sealed_on_disk_expires_and_its_link_opens_only_after_the_answ
     assert packs.delete_expired(NOW + packs.KEPT) == 1
     assert not path.exists()
     assert packs.delete_expired(NOW + packs.KEPT) == 0
+
+
+def test_opening_the_link_of_a_pack_takes_nothing_and_pressing_its_button_does() -> None:
+    request = carried_out("copy", api.house().profile)
+    carrying_out.approve(request, now=NOW, user=officer("li"))
+    now = timezone.now()
+    rights.answer(request, now=now)
+    address = f"/privacy/pack/{packs.link_token(request, now)}/"
+    shown = Client().get(address)
+    assert (shown.status_code, request.pack.downloads) == (200, 0)
+    assert Client().head(address).status_code == 405
+    taken = Client().post(address)
+    assert (taken["Content-Type"], taken.content[:2]) == ("application/zip", b"PK")
+    request.pack.refresh_from_db()
+    assert request.pack.downloads == 1
+    wrong = [Client().get(f"/privacy/pack/{token}/") for token in ("x", packs.link_token(request, now - packs.LINK))]
+    assert {answer.status_code for answer in wrong} == {404}
+    assert wrong[0].content == wrong[1].content
 
 
 def test_a_correction_changes_what_was_asked_and_notes_fields_not_values() -> None:
