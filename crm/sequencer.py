@@ -20,7 +20,7 @@ from crm.ledger import EMPTY_ROOT, Fold
 from crm.models import Checkpoint
 from crm.tree import TILE_LEVELS, StoredTree
 
-LOCK = 7305199  # an arbitrary number that nothing else in the database locks
+LOCK = 7305201  # an arbitrary number that nothing else in the database locks
 PATIENCE = "10s"
 BATCH = 5000
 PROMISE, ALARM = timedelta(seconds=5), timedelta(seconds=60)  # from commit to signature: 99 of 100, and any

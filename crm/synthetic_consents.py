@@ -14,7 +14,7 @@ from uuid import uuid5
 
 from django.db import transaction
 
-from crm import notices
+from crm import notices, purposes
 from crm.consent_checks import ConsentRefused, NewConsent
 from crm.consent_gate import ToSend, hand_off
 from crm.consent_writing import Wanted, record_each
@@ -77,7 +77,8 @@ def seed() -> Counter[str]:
 
 def _seeded(source: Source) -> Counter[str]:
     for facts in PURPOSES:
-        Purpose.objects.get_or_create(code=facts["code"], defaults=facts)
+        there = Purpose.objects.filter(code=facts["code"]).first()
+        purposes.declare(there or Purpose(**facts), now=BEGUN - timedelta(days=1))
     notice = _notice()
     done: Counter[str] = Counter()
     said, sent = _said(notice), _campaigns()

@@ -27,13 +27,13 @@ def tell(bird: Canaries, send: Send) -> None:
         "name": bird("name"), "email": bird("email", "email"), "phone": bird("phone", "phone"),
         "birthday": "1990-05-17", "address": {"street": bird("street"), "city": bird("profile.city")},
         "avatar": bird("avatar"), "nickname": bird("nickname"), "company": bird("company"), "note": bird("trait.note"),
-        "wechat": bird("wechat"), "nested": {"deep": {"contact": bird("deep")}}, 
+        "wechat": bird("wechat"), "nested": {"deep": {"contact": bird("deep")}},
         "list": [f"tel {bird('listed', 'phone')}"],
         "id_card": bird("id_card"), "customer_name": bird("customer_name"), "mobilePhone": bird("mobile", "phone"),
         f"called {bird('key', 'phone')}": True,
     }  # fmt: skip
     context = {
-        "ip": bird("ip", "ip"), "userAgent": bird("agent"), 
+        "ip": bird("ip", "ip"), "userAgent": bird("agent"),
         "device": {"id": bird("device"), "advertisingId": bird("ad")},
         "page": {"url": f"https://x.example/{bird('url')}", "path": f"/{bird('path')}", "title": bird("title")},
         "referrer": {"url": bird("referrer")}, "campaign": {"name": bird("utm"), "content": bird("utm.content")},
