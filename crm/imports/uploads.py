@@ -1,4 +1,4 @@
-"""Uploaded files: copies of people's data, which lie under ``MEDIA_ROOT/imports`` for as long as an import needs them."""
+"""Uploaded files: copies of people's data, which lie under ``MEDIA_ROOT/imports`` while an import needs them."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
