@@ -189,6 +189,11 @@ TABLES: Mapping[str, Table] = {
         "saying how long", "configuration", "keep", reason=NOBODY, staff="changed_by",
         none="id data_class purpose keep changed_at",
     ),
+    "crm.rowexport": table(
+        "knowing what left the house", "accesses", "keep", reason=NOBODY,
+        none="id asked_by purpose recipient columns filters levels"
+        " rows left_out k l grade sha256 refused at",
+    ),
     "crm.retentionrun": table(
         "showing what left", "evidence", "keep", reason=NOBODY, staff="requested_by",
         none="id dry_run report started_at finished_at",
