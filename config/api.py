@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from crm.api.consent_forms import ConsentFormViewSet
 from crm.api.consents import ConsentViewSet
 from crm.api.items import ItemViewSet
 from crm.api.person_consents import NoticeViewSet, PersonConsentViewSet, PurposeViewSet
@@ -19,6 +20,7 @@ router.register("profiles", ProfileViewSet, basename="profile")
 router.register("profiles", AnswerViewSet, basename="answer")
 router.register("profiles", PersonConsentViewSet, basename="person-consent")
 router.register("consents", ConsentViewSet, basename="consent")
+router.register("consent-forms", ConsentFormViewSet, basename="consent-form")
 router.register("purposes", PurposeViewSet, basename="purpose")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")

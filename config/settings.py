@@ -118,6 +118,7 @@ INGEST_CONCURRENCY = env.int("INGEST_CONCURRENCY", default=8)  # of each web pro
 PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request
 SHRED_JOURNAL = env.str("SHRED_JOURNAL", default=str(VAR_DIR / "keys" / "shred-journal"))  # outside the database
+PREFERENCE_SEGMENTS = ["mlengine.disclosure.SEGMENTS"]  # who finds segments that people see and delete
 PACK_SECTIONS = ["mlengine.disclosure.SECTIONS"]  # what other packages add to the answer to a person's request
 _calendar = env.str("WORKING_CALENDAR", default="")
 WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}

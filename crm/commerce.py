@@ -14,6 +14,7 @@ KINDS = {
     "Order Completed": Event.Kind.PURCHASE,
     "Order Refunded": Event.Kind.REFUND,
     "Products Searched": Event.Kind.SEARCH,
+    "WeChat Privacy Agreed": Event.Kind.PRIVACY_AGREED,  # the platform's guide was accepted: no consent to marketing
 }
 ORDERS = frozenset({Event.Kind.PURCHASE, Event.Kind.REFUND})
 MOST_PRODUCTS = 500

@@ -1,5 +1,6 @@
 """What sources tell about people, written into their profiles: coarse facts open, personal ones sealed."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from crm import ages
 from crm.coarse import split
 from crm.copying import bytes_array, int_array, text_array
 from crm.encryption import Keys, Shredded, aad, blind_index, open_, seal
+from crm.objections import denied
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +30,6 @@ SELECT id, age_band, gender, birth_month, birth_day, province, city, language, a
        attributes::text, traits
 FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR UPDATE
 """
-DELETED = "SELECT profile_id, name FROM crm_tagobjection WHERE kind = 'trait' AND profile_id = ANY (%s::bigint[])"
 COLUMNS = {
     **dict.fromkeys(("age_band", "gender", "province", "city", "language", "age_class"), "text"),
     **dict.fromkeys(("birth_month", "birth_day"), "smallint"),
@@ -75,8 +76,11 @@ def update_many(told: dict[int, dict[str, Any]], *, now: datetime, keys: Keys | 
     with connection.cursor() as cursor:
         cursor.execute(KNOWN, [int_array(told)])
         before = {row[0]: _opened(row, keys) for row in cursor.fetchall()}
-        told = _without_deleted(cursor, told)
-        after = {profile: _joined(known, told[profile], now) for profile, known in before.items()}
+        objected = denied(told)
+        after = {
+            profile: _joined(known, _allowed(told[profile], objected.get(profile, ())), now)
+            for profile, known in before.items()
+        }
         changed = sorted(profile for profile in after if after[profile] != before[profile])
         keys.make(profile for profile in changed if any(after[profile][fact] for fact in (*SEALED, "traits")))
         rows = [row for profile in changed if (row := _row(profile, after[profile], keys)) is not None]
@@ -87,25 +91,6 @@ def update_many(told: dict[int, dict[str, Any]], *, now: datetime, keys: Keys | 
             ]
             cursor.execute(CHANGE, [now, int_array(row["id"] for row in rows), *arrays])
     return len(rows)
-
-
-def _without_deleted(cursor: Any, told: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Return what is told but for the traits that a person deleted, which nothing gives back (Net-Data Reg. 42)."""
-    cursor.execute(DELETED, [int_array(told)])
-    found = cursor.fetchall()
-    if not found:
-        return told
-    gone: dict[int, set[str]] = {}
-    for profile, name in found:
-        gone.setdefault(profile, set()).add(name)
-    return {
-        profile: facts
-        | {
-            fact: {k: v for k, v in (facts.get(fact) or {}).items() if k not in gone.get(profile, ())}
-            for fact in JOINED
-        }
-        for profile, facts in told.items()
-    }
 
 
 def _opened(row: tuple[Any, ...], keys: Keys) -> dict[str, Any]:
@@ -129,6 +114,14 @@ def _open(keys: Keys, profile: int, field: str, sealed: Any) -> bytes:
         return open_(keys.of(profile), bytes(sealed), aad("crm.profile", field, profile))
     except Shredded:
         return b""
+
+
+def _allowed(told: dict[str, Any], objected: Collection[str]) -> dict[str, Any]:
+    """Return what is told without the traits that the person deleted: no source may give them back."""
+    if not objected:
+        return told
+    kept = {fact: {k: v for k, v in (told.get(fact) or {}).items() if k[:200] not in objected} for fact in JOINED}
+    return {**told, **kept}
 
 
 def _joined(known: dict[str, Any], told: dict[str, Any], now: datetime) -> dict[str, Any]:

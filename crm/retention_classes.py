@@ -155,7 +155,7 @@ CLASSES: Mapping[str, DataClass] = {
         title=_("log-ins and statements about oneself"),
         purpose="service",
         keep=2 * YEAR,
-        store=EventKinds(kinds=("identify",)),
+        store=EventKinds(kinds=("identify", "privacy_agreed")),
     ),
     "refused_messages": DataClass(
         title=_("refused messages"),

@@ -27,6 +27,12 @@ AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND perso
                 AND restricted_at IS NULL AND age_class NOT IN ('child', 'minor'))
 """
 
+# Who deleted a segment on her page is put into none by that model again (Net-Data Regulation 42).
+OBJECTED = """
+DELETE FROM {table} AS answer WHERE run_id = %s
+AND answer.profile_id IN (SELECT profile_id FROM crm_tagobjection WHERE kind = 'segment' AND name = %s)
+"""
+
 
 def write_scores(run: PredictionRun, answers: Frame, reasons: Mapping[int, Any]) -> int:
     """Write one score a person, with the reasons of those that have them; return the rows written."""
@@ -63,6 +69,8 @@ def write_members(run: PredictionRun, answers: Frame, clusters: Mapping[int, int
     keys = np.array([clusters[int(code)] for code in known], np.int64)[where]
     order = np.argsort(users)
     _copy_numbers(ClusterMember, run, profile_id=users[order], cluster_id=keys[order])
+    with connection.cursor() as cursor:
+        cursor.execute(OBJECTED.format(table=ClusterMember._meta.db_table), [run.pk, run.spec])
     return _without_those_who_left(ClusterMember, run)
 
 

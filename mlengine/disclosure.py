@@ -7,8 +7,11 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from crm.models import Item
 from crm.portability import LANGUAGES, Section
+from crm.preferences.tags import SegmentSource, Tag
 from mlengine import reasons
+from mlengine.estimators import recommendation_reasons
 from mlengine.models import ClusterMember, Recommendation, Score
 from mlengine.specs import SPECS
 
@@ -42,7 +45,32 @@ def memberships(profiles: Sequence[int]) -> Iterator[Row]:
 def recommendations(profiles: Sequence[int]) -> Iterator[Row]:
     rows = Recommendation.objects.filter(profile__in=profiles).select_related("run__version", "item")
     for row in rows.order_by("run_id", "rank"):
-        yield _model(row.run) | {"rank": row.rank, "item": row.item.title, "value": row.value, "why": row.reason}
+        told = {"rank": row.rank, "item": row.item.title, "value": row.value, "why": row.reason}
+        yield _model(row.run) | told | {"because": _because(row.reason)}
+
+
+def _because(reason: Mapping[str, Any]) -> dict[str, str]:
+    """Return why an item was recommended as sentences; none for a code that this release no longer knows."""
+    code, values = str(reason.get("code", "")), dict(reason.get("values") or {})
+    if "item" in values:
+        values["item"] = Item.objects.filter(pk=values["item"]).values_list("title", flat=True).first() or "?"
+    try:
+        return {language: recommendation_reasons.say(code, values, language) for language in LANGUAGES}
+    except KeyError:
+        return {}
+
+
+def segments(profiles: Sequence[int]) -> Iterator[Tag]:
+    """Yield the segment that each model puts the person into, by its latest run; deleted by the model's name."""
+    members = ClusterMember.objects.filter(profile__in=profiles).select_related("run", "cluster")
+    for spec, member in {member.run.spec: member for member in members.order_by("run_id")}.items():
+        cluster = member.cluster
+        yield Tag(kind="segment", name=spec, title=cluster.name or str(cluster), text=cluster.description)
+
+
+def forget_segment(profiles: Sequence[int], spec: str) -> int:
+    """Delete a person's memberships in the segments of one model, of all its runs; return how many."""
+    return ClusterMember.objects.filter(profile__in=profiles, run__spec=spec).delete()[0]
 
 
 def _model(run: Any) -> dict[str, Any]:
@@ -62,3 +90,5 @@ SECTIONS = (
         name="recommendations", title=_("What was chosen for you"), rows=recommendations, given=False, learned=True
     ),
 )
+
+SEGMENTS = SegmentSource(find=segments, forget=forget_segment)

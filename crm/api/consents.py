@@ -14,7 +14,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm import consent, idempotency, merged
+from crm import consent, consent_forms, idempotency, merged
 from crm.api.browsers import ForBrowsers
 from crm.api.consent_shapes import (
     BY_PERSONS,
@@ -129,7 +129,10 @@ class ConsentViewSet(ForBrowsers):
                 {"method": _("One of: %(methods)s.") % {"methods": ", ".join(BY_PERSONS)}}
             )
         profile = self._profile(asked)
-        event = consent.record(profile, new_consent(asked, self.key), source=self._source(), now=now)
+        told = new_consent(asked, self.key)
+        if self.caller.is_person and told.form_version == consent_forms.VERSION:
+            consent_forms.check_shown(told)
+        event = consent.record(profile, told, source=self._source(), now=now)
         return Answer(201, _recorded([(0, profile, event)])[0])
 
     def _record_batch(self, asked: dict[str, Any], now: datetime) -> Answer:

@@ -40,6 +40,7 @@ class Event(SealedModel):
         SENT = "sent", _("message sent")
         OPENED = "opened", _("message opened")
         CLICKED = "clicked", _("message clicked")
+        PRIVACY_AGREED = "privacy_agreed", _("agreed to WeChat's privacy guide")
 
     id = models.UUIDField(primary_key=True, editable=False)
     source = models.ForeignKey(Source, models.DO_NOTHING, db_constraint=False, verbose_name=_("source"))

@@ -9,12 +9,14 @@ from django.urls import path, reverse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
+from crm import corrections
 from crm.models import Profile
+from crm.models.purposes import in_language
 from crm.preference_links import Opened
-from crm.preferences import changes, gate
+from crm.preferences import changes, gate, rights, tags, why
 from crm.preferences.changes import Press, Refused
 from crm.preferences.choices import choices
-from crm.preferences.words import done_text, refused_text
+from crm.preferences.words import FIELDS, KINDS, done_text, refused_text
 
 READ, WRITE = ("GET", "HEAD"), ("GET", "HEAD", "POST")
 Do = Callable[[Opened, QueryDict, str], str]
@@ -73,8 +75,20 @@ def _page(
         "choices": choices(link.person, language, now),
         "personalisation": all(profile.personalisation for profile in profiles),
         "restricted": any(profile.restricted_at for profile in profiles),
+        "young": {profile.age_class for profile in profiles} & {Profile.AgeClass.CHILD, Profile.AgeClass.MINOR},
+        "child": Profile.AgeClass.CHILD in {profile.age_class for profile in profiles},
+        "tags": [(tag, _spoken(tag.title), _spoken(tag.text)) for tag in tags.tags(link.person)],
+        "learned": why.learned(link.person, language),
+        "looks": why.looks(link.person),
+        "requests": rights.requests_of(link.person),
+        "kinds": [(kind.value, KINDS[kind]) for kind in rights.KINDS],
+        "fields": [(field, FIELDS[field]) for field in corrections.FIELDS],
     }
     return gate.page("page.html", context, status=status)
+
+
+def _spoken(text: Any) -> str:
+    return in_language(dict(text)) if isinstance(text, Mapping) else str(text)
 
 
 def _decide(link: Opened, form: QueryDict, language: str) -> str:
@@ -102,11 +116,43 @@ def _switch(link: Opened, form: QueryDict, language: str) -> str:
     return f"personalisation_{form['personalisation']}"
 
 
+def _delete_tag(link: Opened, form: QueryDict, language: str) -> str:
+    key = form.get("tag", "")
+    if not key and form.get("every") != "yes":
+        raise Refused("unknown")
+    if not tags.delete(link.person, key, timezone.now()):
+        raise Refused("changed")
+    return "tag"
+
+
+def _ask(link: Opened, form: QueryDict, language: str) -> str:
+    fresh = rights.ask(link.person, form.get("kind", ""), form.dict(), language, timezone.now())
+    return "asked" if fresh else "asked_before"
+
+
+def _confirm(link: Opened, form: QueryDict, language: str) -> str:
+    rights.confirm(link.person, form.get("request", ""), form.dict(), timezone.now())
+    return "confirmed"
+
+
+def _cancel(link: Opened, form: QueryDict, language: str) -> str:
+    rights.cancel(link.person, form.get("request", ""), timezone.now())
+    return "cancelled"
+
+
 def _unknown(link: Opened, form: QueryDict, language: str) -> str:
     raise Refused("unknown")
 
 
-DO: Mapping[str, Do] = {"decide": _decide, "withdraw_all": _withdraw_all, "switch": _switch}
+DO: Mapping[str, Do] = {
+    "decide": _decide,
+    "withdraw_all": _withdraw_all,
+    "switch": _switch,
+    "delete_tag": _delete_tag,
+    "ask": _ask,
+    "confirm": _confirm,
+    "cancel": _cancel,
+}
 
 urlpatterns = [
     path("p/<str:token>/", preferences, name="preferences"),

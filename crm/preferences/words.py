@@ -27,6 +27,22 @@ REFUSED: Mapping[str, Any] = {
     "correction": _("We could not read the correction. Please check the value."),
     "too_many_requests": _("You have many open requests. We will answer those first."),
 }
+# What can be asked for: what it is called, what happens then.
+KINDS: Mapping[str, tuple[Any, Any]] = {
+    "copy": (_("A copy of my data"), _("All that we hold about you, to read and to keep.")),
+    "correction": (_("A correction"), _("Tell us which fact is wrong and what is right.")),
+    "erasure": (_("Erasure of everything"), _("We delete you everywhere, and never write to you again.")),
+    "restriction": (_("A stop to all use"), _("We only store your data safely, until you say otherwise.")),
+    "explanation": (_("An explanation"), _("How a decision about you came about, and by which rules.")),
+}
+FIELDS: Mapping[str, Any] = {
+    "name": _("Name"),
+    "gender": _("Gender"),
+    "birthday": _("Birthday (2000-12-31)"),
+    "province": _("Province"),
+    "city": _("City"),
+    "language": _("Language"),
+}
 
 
 def done_text(code: str) -> str:

@@ -1,0 +1,161 @@
+"""In a real browser, on a phone: open the link, withdraw, switch personalisation off, ask for erasure; no script runs.
+
+Nothing may be logged by the console. Screenshots are kept below ``VAR_DIR/screenshots``.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, connections
+from django.utils import timezone
+
+from crm import consent, preference_links
+from crm.consent import NewConsent
+from crm.models import Identifier, Notice, PrivacyRequest, Profile, Purpose
+from crm.notices import publish
+from tests import factories
+from tests.config.test_browser import ARGUMENTS, CHROMIUM, SECONDS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+PHONE = {"width": 390, "height": 844}
+TEXTS = {
+    "en": {
+        "title": "How we use your contact data",
+        "body": "We use your e-mail address and phone number to tell you about offers.\nNobody else gets them.",
+        "withdraw": "You can take this back on this page, or by answering TD to an SMS.",
+    },
+    "zh-hans": {
+        "title": "我们如何使用您的联系方式",
+        "body": "我们使用您的邮箱和手机号，向您介绍合适的优惠。\n不会提供给他人。",
+        "withdraw": "您可以随时在本页撤回，或回复短信 TD。",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _alone_at_the_end(transactional_db: None) -> Iterator[None]:
+    """End the sessions that threads of the server left behind: they would hold the test database."""
+    cache.clear()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+@pytest.fixture
+def phone(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Open a page of Chromium as large as a phone, without JavaScript."""
+    from playwright.sync_api import sync_playwright
+
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    assert CHROMIUM, "Chromium is not installed, and in CI that is an error"
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened = browser.new_page(
+            base_url=live_server.url, viewport=PHONE, locale="en", java_script_enabled=False, device_scale_factor=2
+        )
+        opened.set_default_timeout(20 * SECONDS)
+        opened.on("console", lambda message: said.append(message.text))
+        try:
+            yield opened
+        finally:
+            kept = settings.VAR_DIR / "screenshots"
+            kept.mkdir(exist_ok=True)
+            opened.screenshot(path=kept / f"{request.node.name}.png", full_page=True)
+            browser.close()
+            connections.close_all()
+            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+    assert [text for text in said if "404" not in text] == []
+
+
+@pytest.fixture
+def person() -> Profile:
+    """Return somebody who allowed offers by e-mail and profiling, and has two tags."""
+    made = factories.profile(
+        "u-1",
+        name="张三",
+        age_class="adult",
+        attributes={"plan": "gold", "kids": 2},
+        traits={"note": "call 13800138000"},
+    )
+    for type_, value in (("email", "zhang@qq.com"), ("phone", "+8613800138000")):
+        Identifier.objects.create(type=type_, value=value, profile=made, created_at=factories.NOW)
+    now = timezone.now()
+    names = {
+        "offers": ("marketing", "Offers and news", "优惠和新品", False),
+        "advice": ("profiling", "Advice made for you", "为您推荐", False),
+        "abroad": ("cross_border", "Transfer to Singapore", "传输至新加坡", True),
+        "orders": ("service", "Messages about your orders", "订单通知", False),
+    }
+    for code, (kind, english, chinese, separate) in names.items():
+        basis = "contract" if kind == "service" else "consent"
+        Purpose.objects.create(
+            code=code, kind=kind, name={"en": english, "zh-hans": chinese}, separate=separate, basis=basis
+        )
+    items = [
+        {"purpose": code, "data_types": ["e-mail", "phone"], "recipients": [], "retention_days": 365} for code in names
+    ]
+    notice = Notice.objects.create(code="privacy", version=1, items=items, texts=TEXTS)
+    publish(notice, now=now - timedelta(days=2))
+    for code, channel in (("offers", "email"), ("advice", "")):
+        told = NewConsent(purpose=code, channel=channel, notice="privacy/1", method="form")
+        consent.record(made.pk, told, source=None, now=now - timedelta(days=1))
+    return made
+
+
+def test_a_person_withdraws_switches_personalisation_off_and_asks_for_erasure(phone: Any, person: Profile) -> None:
+    phone.goto(f"/p/{preference_links.mint(person.pk, timezone.now())}/")
+    assert phone.locator("[data-control=offers-email] button[value=yes]").get_attribute("aria-pressed") == "true"
+    phone.click("[data-control=offers-email] button[value=no]")
+    assert "not allowed any more" in phone.inner_text("#said")
+    assert consent.basis_for(person.pk, "offers", "email", timezone.now()).reason == consent.Reason.WITHDRAWN
+
+    phone.click("#personalisation button[value=off]")
+    person.refresh_from_db()
+    assert not person.personalisation
+    assert consent.basis_for(person.pk, "advice", "", timezone.now()).reason == consent.Reason.WITHDRAWN
+
+    phone.click("details.ask:has-text('Erasure') summary")
+    phone.click("details.ask:has-text('Erasure') button")
+    request = PrivacyRequest.objects.get()
+    assert (request.kind, request.status, request.identity_points) == ("erasure", "identity", 2)
+    phone.fill(".request input[name=phone]", "138 0013 8000")
+    phone.click("text=That is me")
+    request.refresh_from_db()
+    assert request.status == "verified"
+    assert phone.locator(".request").get_attribute("data-status") == "verified"
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("zh-hans", "light"), ("en", "dark")])
+def test_the_page_fits_a_phone_in_both_languages(phone: Any, person: Profile, language: str, scheme: str) -> None:
+    phone.emulate_media(color_scheme=scheme)
+    phone.goto(f"/p/{preference_links.mint(person.pk, timezone.now())}/?lang={language}")
+    width = phone.locator(".sheet").bounding_box()["width"]
+    assert width <= PHONE["width"]
+    for card in phone.locator("button:visible, .card").all():
+        box = card.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"], card.inner_text()
+    for button in phone.locator("button:visible").all():
+        assert button.bounding_box()["height"] >= 36, button.inner_text()
+    assert TEXTS[language]["title"] in phone.inner_text("#purpose-" + str(Purpose.objects.get(code="offers").pk))
+
+
+def test_a_link_that_opens_nothing_says_so_in_the_browsers_language(phone: Any) -> None:
+    phone.goto("/p/" + "A" * 43 + "/")
+    assert phone.inner_text("h1") == "This link does not open a page"
