@@ -62,6 +62,10 @@ MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
         (
             (_("Overview"), "verified_user", "crm_compliance", "crm.view_checkpoint"),
             (_("Approvals"), "approval_delegation", "crm_approval_changelist", "crm.view_approval"),
+            (_("Purposes"), "checklist", "crm_purpose_changelist", "crm.view_purpose"),
+            (_("Notices"), "menu_book", "crm_notice_changelist", "crm.view_notice"),
+            (_("Consent log"), "history_edu", "crm_consentevent_changelist", "crm.view_consentevent"),
+            (_("Forms elsewhere"), "web_asset", "crm_consent_embed", "crm.view_purpose"),
             (_("Privacy requests"), "shield_person", "crm_privacyrequest_changelist", "crm.view_privacyrequest"),
             (_("Legal holds"), "gavel", "crm_legalhold_changelist", "crm.view_legalhold"),
             (_("Retention"), "auto_delete", "crm_retentionrun_changelist", "crm.view_retentionrun"),

@@ -67,6 +67,7 @@ MODELS: Mapping[str, str] = {
 # What is more than looking at a row: the permission, and the roles that have it.
 SPECIAL: Mapping[str, str] = {
     "crm.view_unmasked": "Support Compliance",  # one person at a time, with a reason, logged
+    "crm.record_consent": "Support Compliance",  # what somebody said by phone or letter, with the proof
     "crm.decide_approval": "Compliance",
     "crm.export_audit_bundle": "Compliance",
     "crm.approve_impactassessment": "Compliance",

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm import access_log
-from crm.admin import timeline
+from crm.admin import consents, timeline
 from crm.admin.again import shown_again
 from crm.admin.lists import column, person_of
 from crm.admin.restricted import MAY
@@ -42,7 +42,7 @@ def matches(term: str) -> Q:
 
 
 @admin.register(Profile)
-class ProfileAdmin(PrivateSearch):
+class ProfileAdmin(consents.PersonConsents, PrivateSearch):
     """People. Names and identifiers are masked; one person's are revealed for one page, with a reason, and logged."""
 
     change_form_template = "zhiyin/profile/change_form.html"
@@ -97,7 +97,7 @@ class ProfileAdmin(PrivateSearch):
     def get_urls(self) -> list[URLPattern]:
         own = path("<int:pk>/timeline/", self.admin_site.admin_view(self.timeline_view), name="crm_profile_timeline")
         reveal = path("<int:pk>/reveal/", self.admin_site.admin_view(self.reveal_view), name="crm_profile_reveal")
-        return [own, reveal, *super().get_urls()]
+        return [own, reveal, *self.consent_urls(), *super().get_urls()]
 
     @column(_("person"), ordering="id", header=True)
     def who(self, profile: Profile) -> list[str]:
@@ -195,6 +195,7 @@ def about(profile: Profile, request: HttpRequest) -> dict[str, Any]:
         "merges": merges_of(profile) if request.user.has_perm("crm.view_profilealias") else None,
         "merged_into": profile.aliases.filter(undone_at__isnull=True).first(),
     }
+    context |= consents.panel(profile, request)
     if sees_events(request):
         context |= {"facts": timeline.facts(profile), "page": timeline.page(profile)}
     return context

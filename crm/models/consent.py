@@ -120,6 +120,7 @@ class ConsentEvent(Evidence):
     class Meta:
         verbose_name = _("consent event")
         verbose_name_plural = _("consent events")
+        permissions = [("record_consent", _("Can enter what people said, and copy the link to their preference page"))]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(claimed_at__lte=models.F("received_at")), name="crm_consent_not_of_the_future"

@@ -53,6 +53,7 @@ ADDRESSES = [
     ("GET", "profiles/{profile}/basis/?purpose=offers", "consent:read", None),
     ("POST", "privacy-requests/", "privacy:write", {"kind": "access", "identifier": LOOKUP}),
     ("GET", "privacy-requests/{request}/", "privacy:read", None),
+    ("GET", "consent-forms/?purposes=offers", "consent:read", None),
     ("GET", "purposes/", "consent:read", None),
     ("GET", "purposes/{purpose}/", "consent:read", None),
     ("GET", "notices/", "consent:read", None),

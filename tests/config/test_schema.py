@@ -29,7 +29,7 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
-    assert len(operations) == 35
+    assert len(operations) == 36
     for path, method, operation in operations:
         [scope] = next(need["oauth2"] for need in operation["security"] if "oauth2" in need)
         assert scope in SCOPES, (path, method)
@@ -47,6 +47,7 @@ def test_only_recommendations_and_consents_are_open_to_persons() -> None:
         if {"personToken": []} in operation["security"]
     ]
     assert sorted(open_to_persons) == [
+        "/api/v1/consent-forms/",
         "/api/v1/consents/",
         "/api/v1/consents/withdraw/",
         "/api/v1/profiles/{id}/basis/",
