@@ -45,7 +45,7 @@ class ConsentEventAdmin(ReadOnlyAdmin):
 
     change_form_template = "zhiyin/consent/event.html"
     change_list_template = "zhiyin/consent/log.html"
-    list_display = ("received_at", "who", "purpose_name", "state_label", "channel", "method", "notice_id", "number")
+    list_display = ("received_at", "who", "purpose_name", "state_label", "channel", "method", "told", "number")
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("purpose", RelatedDropdownFilter),
@@ -88,6 +88,10 @@ class ConsentEventAdmin(ReadOnlyAdmin):
     @column(_("state"), ordering="state", label=TONES)
     def state_label(self, event: ConsentEvent) -> tuple[str, str]:
         return event.state, event.get_state_display()
+
+    @column(_("notice"), ordering="notice")
+    def told(self, event: ConsentEvent) -> str:
+        return event.notice_id or "–"
 
     @column(_("ledger"))
     def number(self, event: Any) -> str:

@@ -108,7 +108,7 @@ class PurposeAdmin(ListAdmin):
             _("What it is"),
             {"fields": (("kind", "channel"), ("basis", "recipient"), "separate")},
         ),
-        (_("Times"), {"fields": (("valid_days", "ask_again_days", "retention_days"),)}),
+        (_("Times"), {"fields": (("valid_days", "ask_again_days"), "retention_days")}),
     )
 
     def get_urls(self) -> list[URLPattern]:

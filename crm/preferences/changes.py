@@ -15,7 +15,7 @@ from crm.erasers.subject import Subject
 from crm.keys import NAMESPACE
 from crm.merged import Person
 from crm.models import Channel, ConsentEvent, ConsentState, Profile, Purpose
-from crm.preferences.choices import channels_for, channels_of, has_choice, in_force
+from crm.preferences.choices import after, channels_for, channels_of, has_choice, in_force, said
 from crm.preferences.shown import shown
 
 FORM = "preference-page/1"
@@ -65,6 +65,8 @@ def decide(person: Person, press: Press, now: datetime) -> ConsentEvent | None:
         lock(person.profile_ids)
         if _stands_already(person, purpose, press, now):
             return None
+        if press.answer == "yes" and press.after != str(_counts(person, purpose, press.channel, now) or ""):
+            raise Refused("changed")  # a page that was opened before something else was said revives nothing
         told = NewConsent(
             purpose=purpose.code,
             state=_state(person, purpose, press),
@@ -153,6 +155,12 @@ def _stands_already(person: Person, purpose: Purpose, press: Press, now: datetim
     if press.answer == "yes":
         return basis.allowed
     return basis.event_id is not None and not basis.allowed and _says_no(basis.event_id)
+
+
+def _counts(person: Person, purpose: Purpose, channel: str, now: datetime) -> UUID | None:
+    """Return the event that counts now, as the page names it (:class:`crm.preferences.choices.Control`)."""
+    basis = consent.basis_for(person.id, purpose, channel, now)
+    return after(basis, said(person).get((purpose.code, channel)))
 
 
 def _says_no(event: UUID) -> bool:

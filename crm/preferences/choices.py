@@ -56,11 +56,11 @@ class Choice:
 def choices(person: Person, language: str, now: datetime) -> list[Choice]:
     """Return what the page lists: what one can decide on first, what is done anyway last."""
     reachable = channels_of(person)
-    said = _said(person)
+    answers = said(person)
     notices = in_force(now)
     with translation.override(language):
         found = [
-            _choice(purpose, notices.get(purpose.code), person, language, reachable, said, now)
+            _choice(purpose, notices.get(purpose.code), person, language, reachable, answers, now)
             for purpose in Purpose.objects.active().order_by("separate", "pk")
         ]
     return sorted(found, key=lambda one: not one.controls)
@@ -104,10 +104,10 @@ def _choice(
     person: Person,
     language: str,
     reachable: list[str],
-    said: dict[tuple[str, str], ConsentState],
+    answers: dict[tuple[str, str], ConsentState],
     now: datetime,
 ) -> Choice:
-    own = [channel for code, channel in said if code == purpose.code]
+    own = [channel for code, channel in answers if code == purpose.code]
     channels = channels_for(purpose, reachable, own) if has_choice(purpose) else []
     return Choice(
         purpose=purpose,
@@ -117,7 +117,7 @@ def _choice(
                 purpose,
                 shown(purpose, notice, channel, language),
                 consent.basis_for(person.id, purpose, channel, now),
-                said.get((purpose.code, channel)),
+                answers.get((purpose.code, channel)),
             )
             for channel in channels
         ],
@@ -134,8 +134,13 @@ def _control(purpose: Purpose, lines: Shown, basis: Basis, state: ConsentState |
         since=basis.since if stands in ("yes", "no") else None,
         until=basis.valid_until if stands == "yes" else None,
         may_allow=basis.reason not in BLOCKED and not _by_default(purpose, basis),
-        after=basis.event_id or (state.event_id if state else None),
+        after=after(basis, state),
     )
+
+
+def after(basis: Basis, state: ConsentState | None) -> UUID | None:
+    """Return the event that counts now, if anything was said."""
+    return basis.event_id or (state.event_id if state else None)
 
 
 def _stands(basis: Basis, state: ConsentState | None) -> str:
@@ -172,7 +177,7 @@ def _note(purpose: Purpose, basis: Basis, stands: str) -> str:
     return _("Not decided yet") if stands == "open" else ""
 
 
-def _said(person: Person) -> dict[tuple[str, str], ConsentState]:
+def said(person: Person) -> dict[tuple[str, str], ConsentState]:
     """Return what counts of what all profiles of the person said, by purpose and channel: the latest."""
     rows = ConsentState.objects.filter(profile__in=person.profile_ids).order_by("counts_from")
     return {(row.purpose_id, row.channel): row for row in rows}

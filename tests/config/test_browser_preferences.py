@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection, connections
+from django.test import Client
 from django.utils import timezone
 
 from crm import consent, preference_links
@@ -159,3 +161,65 @@ def test_the_page_fits_a_phone_in_both_languages(phone: Any, person: Profile, la
 def test_a_link_that_opens_nothing_says_so_in_the_browsers_language(phone: Any) -> None:
     phone.goto("/p/" + "A" * 43 + "/")
     assert phone.inner_text("h1") == "This link does not open a page"
+
+
+@pytest.fixture
+def desk(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Open a page of Chromium as large as a desk's, logged in; its console must stay silent."""
+    from playwright.sync_api import sync_playwright
+
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    assert CHROMIUM, "Chromium is not installed, and in CI that is an error"
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened = browser.new_page(base_url=live_server.url, viewport={"width": 1360, "height": 900}, locale="en")
+        opened.set_default_timeout(20 * SECONDS)
+        opened.on("console", lambda message: said.append(message.text) if message.type != "log" else None)
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        client = Client()
+        client.force_login(User.objects.create_superuser("root", password="a long password"))
+        cookie = client.cookies["sessionid"].value
+        opened.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+        try:
+            yield opened
+        finally:
+            browser.close()
+            connections.close_all()
+            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+    assert said == []
+
+
+def kept(page: Any, name: str) -> None:
+    folder = settings.VAR_DIR / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def test_an_officer_looks_after_purposes_notices_and_the_log(desk: Any, person: Profile) -> None:
+    offers = Purpose.objects.get(code="offers")
+    desk.goto("/admin/crm/purpose/")
+    kept(desk, "purposes")
+    desk.goto(f"/admin/crm/purpose/{offers.pk}/change/")
+    kept(desk, "purpose")
+    desk.goto("/admin/crm/notice/add/?code=privacy")
+    desk.click("text=Begin a draft")
+    desk.fill("[name='body.en']", "We use your e-mail address to tell you about offers.\nNobody else gets it.")
+    desk.click("text=Keep the draft")
+    assert desk.locator("#changes ins").count() >= 1
+    kept(desk, "notice-draft")
+    desk.click("text=Publish for good")
+    assert Notice.objects.get(version=2).published_at is not None
+    kept(desk, "notice-published")
+    desk.goto("/admin/crm/consentevent/")
+    kept(desk, "consent-log")
+    desk.click("#result_list tbody a >> nth=0")
+    kept(desk, "consent-event")
+    desk.goto(f"/admin/crm/profile/{person.pk}/change/")
+    desk.click("#consents >> text=Enter what the person said")
+    kept(desk, "person")
+    desk.click("text=Link to the preference page")
+    assert "/p/" in desk.inner_text("#preference-link")
+    kept(desk, "person-link")
+    desk.goto("/admin/crm/purpose/embed/?purpose=offers&purpose=abroad")
+    kept(desk, "embed")
