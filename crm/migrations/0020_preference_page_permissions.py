@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0018_preference_page'),
+        ('crm', '0019_row_exports'),
     ]
 
     operations = [
