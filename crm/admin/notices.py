@@ -25,7 +25,7 @@ from crm.preferences.shown import LANGUAGES, shown
 
 TITLES = {"en": "English", "zh-hans": "简体中文"}
 LABELS = {"title": _("Title"), "body": _("What people are told"), "withdraw": _("How to take it back")}
-ADD, PUBLISH = "crm.add_notice", "crm.change_notice"
+ADD, CHANGE = "crm.add_notice", "crm.change_notice"
 
 
 class CodeForm(forms.Form):
@@ -110,6 +110,10 @@ class NoticeAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         return bool(request.user.has_perm(ADD))
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        drafting = obj is None or obj.published_at is None
+        return drafting and bool(request.user.has_perm(CHANGE))
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.publish_view)
         return [path("<int:pk>/publish/", view, name="crm_notice_publish"), *super().get_urls()]
@@ -150,7 +154,7 @@ class NoticeAdmin(ReadOnlyAdmin):
         notice = self.get_object(request, object_id)
         if notice is None or not self.has_view_permission(request, notice):
             return super().change_view(request, object_id, form_url, extra_context)
-        drafting = notice.published_at is None and self.has_add_permission(request)
+        drafting = self.has_change_permission(request, notice)
         form = None
         if drafting:
             posted = request.POST if request.method == "POST" else None
@@ -161,14 +165,14 @@ class NoticeAdmin(ReadOnlyAdmin):
                 return redirect("admin:crm_notice_change", notice.pk)
         elif request.method == "POST":
             raise PermissionDenied
-        context = (extra_context or {}) | about(notice) | {"form": form, "may_publish": request.user.has_perm(PUBLISH)}
+        context = (extra_context or {}) | about(notice) | {"form": form, "may_publish": request.user.has_perm(CHANGE)}
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": notice.reference}
         return TemplateResponse(request, self.change_form_template, context)
 
     @method_decorator(require_POST)
     def publish_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Publish a draft; what is missing is said."""
-        if not request.user.has_perm(PUBLISH):
+        if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         notice = get_object_or_404(Notice, pk=pk)
         missing = missing_of(notice)
