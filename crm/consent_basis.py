@@ -1,6 +1,6 @@
-"""May this person's data be used for this, now? One SQL statement for one person or for ten thousand."""
+"""May this person's data be used for this, now? Two SQL statements for one person or for ten thousand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -39,40 +39,42 @@ member (asked, id) AS (
     SELECT member.asked, a.duplicate_id FROM member
     JOIN crm_profilealias a ON a.canonical_id = member.id AND a.undone_at IS NULL
 )"""
-# Members are given as an array: PostgreSQL guesses too many rows of a recursion, and would read whole tables instead.
-ANSWERS = f"""{MEMBERS},
+# Two statements, not one: PostgreSQL guesses the length of an array that it is given, and not that of a recursion; it
+# would read whole tables instead. Of a person's states on the channel and on all channels one decides
+# (``crm.consent_rules.decide``): a no on the channel itself, or else the greatest.
+ANSWERS = f"""
+WITH member AS (SELECT * FROM unnest(%(asked)s::bigint[], %(members)s::bigint[]) AS m (asked, id)),
 held AS (
-    SELECT DISTINCT ON (m.asked, s.channel = '') m.asked, s.channel = '' AS every, {HELD}
+    SELECT DISTINCT ON (m.asked) m.asked, {HELD}
     FROM crm_consentstate s JOIN member m ON m.id = s.profile_id
-    WHERE s.profile_id = ANY (ARRAY (SELECT id FROM member))
-      AND s.purpose = %(purpose)s AND s.channel IN ('', %(channel)s)
-    ORDER BY m.asked, s.channel = '', s.state <> ALL (%(questions)s::text[]) DESC, s.counts_from DESC,
+    WHERE s.profile_id = ANY (%(members)s::bigint[]) AND s.purpose = %(purpose)s AND s.channel IN ('', %(channel)s)
+    ORDER BY m.asked, s.channel = %(channel)s AND s.state = ANY (%(refusals)s::text[]) DESC,
+             s.state <> ALL (%(questions)s::text[]) DESC, s.counts_from DESC,
              s.state = ANY (%(refusals)s::text[]) DESC, s.event_id DESC
 ),
 person AS (
     SELECT m.asked, bool_or(p.restricted_at IS NOT NULL) AS restricted, bool_and(p.personalisation) AS personalisation,
+           bool_and(p.age_class = 'adult') AS adult,
            array_agg(DISTINCT p.age_class) FILTER (WHERE p.birth_date IS NULL OR p.age_class = 'adult') AS classes,
            array_agg(p.id) FILTER (WHERE p.birth_date IS NOT NULL AND p.age_class <> 'adult') AS to_open
-    FROM crm_profile p JOIN member m ON m.id = p.id WHERE p.id = ANY (ARRAY (SELECT id FROM member)) GROUP BY m.asked
+    FROM crm_profile p JOIN member m ON m.id = p.id WHERE p.id = ANY (%(members)s::bigint[]) GROUP BY m.asked
 ),
 -- A bounced address counts only where the person has no other one for the channel.
 address AS (
     SELECT m.asked, i.type = ANY (%(addresses)s::text[]) AS reached, s.reason, s.since
     FROM crm_identifier i JOIN member m ON m.id = i.profile_id
     LEFT JOIN crm_suppression s ON s.key = i.suppression_key AND s.channel IN ('', %(channel)s)
-    WHERE i.profile_id = ANY (ARRAY (SELECT id FROM member WHERE %(is_marketing)s))
+    WHERE i.profile_id = ANY (%(members)s::bigint[]) AND %(is_marketing)s
 ),
 suppressed AS (
     SELECT asked, max(since) AS since FROM address GROUP BY asked
     HAVING bool_or(reason <> 'bounced') OR (bool_or(reason = 'bounced') AND NOT bool_or(reached AND reason IS NULL))
 )
-SELECT p.asked, p.classes, p.to_open, p.restricted, p.personalisation, suppressed.since,
-       {", ".join(f"own.{name}" for name in HELD.split(", "))},
-       {", ".join(f"every.{name}" for name in HELD.split(", "))}
+SELECT p.asked, CASE WHEN NOT p.adult THEN p.classes END, p.to_open, p.restricted, p.personalisation, suppressed.since,
+       {", ".join(f"held.{name}" for name in HELD.split(", "))}
 FROM person p
 LEFT JOIN suppressed ON suppressed.asked = p.asked
-LEFT JOIN held own ON own.asked = p.asked AND NOT own.every
-LEFT JOIN held every ON every.asked = p.asked AND every.every
+LEFT JOIN held ON held.asked = p.asked
 """  # noqa: S608  # only names of columns
 
 
@@ -95,8 +97,8 @@ def bases_for(profiles: Iterable[int], purpose: str | Purpose, channel: str, now
         return dict.fromkeys(asked, Basis(False, reason=Reason.NO_CONSENT))
     question = question_of(found, now)
     answers = dict.fromkeys(asked, Basis(False, reason=Reason.NO_CONSENT))
-    for id_, person, own, every in _standing(asked, found, channel or found.channel, now):
-        answers[id_] = decide(question, person, own, every)
+    for id_, person, held in _standing(asked, found, channel or found.channel, now):
+        answers[id_] = decide(question, person, held, None)
     return answers
 
 
@@ -115,11 +117,16 @@ def may_ask(profile: int, purpose: str | Purpose, channel: str, now: datetime) -
 def members_of(profiles: Iterable[int]) -> dict[int, set[int]]:
     """Return for each profile all that are read as the same person, itself included."""
     found: dict[int, set[int]] = {profile: {profile} for profile in profiles}
-    with connection.cursor() as cursor:
-        cursor.execute(f"{MEMBERS} SELECT asked, id FROM member", {"asked": int_array(found)})  # noqa: S608
-        for asked, member in cursor.fetchall():
-            found[asked].add(member)
+    for asked, member in _pairs(found):
+        found[asked].add(member)
     return found
+
+
+def _pairs(profiles: Iterable[int]) -> list[tuple[int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{MEMBERS} SELECT asked, id FROM member", {"asked": int_array(profiles)})  # noqa: S608
+        rows: list[tuple[int, int]] = cursor.fetchall()
+    return rows
 
 
 def question_of(purpose: Purpose, now: datetime) -> Question:
@@ -152,12 +159,14 @@ def purpose_of(purpose: str | Purpose) -> Purpose:
     return found
 
 
-Standing = tuple[int, Person, Held | None, Held | None]
+Standing = tuple[int, Person, Held | None]
 
 
 def _standing(asked: set[int], purpose: Purpose, channel: str, now: datetime) -> list[Standing]:
+    pairs = _pairs(asked)
     values: dict[str, str | bool] = {
-        "asked": int_array(asked),
+        "asked": int_array(asked for asked, _ in pairs),
+        "members": int_array(member for _, member in pairs),
         "purpose": purpose.code,
         "channel": channel,
         "questions": text_array(QUESTIONS),
@@ -170,7 +179,7 @@ def _standing(asked: set[int], purpose: Purpose, channel: str, now: datetime) ->
         rows = cursor.fetchall()
     ages = _ages(rows, now)
     return [
-        (asked, Person(restricted, personalisation, ages[asked], since), _held(held[:10]), _held(held[10:]))
+        (asked, Person(restricted, personalisation, ages[asked], since), None if held[0] is None else Held(*held))
         for asked, _classes, _to_open, restricted, personalisation, since, *held in rows
     ]
 
@@ -185,6 +194,9 @@ def _ages(rows: list[tuple[Any, ...]], now: datetime) -> dict[int, str]:
     opened = {profile.pk: _class_of(profile, today(now)) for profile in born}
     found = {}
     for asked, classes, to_open, *_rest in rows:
+        if classes is None and to_open is None:
+            found[asked] = Age.ADULT.value
+            continue
         known = {*(classes or ()), *(opened[profile] for profile in to_open or ())}
         found[asked] = next((one for one in YOUNGEST_FIRST if one in known), Age.UNKNOWN.value)
     return found
@@ -193,7 +205,3 @@ def _ages(rows: list[tuple[Any, ...]], now: datetime) -> dict[int, str]:
 def _class_of(profile: Profile, day: date) -> str:
     born = profile.birth_date
     return age_class(age(born, day)) if born else profile.age_class
-
-
-def _held(row: Sequence[Any]) -> Held | None:
-    return None if row[0] is None else Held(*row)
