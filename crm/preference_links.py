@@ -107,12 +107,12 @@ def revoke(profile: int) -> int:
             " ORDER BY id ON CONFLICT (profile_id) DO UPDATE SET epoch = crm_linkepoch.epoch + 1",
             [list(person.profile_ids)],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def address(profile: int, now: datetime) -> str:
     """Return the whole address of a person's page, for a message."""
-    return settings.PUBLIC_URL.rstrip("/") + reverse("preferences", args=[mint(profile, now)])
+    return str(settings.PUBLIC_URL).rstrip("/") + reverse("preferences", args=[mint(profile, now)])
 
 
 def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, str]:
@@ -132,7 +132,7 @@ def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, 
 
 
 def _keys() -> list[str]:
-    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
 
 
 def _tag(key: str, facts: _Facts, created_at: datetime) -> bytes:

@@ -120,7 +120,7 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @column(_("notice"), ordering="code", header=True)
     def title(self, notice: Notice) -> list[str]:
-        said = notice.texts.get("en") or next(iter(notice.texts.values()), {})
+        said: dict[str, Any] = notice.texts.get("en") or next(iter(notice.texts.values()), {})
         return [str(said.get("title") or notice.code), notice.reference]
 
     @column(_("status"), ordering="published_at", label={"draft": "warning", "published": "success"})

@@ -89,7 +89,7 @@ class PurposeForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         self.instance.name = {language: told.get(f"name_{field}", "") for field, language in LANGUAGES}
         said = {language: told.get(f"description_{field}", "") for field, language in LANGUAGES}
         self.instance.description = {language: text for language, text in said.items() if text}
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, unknown to the stubs
 
 
 @admin.register(Purpose)
@@ -120,7 +120,7 @@ class PurposeAdmin(ListAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Purpose | None = None) -> tuple[str, ...]:
         if obj is None:
             return ()
-        decided = ConsentEvent.objects.filter(purpose=obj.code).exists()
+        decided = ConsentEvent.objects.filter(purpose__code=obj.code).exists()
         return MEANING if decided else ("code",)
 
     @column(_("purpose"), ordering="code", header=True)

@@ -21,7 +21,7 @@ class FormQuestion(serializers.Serializer[Any]):
     purposes = serializers.RegexField(CODES, max_length=500, help_text="Codes, comma separated, as they are to stand.")
     channel = serializers.ChoiceField(Channel.choices, required=False, default="")
     language = serializers.ChoiceField([(one, one) for one in LANGUAGES], default=LANGUAGES[0])
-    required = serializers.RegexField(
+    required = serializers.RegexField(  # type: ignore[assignment]  # a field of the question, of that name
         CODES, max_length=500, required=False, default="", help_text="What your form does not go on without: refused."
     )
 

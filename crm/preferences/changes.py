@@ -127,7 +127,7 @@ def switch(person: Person, *, on: bool, now: datetime) -> bool:
 def _refuse_profiling(person: Person, now: datetime) -> int:
     """Say no to the purposes that profile and stand open or allowed; a no that stands is not said again."""
     said = ConsentState.objects.filter(profile__in=person.profile_ids, channel="")
-    refused = set(said.exclude(state__in=[*GRANTS, "requested", "deferred"]).values_list("purpose_id", flat=True))
+    refused = set(said.exclude(state__in=[*GRANTS, "requested", "deferred"]).values_list("purpose__code", flat=True))
     chosen = [
         purpose
         for purpose in Purpose.objects.active().filter(kind__in=PROFILING).order_by("code")
@@ -146,7 +146,7 @@ def _forget(person: Person) -> None:
 def _offered(person: Person, purpose: Purpose, press: Press) -> bool:
     if not has_choice(purpose):
         return False
-    own = ConsentState.objects.filter(profile__in=person.profile_ids, purpose=purpose.code)
+    own = ConsentState.objects.filter(profile__in=person.profile_ids, purpose__code=purpose.code)
     return press.channel in channels_for(purpose, channels_of(person), own.values_list("channel", flat=True))
 
 
@@ -172,7 +172,7 @@ def _state(person: Person, purpose: Purpose, press: Press) -> str:
     if press.answer == "yes":
         return State.GIVEN.value
     rows = ConsentState.objects.filter(
-        profile__in=person.profile_ids, purpose=purpose.code, channel__in=["", press.channel]
+        profile__in=person.profile_ids, purpose__code=purpose.code, channel__in=["", press.channel]
     )
     return State.WITHDRAWN.value if rows.filter(state__in=GRANTS).exists() else State.REFUSED.value
 

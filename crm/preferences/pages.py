@@ -87,6 +87,10 @@ def _page(
     return gate.page("page.html", context, status=status)
 
 
+def _texts(form: QueryDict) -> dict[str, str]:
+    return {name: str(value) for name, value in form.items()}
+
+
 def _spoken(text: Any) -> str:
     return in_language(dict(text)) if isinstance(text, Mapping) else str(text)
 
@@ -126,12 +130,12 @@ def _delete_tag(link: Opened, form: QueryDict, language: str) -> str:
 
 
 def _ask(link: Opened, form: QueryDict, language: str) -> str:
-    fresh = rights.ask(link.person, form.get("kind", ""), form.dict(), language, timezone.now())
+    fresh = rights.ask(link.person, form.get("kind", ""), _texts(form), language, timezone.now())
     return "asked" if fresh else "asked_before"
 
 
 def _confirm(link: Opened, form: QueryDict, language: str) -> str:
-    rights.confirm(link.person, form.get("request", ""), form.dict(), timezone.now())
+    rights.confirm(link.person, form.get("request", ""), _texts(form), timezone.now())
     return "confirmed"
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from crm import corrections, identity_checks, rights
 from crm.consent_writing import lock
 from crm.merged import Person
-from crm.models import PrivacyRequest
+from crm.models import Identifier, PrivacyRequest
 from crm.preferences.changes import Refused
 from crm.rights import RightsError
 
@@ -40,7 +40,7 @@ def requests_of(person: Person) -> list[Asked]:
 def _asked(request: PrivacyRequest) -> Asked:
     waits = request.status in identity_checks.WAITING and request.identity_failures < identity_checks.MOST_FAILURES
     types = identity_checks.askable(request) if waits else ()
-    labels = dict(identity_checks.Identifier.Type.choices)
+    labels = dict(Identifier.Type.choices)
     left = [(type_, str(labels[type_])) for type_ in types if type_ not in request.identity_shown_by]
     before = (*identity_checks.WAITING, Status.VERIFIED, Status.CHECKING)
     return Asked(request=request, askable=left, may_cancel=request.status in before)

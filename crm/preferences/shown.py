@@ -96,7 +96,9 @@ def shown(purpose: Purpose, notice: Notice | None, channel: str, language: str) 
 
 def _said(notice: Notice | None, language: str) -> Mapping[str, str]:
     texts: Mapping[str, Any] = notice.texts if notice else {}
-    said = texts.get(language) or texts.get(language.partition("-")[0]) or next(iter(texts.values()), {})
+    said: Mapping[str, Any] = (
+        texts.get(language) or texts.get(language.partition("-")[0]) or next(iter(texts.values()), {})
+    )
     return {name: plain(str(said.get(name, ""))) for name in ("title", "body", "withdraw")}
 
 

@@ -6,6 +6,7 @@ Nothing may be logged by the console. Screenshots are kept below ``VAR_DIR/scree
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -13,14 +14,18 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection, connections
+from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
 from crm import consent, preference_links
 from crm.consent import NewConsent
-from crm.models import Identifier, Notice, PrivacyRequest, Profile, Purpose
+from crm.models import ConsentEvent, Identifier, Notice, PrivacyRequest, Profile, Purpose
 from crm.notices import publish
+from crm.person_tokens import PersonToken, mint
+from crm.preferences.shown import shown
 from tests import factories
+from tests.api import application
 from tests.config.test_browser import ARGUMENTS, CHROMIUM, SECONDS
 
 pytestmark = [
@@ -31,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-PHONE = {"width": 390, "height": 844}
+PHONE: Any = {"width": 390, "height": 844}
 TEXTS = {
     "en": {
         "title": "How we use your contact data",
@@ -223,3 +228,33 @@ def test_an_officer_looks_after_purposes_notices_and_the_log(desk: Any, person: 
     kept(desk, "person-link")
     desk.goto("/admin/crm/purpose/embed/?purpose=offers&purpose=abroad")
     kept(desk, "embed")
+
+
+def test_the_form_of_another_page_records_what_its_screen_showed(desk: Any, person: Profile, live_server: Any) -> None:
+    client = application("person-tokens:create")
+    token = PersonToken(
+        client_id=client.pk,
+        profile_id=person.pk,
+        purpose="consents",
+        expires_at=timezone.now() + timedelta(minutes=5),
+    )
+    page = f"""<!doctype html><form onsubmit="return false"><div data-zhiyin-consent data-api="{live_server.url}"
+      data-purposes="offers,abroad" data-language="zh-hans" data-token="{mint(token, timezone.now())}"></div>
+      <button>Send</button></form><script src="/static/zhiyin/embed.js"></script>"""
+    desk.route("**/form-of-a-shop", lambda route: route.fulfill(body=page, content_type="text/html"))
+    desk.goto("/form-of-a-shop")
+    desk.wait_for_selector("fieldset >> nth=1")
+    assert desk.locator("input:checked, input[required]").count() == 0
+    desk.check("fieldset:nth-of-type(2) input[value=given]")
+    with desk.expect_response("**/api/v1/consents/") as answer:
+        desk.click("button")
+    assert answer.value.status == 201
+    event = ConsentEvent.objects.latest("received_at")
+    assert (event.purpose_id, event.consent_kind, event.method) == ("abroad", "separate", "form")
+    assert event.rendered_digest == shown(Purpose.objects.get(code="abroad"), event.notice, "", "zh-hans").digest
+    assert not ConsentEvent.objects.filter(purpose__code="offers", channel="").exists()  # nothing was said of it
+
+    source = render_to_string("zhiyin/consent/mini_program/sha256.js")
+    for text in ("", "abc", "知音\n" * 100):
+        found = desk.evaluate(f"text => {{ const module = {{}}; {source}; return module.exports(text); }}", text)
+        assert found == sha256(text.encode()).hexdigest()
