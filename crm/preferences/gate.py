@@ -7,7 +7,7 @@ answer of :func:`dead`, after the same work.
 """
 
 from collections.abc import Callable
-from time import time
+from time import perf_counter, sleep, time
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -37,6 +37,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+SAME_TIME = 0.02  # seconds that every answer to a link that opens nothing takes
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 View = Callable[[HttpRequest, str, Opened], HttpResponse]
@@ -64,6 +65,7 @@ def _refused_form(request: HttpRequest, *, own_pages_only: bool) -> HttpResponse
 
 def opened(request: HttpRequest, token: str, view: View) -> HttpResponse:
     """Answer with the page of the link's person in the language she reads, or with the one answer of dead links."""
+    begun = perf_counter()
     found = preference_links.read(token, timezone.now())
     name, rate = (f"link.{found.person.id}", "link") if found else (f"wrong.{_network_address(request)}", "wrong")
     wait = rates.count(f"preferences.{name}", settings.PREFERENCE_RATES[rate], time())
@@ -71,7 +73,12 @@ def opened(request: HttpRequest, token: str, view: View) -> HttpResponse:
     with translation.override(language):
         if wait is not None:
             return _said(429, _("Too many requests. Please try again in a minute."), **{"Retry-After": str(wait)})
-        return finish(view(request, token, found)) if found else dead(language)
+        if found:
+            return finish(view(request, token, found))
+        answer = dead(language)
+    # To find a row takes a fifth of a millisecond longer than to find none, and that can be measured from outside.
+    sleep(max(0.0, begun + SAME_TIME - perf_counter()))
+    return answer
 
 
 def dead(language: str) -> HttpResponse:
