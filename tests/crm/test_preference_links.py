@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -30,8 +29,11 @@ GENEROUS = {"wrong": "1000000/minute", "link": "1000000/minute"}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted() -> None:
-    cache.clear()
+def _counted_alone(settings: Any) -> None:
+    """Give every test a cache of its own: tests beside it would clear, or fill, the shared one."""
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(uuid4())}
+    }
 
 
 def opens(token: str, now: Any = NOW) -> int | None:

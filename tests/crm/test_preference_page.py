@@ -4,11 +4,11 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
+from uuid import uuid4
 
 import narwhals as nw
 import polars as pl
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -25,8 +25,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted() -> None:
-    cache.clear()
+def _counted_alone(settings: Any) -> None:
+    """Give every test a cache of its own: tests beside it would clear, or fill, the shared one."""
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(uuid4())}
+    }
 
 
 def someone(external_id: str = "u-1", **facts: Any) -> Profile:
