@@ -13,6 +13,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from crm.redaction import ExceptionInfo, redacted, redacted_error, redacted_traceback
@@ -59,16 +60,14 @@ class PrivateReporter(ExceptionReporter):
     is_email: bool
     request: HttpRequest | None
 
-    def get_traceback_text(self) -> str:
+    def get_traceback_text(self) -> str:  # type: ignore[override]  # plain text is not safe HTML: it is escaped below
         if not self.is_email:
             return super().get_traceback_text()
         where = redacted(f"{self.request.method} {self.request.path}") if self.request else "No request"
-        error: ExceptionInfo = (self.exc_type, self.exc_value, self.tb)  # type: ignore[attr-defined]
-        return f"{where}\n\n{redacted_traceback(error) if self.exc_type else ''}"  # type: ignore[attr-defined]
+        error: ExceptionInfo = (self.exc_type, self.exc_value, self.tb)
+        return f"{where}\n\n{redacted_traceback(error) if self.exc_type else ''}"
 
-    def get_traceback_html(self) -> str:
-        return (
-            str(format_html("<pre>{}</pre>", self.get_traceback_text()))
-            if self.is_email
-            else super().get_traceback_html()
-        )
+    def get_traceback_html(self) -> SafeString:
+        if not self.is_email:
+            return super().get_traceback_html()
+        return format_html("<pre>{}</pre>", self.get_traceback_text())

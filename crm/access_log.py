@@ -72,7 +72,7 @@ def reveal(profile: Profile, *, user: User, reason: str, now: datetime) -> Perso
 
 def _reveal_minor(profile: Profile, *, user: User, reason: str, now: datetime) -> PersonalDataAccess:
     """Use up a second person's approval for one look; where there is none, ask for it."""
-    asked = ("minor_access", f"profile {profile.pk}", {})
+    asked: tuple[str, str, dict[str, object]] = ("minor_access", f"profile {profile.pk}", {})
     try:
         with transaction.atomic():
             approvals.use(*asked, by=user, now=now)

@@ -22,7 +22,7 @@ from mlengine import figures
 from mlengine.anonymity.hierarchies import HIERARCHIES
 from mlengine.anonymity.rows import Anonymised, CannotAnonymise, Demand, Measured, generalise, measure
 
-QUASI = tuple(reversed(HIERARCHIES))  # what others may know of a person, too
+QUASI = tuple(reversed(list(HIERARCHIES)))  # what others may know of a person, too
 FILTERS = ("gender", "age_band", "province", "city", "personalisation")
 
 # What leaves without this gate, and why; a test holds the table to these three.

@@ -14,11 +14,11 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from crm import activity
-from crm.models import Profile, ProfileAlias
+from crm.models import Profile, ProfileAlias, Release
 from mlengine.anonymity.noise import Bound, Mechanism
 from mlengine.anonymity.tidying import Cells, tidied
 from mlengine.models import Cluster, PredictionRun
-from mlengine.releases import Audience, Question, Release, ask, mechanism_of
+from mlengine.releases import Audience, Question, ask, mechanism_of
 from mlengine.specs import SPECS
 
 EPSILON = 0.25  # of one answer, taken alone

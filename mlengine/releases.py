@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from crm.canonical import canonical
 from crm.models import PrivacyBudget, Release, ReleaseCharge
+from crm.models.releases import ReleaseQuerySet
 from mlengine.anonymity.noise import Bound, Mechanism
 
 RENEWED_AFTER = timedelta(days=7)  # newer data are looked at once a week: daily answers would spend a month in a week
@@ -126,7 +127,7 @@ def _mechanism(text: str) -> Mechanism:
     return Mechanism(kind=kind, scale=float(facts["scale"]), bound=bound, threshold=int(facts["threshold"]))
 
 
-def _fresh(question: Question) -> Any:
+def _fresh(question: Question) -> ReleaseQuerySet:
     window = (question.data_at - RENEWED_AFTER, question.data_at)
     drawn = Release.objects.filter(digest=question.digest, data_at__gt=window[0], data_at__lte=window[1])
     return drawn.order_by("-data_at", "-pk")

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -47,8 +47,9 @@ class PrivateSearch(ListAdmin):
         return super().changelist_view(request, extra_context)
 
     def _found(self, request: HttpRequest) -> HttpResponse:
-        address, term = QueryDict(mutable=True), request.POST[SEARCH_VAR].strip()
-        address.update({name: value for name, value in request.GET.items() if name not in {SEARCH_VAR, "p"}})
+        address, term = request.GET.copy(), str(request.POST[SEARCH_VAR]).strip()
+        for name in (SEARCH_VAR, "p"):
+            address.pop(name, None)
         if term and not term.startswith("#"):
             found = self.meant(term)
             self._log(request, found)

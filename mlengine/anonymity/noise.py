@@ -163,7 +163,7 @@ def _positive(value: float) -> None:
         raise ValueError(f"The privacy of an answer is a number above 0, not {value}.")
 
 
-def _whole(counts: Sequence[int]) -> None:
+def _whole(counts: Sequence[object]) -> None:
     for count in counts:
         if isinstance(count, bool) or not isinstance(count, int) or abs(count) > LARGEST:
             raise ValueError(f"Noise is added to whole numbers up to 2^53, not to {count!r}.")

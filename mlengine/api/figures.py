@@ -78,7 +78,10 @@ class FigureViewSet(Resource):
     pagination_class = None
     lookup_value_regex = NAME
 
-    @extend_schema(parameters=[FigureQuestion], responses=forced_singular_serializer(FiguresOut))
+    @extend_schema(
+        parameters=[FigureQuestion],
+        responses=forced_singular_serializer(FiguresOut),  # type: ignore[no-untyped-call]  # drf-spectacular's own
+    )
     def list(self, request: Request) -> Response:
         """What may be asked, and how much of this month's privacy budget is left."""
         begins = self.parameters(FigureQuestion).get("begins", "")
