@@ -1,4 +1,4 @@
-"""May this person's data be used for this, now? Two SQL statements for one person or for ten thousand."""
+"""May this person's data be used for this, now? Three SQL statements for one person or for ten thousand."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -39,7 +39,7 @@ member (asked, id) AS (
     SELECT member.asked, a.duplicate_id FROM member
     JOIN crm_profilealias a ON a.canonical_id = member.id AND a.undone_at IS NULL
 )"""
-# Two statements, not one: PostgreSQL guesses the length of an array that it is given, and not that of a recursion; it
+# Statements of their own: PostgreSQL guesses the length of an array that it is given, and not that of a recursion; it
 # would read whole tables instead. Of a person's states on the channel and on all channels one decides
 # (``crm.consent_rules.decide``): a no on the channel itself, or else the greatest.
 ANSWERS = f"""
@@ -59,16 +59,20 @@ person AS (
            array_agg(p.id) FILTER (WHERE p.birth_date IS NOT NULL AND p.age_class <> 'adult') AS to_open
     FROM crm_profile p JOIN member m ON m.id = p.id WHERE p.id = ANY (%(members)s::bigint[]) GROUP BY m.asked
 ),
--- A bounced address counts only where the person has no other one for the channel.
-address AS (
-    SELECT m.asked, i.type = ANY (%(addresses)s::text[]) AS reached, s.reason, s.since
+stopped AS (
+    SELECT m.asked, max(s.since) AS since, bool_or(s.reason <> 'bounced') AS for_good
     FROM crm_identifier i JOIN member m ON m.id = i.profile_id
-    LEFT JOIN crm_suppression s ON s.key = i.suppression_key AND s.channel IN ('', %(channel)s)
-    WHERE i.profile_id = ANY (%(members)s::bigint[]) AND %(is_marketing)s
+    JOIN crm_suppression s ON s.key = i.suppression_key AND s.channel IN ('', %(channel)s)
+    WHERE i.profile_id = ANY (%(members)s::bigint[]) AND %(is_marketing)s GROUP BY m.asked
 ),
+-- A bounced address counts only where the person has no other one for the channel.
 suppressed AS (
-    SELECT asked, max(since) AS since FROM address GROUP BY asked
-    HAVING bool_or(reason <> 'bounced') OR (bool_or(reason = 'bounced') AND NOT bool_or(reached AND reason IS NULL))
+    SELECT asked, since FROM stopped WHERE for_good OR NOT EXISTS (
+        SELECT FROM crm_identifier i JOIN member m ON m.id = i.profile_id
+        WHERE m.asked = stopped.asked AND i.type = ANY (%(addresses)s::text[]) AND NOT EXISTS (
+            SELECT FROM crm_suppression s WHERE s.key = i.suppression_key AND s.channel IN ('', %(channel)s)
+        )
+    )
 )
 SELECT p.asked, CASE WHEN NOT p.adult THEN p.classes END, p.to_open, p.restricted, p.personalisation, suppressed.since,
        {", ".join(f"held.{name}" for name in HELD.split(", "))}
@@ -117,9 +121,22 @@ def may_ask(profile: int, purpose: str | Purpose, channel: str, now: datetime) -
 def members_of(profiles: Iterable[int]) -> dict[int, set[int]]:
     """Return for each profile all that are read as the same person, itself included."""
     found: dict[int, set[int]] = {profile: {profile} for profile in profiles}
-    for asked, member in _pairs(found):
+    for asked, member in _pairs(_merged(found)):
         found[asked].add(member)
     return found
+
+
+def _merged(profiles: Iterable[int]) -> set[int]:
+    """Return those that a merge touches, which are few: only these need a recursion."""
+    ids = int_array(profiles)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT duplicate_id FROM crm_profilealias WHERE undone_at IS NULL AND duplicate_id = ANY (%s::bigint[])"
+            " UNION SELECT canonical_id FROM crm_profilealias WHERE undone_at IS NULL"
+            " AND canonical_id = ANY (%s::bigint[])",
+            [ids, ids],
+        )
+        return {profile for (profile,) in cursor.fetchall()}
 
 
 def _pairs(profiles: Iterable[int]) -> list[tuple[int, int]]:
@@ -163,7 +180,7 @@ Standing = tuple[int, Person, Held | None]
 
 
 def _standing(asked: set[int], purpose: Purpose, channel: str, now: datetime) -> list[Standing]:
-    pairs = _pairs(asked)
+    pairs = [(one, one) for one in asked] + [pair for pair in _pairs(_merged(asked)) if pair[0] != pair[1]]
     values: dict[str, str | bool] = {
         "asked": int_array(asked for asked, _ in pairs),
         "members": int_array(member for _, member in pairs),
