@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -14,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from crm import evidence
 from crm.admin.embeds import embed_view
 from crm.admin.lists import ListAdmin, column
 from crm.models import ConsentEvent, Purpose
@@ -132,19 +130,4 @@ class PurposeAdmin(ListAdmin):
         return gettext("%(days)s days") % {"days": purpose.ask_again_after.days}
 
     def save_model(self, request: HttpRequest, obj: Purpose, form: Any, change: bool) -> None:
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            facts = {
-                "code": obj.code,
-                "name": obj.name,
-                "kind": obj.kind,
-                "channel": obj.channel,
-                "basis": obj.basis,
-                "recipient": obj.recipient,
-                "separate": obj.separate,
-                "is_active": obj.is_active,
-                "ask_again_days": obj.ask_again_after.days,
-                "valid_days": obj.valid_for.days if obj.valid_for else None,
-                "by": request.user.pk,
-            }
-            evidence.note("purpose", obj.code, facts, now=timezone.now())
+        purposes.declare(obj, now=timezone.now())

@@ -22,7 +22,18 @@ def test_a_declared_purpose_is_in_the_ledger_once() -> None:
     new = Purpose(code="offers", kind="marketing", name={"en": "Offers"})
     assert purposes.declare(new, now=NOW)
     assert not purposes.declare(new, now=NOW + timedelta(days=1))
-    assert noted("offers") == [{"kind": "marketing", "basis": "consent", "separate": False, "channel": ""}]
+    (facts,) = noted("offers")
+    assert facts == {
+        "name": {"en": "Offers"},
+        "kind": "marketing",
+        "channel": "",
+        "basis": "consent",
+        "recipient": "",
+        "separate": False,
+        "is_active": True,
+        "ask_again_days": 180,
+        "valid_days": None,
+    }
     assert PendingLeaf.objects.filter(kind="purpose").count() == 1
 
 
@@ -34,9 +45,9 @@ def test_what_changes_for_those_who_consent_is_noted_again() -> None:
     assert [facts["separate"] for facts in noted("sharing")] == [False, True]
 
 
-def test_a_new_name_is_saved_and_is_nothing_for_the_ledger() -> None:
+def test_an_internal_text_is_saved_and_is_nothing_for_the_ledger() -> None:
     old = purpose("offers")
     purposes.declare(old, now=NOW)
-    old.name = {"en": "News"}
+    old.description = {"en": "News"}
     assert not purposes.declare(old, now=NOW)
-    assert Purpose.objects.get(code="offers").name == {"en": "News"}
+    assert Purpose.objects.get(code="offers").description == {"en": "News"}
