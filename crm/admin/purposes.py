@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from crm import purposes
 from crm.admin.embeds import embed_view
 from crm.admin.lists import ListAdmin, column
 from crm.models import ConsentEvent, Purpose
