@@ -21,6 +21,7 @@ QUERY = re.compile(r"(?<=[?&])(?P<name>[\w.\[\]-]{1,64})=(?P<value>[^&\s\"'<>#]{
 # What PostgreSQL tells of rows: DETAIL of a unique or a check constraint, CONTEXT of COPY and of JSON.
 ROW = re.compile(r"(?<=Failing row contains \()(?s:.*)(?=\))")
 KEY = re.compile(r"(?<=\)=\().*(?=\))")
+EXCERPT = re.compile(r"(?<=^LINE )(\d{1,12}): .*", re.MULTILINE)  # of a statement, cut in the middle of a value
 INPUT = re.compile(r"(?<=, line )(\d{1,12}(?:, column \w{1,64})?):.*")
 QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?P<value>(?:(?!(?P=quote)).){1,4000})(?P=quote)(?!\w)")
 CODE = re.compile(r"(?=(?:\D*\d){0,3}\D*\Z)[A-Za-z_][\w.]{0,79}", re.ASCII)
@@ -52,7 +53,7 @@ def redacted_error(text: str) -> str:
     >>> redacted_error("DETAIL:  Key (type, value)=(phone, x-17) already exists.")
     'DETAIL:  Key (type, value)=(***) already exists.'
     """
-    text = KEY.sub(HIDDEN, ROW.sub(HIDDEN, text[:LONGEST]))
+    text = EXCERPT.sub(rf"\1: {HIDDEN}", KEY.sub(HIDDEN, ROW.sub(HIDDEN, text[:LONGEST])))
     return redacted(QUOTED.sub(_code_only, INPUT.sub(rf"\1: {HIDDEN}", text)))
 
 

@@ -26,6 +26,13 @@ SETTINGS = {
     "random_page_cost": "1.1",
     "jit": "off",
     "timezone": "UTC",
+    # Statements carry values, and errors repeat them ("Failing row contains"). Who asked gets the error, and logs it
+    # without them; the server's own log tells of the server alone, also of what a killed process was running.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
 }
 
 

@@ -11,7 +11,9 @@ import pytest
 from celery import shared_task
 from django.core import mail
 from django.db import IntegrityError
+from django.http import HttpResponseNotFound
 from django.test import RequestFactory
+from django.utils.log import log_response
 
 from config import logs
 from crm.models import Identifier
@@ -90,6 +92,7 @@ def test_a_row_that_fails_a_check_is_hidden_though_it_has_many_lines() -> None:
     assert "Anna" not in logs.redacted_error(error)
     assert "High" not in logs.redacted_error(error)
     assert "Anna" not in logs.redacted_error('CONTEXT:  COPY crm_profile, line 3, column name: "Anna Li"')
+    assert "Anna" not in logs.redacted_error("near\nLINE 1: SELECT ... WHERE name = 'Anna Li, 1 High Str...\n    ^")
     assert "Anna" not in logs.redacted_error('CONTEXT:  JSON data, line 1: {"name": Anna...')
 
 
@@ -109,6 +112,14 @@ def test_a_row_that_fails_a_check_is_hidden_though_it_has_many_lines() -> None:
 )
 def test_addresses_and_secrets_in_lines_of_servers(line: str, kept: str) -> None:
     assert redacted(line) == (kept or line)
+
+
+def test_a_path_is_logged_with_words_of_our_own_addresses_and_row_numbers_only(written: StringIO) -> None:
+    for path in ("/admin/crm/profile/12/change/", f"/api/v1/profiles/{PHONE}/", "/admin/Anna Li/", f"/v1/{NAME}/", "/"):
+        log_response("Not Found: %s", path, response=HttpResponseNotFound(), request=None)
+    lines = [line.partition("Not Found: ")[2] for line in written.getvalue().splitlines() if "Not Found: " in line]
+    shown = ["/admin/crm/profile/12/change/", "/api/v1/profiles/***/", "/admin/***/", "/v1/***/", "/"]
+    assert set(lines) == set(shown)
 
 
 @shared_task(name="tests.fails")
@@ -141,7 +152,7 @@ def test_a_process_that_dies_prints_no_values(capsys: pytest.CaptureFixture[str]
 
 def test_mail_about_an_error_has_the_traceback_without_values_and_nothing_of_the_request(settings: Any) -> None:
     settings.DEBUG, settings.ADMINS = False, [("", "ops@example.com")]
-    request = RequestFactory().post(f"/people/?q={PHONE}", {"name": NAME}, headers={"Cookie": f"sessionid={OPENID}"})
+    request = RequestFactory().post(f"/admin/crm/profile/?q={PHONE}", {"name": NAME}, headers={"Cookie": f"sessionid={OPENID}"})
     try:
         secret = f"{NAME} {EMAIL}"
         _dies(secret)
@@ -150,7 +161,7 @@ def test_mail_about_an_error_has_the_traceback_without_values_and_nothing_of_the
             "Internal Server Error: %s", request.get_full_path(), extra={"request": request}
         )
     letter = mail.outbox[0]
-    assert "POST /people/" in letter.body
+    assert "POST /admin/crm/profile/\n" in letter.body
     assert "ValueError" in letter.body
     assert "in _dies" in letter.body
     assert clean(letter.subject + str(letter.body) + str(letter.alternatives))

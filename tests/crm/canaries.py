@@ -8,7 +8,8 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import randbelow, token_hex
+from secrets import choice, randbelow, token_hex
+from urllib.parse import quote
 
 import polars as pl
 from django.conf import settings
@@ -21,6 +22,7 @@ from crm.database_roles import as_owner
 MADE = {
     "phone": lambda: f"139{randbelow(10**8):08}",
     "email": lambda: f"canary{token_hex(6)}@example.com",
+    "name": lambda: choice("王李张刘") + "".join(chr(0x4E00 + randbelow(20_000)) for _ in range(2)),
     "ip": lambda: f"203.0.113.{randbelow(254) + 1}",
 }
 
@@ -47,6 +49,9 @@ def _forms(value: str) -> Iterator[bytes]:
     yield value.lower().encode()
     yield value.lower().encode().hex().encode()
     yield value.lower().encode("gb18030")
+    if not value.isascii():
+        yield value.encode("unicode_escape")
+        yield quote(value).lower().encode()
 
 
 def tables() -> Iterator[tuple[str, bytes]]:
@@ -76,7 +81,12 @@ def memory() -> Iterator[tuple[str, bytes]]:
     for number in (0, 1):
         server = Redis(unix_socket_path=str(settings.EMBEDDED.valkey_socket), db=number)
         for key in server.scan_iter(count=1000):
-            yield f"{number}:{key!r}", key + b" " + (server.dump(key) or b"") + _plain(server, key)
+            yield f"{number}:{key!r}", key + b" " + forms_in_valkey(server, key)
+
+
+def forms_in_valkey(server: "Redis", key: bytes) -> bytes:
+    """Return a value as Valkey serialises it, and as it reads."""
+    return (server.dump(key) or b"") + _plain(server, key)
 
 
 def _plain(server: "Redis", key: bytes) -> bytes:
