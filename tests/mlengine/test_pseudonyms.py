@@ -3,6 +3,7 @@
 The lake is read as it is on disk **and** decoded, artifacts, model cards, answers and jobs as the rows they are.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -77,7 +78,7 @@ def planted() -> Canaries:
     Event.objects.bulk_create(events)
     RejectedEvent.objects.create(
         source=source,
-        payload={"traits": {"email": canary("rejected.payload")}},
+        payload=json.dumps({"traits": {"email": canary("rejected.payload")}}),
         reason="no kind",
         index=0,
         received_at=OPENED,
@@ -99,9 +100,9 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(SPECS) == set(PRODUCTS)
     house = [spec(), spec("InHalves", "cluster", name="halves"), spec("Shelf", "recommendation", name="shelf")]
     quick = {"rounds": 5, "seeds": 1, "most_cutoffs": 3, "min_in_leaf": 5, "calibration_folds": 2}
-    few = {"min_profiles": 5, "min_events": 50, "min_days": 50, "backtest_cutoffs": 1}
+    few: dict[str, Any] = {"min_profiles": 5, "min_events": 50, "min_days": 50, "backtest_cutoffs": 1}
     ours = [
-        replace(SPECS[name], parameters=SPECS[name].parameters | (quick if name == "churn" else {}), **few)
+        replace(SPECS[name], parameters={**SPECS[name].parameters, **(quick if name == "churn" else {})}, **few)
         for name in PRODUCTS
     ]
     for asked in (*house, *ours):
