@@ -93,12 +93,12 @@ def forms_in_valkey(server: Any, key: bytes) -> bytes:
 def _plain(server: Any, key: bytes) -> bytes:
     if server.type(key) == b"string":  # a dump compresses long values
         return bytes(server.get(key) or b"")
-    if server.type(key) != b"list":
-        return b""
-    messages = server.lrange(key, 0, -1)
-    return b"".join(
-        messages + [base64.b64decode(json.loads(one).get("body", "")) for one in messages if one[:1] == b"{"]
-    )
+    kinds = {b"list": lambda: server.lrange(key, 0, -1), b"hash": lambda: server.hvals(key)}
+    messages = kinds.get(server.type(key), list)()
+    # In a queue lie messages, in a hash those that a worker took and has not done: [message, exchange, key].
+    told = [json.loads(one) for one in messages if one[:1] in b"{["]
+    bodies = [(one[0] if isinstance(one, list) else one).get("body", "") for one in told]
+    return b"".join(messages + [base64.b64decode(body) for body in bodies])
 
 
 def files(*roots: Path) -> Iterator[tuple[str, bytes]]:
