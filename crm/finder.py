@@ -59,12 +59,24 @@ def find(text: str) -> list[Span]:
     return [Span(positions[span.start], positions[span.end - 1] + 1, span.kind) for span in spans]
 
 
+MOST_PASSES = 8
+
+
 def masked_text(text: str) -> str:
     """Return the text with all personal data in it masked. Masking twice changes nothing.
 
     >>> masked_text("我叫张小明，手机13800138000，订单号20231113800138000")
     '我叫张*，手机138****8000，订单号20231113800138000'
     """
+    for _ in range(MOST_PASSES):  # what stands beside a mask may look like something else than before
+        masked = _masked_once(text)
+        if masked == text:
+            break
+        text = masked
+    return text
+
+
+def _masked_once(text: str) -> str:
     parts, at = [], 0
     for span in find(text):
         parts += [text[at : span.start], MASKS[span.kind](text[span.start : span.end]) or HIDDEN]

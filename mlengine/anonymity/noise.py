@@ -76,7 +76,7 @@ class Mechanism:
         if not 0 < delta < 1:
             raise ValueError(f"delta lies between 0 and 1, not at {delta}.")
         made = cls(kind="laplace", scale=bound.l1 / epsilon, bound=bound, threshold=bound.most + 1)
-        while made.delta > delta:
+        while made._reached > delta:  # by the formula: a web process that only lists figures need not load OpenDP
             made = replace(made, threshold=made.threshold + 1)
         return made
 
@@ -90,9 +90,12 @@ class Mechanism:
         """
         if not self.threshold:
             return 0.0
+        return max(self._reached, float(self._measurement.map(self._change)[1]))
+
+    @property
+    def _reached(self) -> float:
         a = exp(-1 / self.scale)
-        reached = self.bound.cells * a ** (self.threshold - self.bound.most) / (1 + a)
-        return max(reached, float(self._measurement.map(self._change)[1]))
+        return self.bound.cells * a ** (self.threshold - self.bound.most) / (1 + a)
 
     def epsilon(self, delta: float = 0.0) -> float:
         """Return what one answer costs, taken alone; a Gaussian costs only at a ``delta`` above zero."""

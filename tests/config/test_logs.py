@@ -152,7 +152,9 @@ def test_a_process_that_dies_prints_no_values(capsys: pytest.CaptureFixture[str]
 
 def test_mail_about_an_error_has_the_traceback_without_values_and_nothing_of_the_request(settings: Any) -> None:
     settings.DEBUG, settings.ADMINS = False, [("", "ops@example.com")]
-    request = RequestFactory().post(f"/admin/crm/profile/?q={PHONE}", {"name": NAME}, headers={"Cookie": f"sessionid={OPENID}"})
+    request = RequestFactory().post(
+        f"/admin/crm/profile/?q={PHONE}", {"name": NAME}, headers={"Cookie": f"sessionid={OPENID}"}
+    )
     try:
         secret = f"{NAME} {EMAIL}"
         _dies(secret)

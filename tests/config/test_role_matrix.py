@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 SHOWN_ONLY = {
     *("crm.profilealias", "crm.event", "crm.jobrun", "crm.rejectedevent", "crm.approval", "crm.personaldataaccess"),
     *("crm.privacyrequest", "crm.retentionrun", "mlengine.modelversion", "mlengine.predictionrun", "crm.legalhold"),
-    *("crm.identifier", "mlengine.cluster", "admin.logentry", "axes.accessattempt", "mfa.authenticator"),
+    *("crm.identifier", "mlengine.cluster", "crm.release", "admin.logentry", "axes.accessattempt", "mfa.authenticator"),
 }
 ADDED_TO = {"crm.privacyrequest", "crm.legalhold"}
 # Every button and page beyond the ordinary ones: how it is asked, and the permission that it needs.
@@ -37,6 +37,10 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "crm_profile_preference_link": ("post", {"pk": 10**9}, "crm.record_consent"),
     "crm_profile_revoke_links": ("post", {"pk": 10**9}, "crm.record_consent"),
     "crm_notice_publish": ("post", {"pk": 10**9}, "crm.change_notice"),
+    "crm_release_ask": ("post", {"name": "people-by-gender"}, "crm.add_release"),
+    "crm_impactassessment_revise": ("post", {"pk": 10**9}, "crm.add_impactassessment"),
+    "crm_impactassessment_approve": ("post", {"pk": 10**9}, "crm.approve_impactassessment"),
+    "crm_impactassessment_withdraw": ("post", {"pk": 10**9}, "crm.approve_impactassessment"),
     "crm_consent_embed": ("get", {}, "crm.view_purpose"),
     "crm_compliance": ("get", {}, "crm.view_checkpoint"),
     "crm_audit_order": ("post", {}, "crm.export_audit_bundle"),

@@ -46,7 +46,7 @@ def verified(text: str) -> bool:
         place, last = place // 2, last // 2
     signed, _, signature = shown["checkpoint"].partition("\n\n")
     _, size, root = signed.split("\n")
-    public = b64decode(shown["verifier_key"].rsplit("+", 1)[-1])[1:]
+    public = b64decode(shown["verifier_key"].split("+", 2)[-1])[1:]
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(b64decode(signature.split()[2])[4:], f"{signed}\n".encode())
     except InvalidSignature:
