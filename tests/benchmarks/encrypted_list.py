@@ -72,7 +72,8 @@ def _prepared() -> dict[str, str]:
 
         grant()
     now = timezone.now()
-    for person, identifier in ((Profile, Identifier), (PlainProfile, PlainIdentifier)):
+    pairs: list[tuple[Any, Any]] = [(Profile, Identifier), (PlainProfile, PlainIdentifier)]  # of the same columns
+    for person, identifier in pairs:
         people = person._default_manager.bulk_create(
             person(name=f"Zhang Wei {n}", city="Hangzhou", created_at=now, updated_at=now) for n in range(PEOPLE)
         )

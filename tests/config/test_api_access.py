@@ -151,7 +151,7 @@ def test_strange_authorization_headers_are_no_token(header: str) -> None:
 def shop() -> int:
     """Return the key of the client whose pages hold the persons' tokens."""
     there = Application.objects.filter(name="the shop's pages").first()
-    return (there or api.application("person-tokens:create", name="the shop's pages")).pk
+    return int((there or api.application("person-tokens:create", name="the shop's pages")).pk)
 
 
 def minted(profile_id: int, age: timedelta = timedelta(0), purpose: str = "recommendations") -> str:

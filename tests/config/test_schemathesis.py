@@ -97,11 +97,13 @@ def make_real(case: Case[Any], house: api.House) -> None:
     for ending, body in BODIES.items():
         if case.method == "POST" and path.endswith(ending):
             case.body = body
+    query: dict[str, Any] = case.query or {}
     for name in ("cursor", "since", "until", "kind", "run"):
-        (case.query or {}).pop(name, None)
+        query.pop(name, None)
     if path.endswith("/basis/") and case.method == "GET":
         case.query = {"purpose": "offers"}
-    (case.headers or {}).pop("Idempotency-Key", None)  # real bodies under generated keys would be conflicts
+    if case.headers:
+        case.headers.pop("Idempotency-Key", None)  # real bodies under generated keys would be conflicts
 
 
 @MODES

@@ -40,13 +40,26 @@ def by_an_administrator(user: User) -> None:
     assert logged_in(boss).post(address, data).status_code == 302
 
 
+def in_code(user: User) -> None:
+    user.set_password("another")
+    user.save()
+
+
+def in_bulk(user: User) -> None:
+    User.objects.update(password=make_password("another"))
+
+
+def switched_off(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
 WAYS: dict[str, Callable[[User], None]] = {
     "changed on the page": by_the_page,
     "changed by an administrator": by_an_administrator,
-    "changed in code": lambda user: (user.set_password("another"), user.save())[0],
-    "changed in bulk": lambda user: User.objects.update(password=make_password("another")) and None,
+    "changed in code": in_code,
+    "changed in bulk": in_bulk,
     "changed by SQL": lambda user: sql(f"UPDATE auth_user SET password = '!x' WHERE id = {user.pk}"),
-    "switched off": lambda user: User.objects.filter(pk=user.pk).update(is_active=False) and None,
+    "switched off": switched_off,
 }
 
 

@@ -66,7 +66,7 @@ def test_nothing_but_exactly_what_was_asked_is_approved(
     approvals.approve(asked(ann).pk, by=bob, now=NOW)
     with pytest.raises(NotApproved):
         approvals.use(action, subject, parameters, by=ann, now=NOW)
-    assert approvals.use(WHAT[0], WHAT[1], dict(reversed(WHAT[2].items())), by=ann, now=NOW)
+    assert approvals.use(WHAT[0], WHAT[1], dict(reversed(WHAT[2].items())), by=ann, now=NOW).used_at == NOW
 
 
 def test_only_who_asked_may_use_it(ann: User, bob: User) -> None:
@@ -110,7 +110,8 @@ def test_requests_and_approvals_run_out(ann: User, bob: User) -> None:
     approvals.approve(second.pk, by=bob, now=NOW + lifetime)
     with pytest.raises(NotApproved):
         approvals.use(*WHAT, by=ann, now=NOW + 2 * lifetime)
-    assert approvals.use(*WHAT, by=ann, now=NOW + 2 * lifetime - timedelta(microseconds=1))
+    last = NOW + 2 * lifetime - timedelta(microseconds=1)
+    assert approvals.use(*WHAT, by=ann, now=last).used_at == last
 
 
 @pytest.mark.parametrize("loss", [{"is_active": False}, {"permission": False}])

@@ -21,7 +21,7 @@ from rfc3161_client import decode_timestamp_response
 
 from crm import access_log, approvals, consent, evidence, handoffs, sequencer, verify
 from crm.audit import bundle, orders, query, stamp
-from crm.audit.compose import NotInTheLedger
+from crm.audit.compose import NotInTheLedger, write
 from crm.audit.query import BadQuery
 from crm.handoffs import NewHandOff
 from crm.merging import merge
@@ -182,7 +182,7 @@ def test_what_was_changed_in_the_database_is_not_exported(month: list[Profile], 
     checkpoint = Checkpoint.objects.latest_first()[0]
     checkpoint.root = bytes(32)
     with pytest.raises(NotInTheLedger, match="do not lead to the root"):
-        bundle.write(tmp_path / "no.zip", bundle._content(query.ask(), checkpoint, lambda done, total: None))
+        write(tmp_path / "no.zip", bundle._content(query.ask(), checkpoint, lambda done, total: None))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,7 +22,7 @@ def years(draw: st.DrawFn) -> dict[int, Year]:
     """Return made-up tables: any days off, any weekend days worked, and some years without a table."""
     found = {}
     for year in draw(st.sets(st.integers(2024, 2027))):
-        days = st.integers(0, 364).map(lambda n, year=year: date(year, 1, 1) + DAY * n)
+        days = st.dates(date(year, 1, 1), date(year, 1, 1) + DAY * 364)
         off, work = draw(st.frozensets(days, max_size=40)), draw(st.frozensets(days, max_size=20))
         found[year] = Year(off=off, work=work - off)
     return found
@@ -33,7 +33,9 @@ def stops(draw: st.DrawFn) -> list[tuple[date, date | None]]:
     """Return up to three stops, one after the other; the last may still last."""
     ends = sorted(draw(st.lists(DAYS, min_size=0, max_size=6)))
     pairs: list[tuple[date, date | None]] = list(zip(ends[::2], ends[1::2], strict=False))
-    return [*pairs[:-1], (pairs[-1][0], None)] if pairs and draw(st.booleans()) else pairs
+    if not pairs or not draw(st.booleans()):
+        return pairs
+    return [*pairs[:-1], (pairs[-1][0], None)]
 
 
 @pytest.mark.parametrize(("year", "days"), [(2024, 251), (2025, 248), (2026, 248)], ids=str)

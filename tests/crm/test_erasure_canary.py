@@ -74,7 +74,7 @@ def _more(bird: Canaries, profile: Profile, source: Any, traits: dict[str, str])
     Relation.objects.create(from_profile=profile, to_profile=friend, kind="referred", created_at=NOW)
     consents.purpose()
     consents.notice("offers")
-    proof = {"proof": {"call": bird("consent.proof")}, "ip": bird("consent.ip", "ip")}
+    proof: dict[str, Any] = {"proof": {"call": bird("consent.proof")}, "ip": bird("consent.ip", "ip")}
     event = consents.say(profile, **proof)
     handoffs.record([_hand_off(profile, event.pk)], NOW)
     evidence.note("disclosure", "report", {"to": "auditor"}, now=NOW, profile=profile.pk)

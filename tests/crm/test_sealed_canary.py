@@ -46,12 +46,13 @@ def tell(bird: Canaries, send: Send) -> None:
     }  # fmt: skip
     user, visitor = bird("external_id"), bird("anonymous_id")
     who = {"userId": user, "anonymousId": visitor, "context": context}
-    for type_, facts in {
+    calls: dict[str, dict[str, Any]] = {
         "identify": {"traits": traits},
         "track": {"event": "Order Completed", "properties": properties},
         "page": {"name": f"Chat with {bird('page.name', 'phone')}", "properties": properties},
         "group": {"groupId": "g1", "traits": traits},
-    }.items():
+    }
+    for type_, facts in calls.items():
         assert rejected(send(type_, who | facts)) == [], type_
     for broken in (
         {"type": "dance"},
@@ -91,7 +92,7 @@ def test_no_personal_value_lies_plain_in_any_table_or_in_the_lake(send: Send, so
     assert set().union(*seen.values()) == OPEN, {name: places - OPEN for name, places in seen.items() if places - OPEN}
     assert len(bird.values) > 50
     lake.export(NOW)
-    files = {name: seen for name, data in places.files(Path(settings.EVENT_LAKE_URL)) if (seen := bird.seen_in(data))}
+    files = {name: got for name, data in places.files(Path(settings.EVENT_LAKE_URL)) if (got := bird.seen_in(data))}
     assert files == {}
 
 

@@ -14,7 +14,7 @@ from crm.assessments import NoAssessment
 from crm.models import ImpactAssessment, JobRun
 from mlengine import jobs, prediction, registry, training
 from mlengine.models import ModelVersion, PredictionRun
-from mlengine.specs import SPECS
+from mlengine.specs import SPECS, Spec
 from tests import api
 from tests.mlengine.house import END, NOW, progress, shop, spec
 
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MISSING = "spec:unassessed has no valid impact assessment"
 
 
-def unassessed():  # type: ignore[no-untyped-def]
+def unassessed() -> Spec:
     return replace(spec(), name="unassessed")
 
 
-def test_training_reads_nothing_without_an_assessment(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_training_reads_nothing_without_an_assessment() -> None:
     with pytest.raises(NoAssessment, match=MISSING):
         training.train(unassessed(), cutoff=END, now=NOW, progress=progress())
     assert not ModelVersion.objects.exists()
