@@ -16,7 +16,7 @@ from tests.api import own_counters, three_models  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("three_models", "own_counters")]
 
-PURPOSES = tuple(cast(ChoiceField, PersonTokenIn().fields["purpose"]).choices)
+PURPOSES = tuple(cast("ChoiceField", PersonTokenIn().fields["purpose"]).choices)
 MISSING = 999_999_999_999
 METHODS = ("get", "post", "put", "patch", "delete")
 
