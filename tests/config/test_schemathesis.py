@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "consents/withdraw/": {"identifier": LOOKUP},
     "consents/basis/": {"profile_ids": [1], "purpose": "offers"},
 }
+QUERIES = {"/basis/": {"purpose": "offers"}, "/consent-forms/": {"purposes": "offers"}}
 RESOURCES = {
     "profiles": "profile",
     "items": "item",
@@ -100,8 +101,9 @@ def make_real(case: Case[Any], house: api.House) -> None:
     query: dict[str, Any] = case.query or {}
     for name in ("cursor", "since", "until", "kind", "run"):
         query.pop(name, None)
-    if path.endswith("/basis/") and case.method == "GET":
-        case.query = {"purpose": "offers"}
+    for ending, asked in QUERIES.items():
+        if case.method == "GET" and path.endswith(ending):
+            case.query = dict(asked)
     if case.headers:
         case.headers.pop("Idempotency-Key", None)  # real bodies under generated keys would be conflicts
 
