@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -54,7 +55,10 @@ class ConsentFormViewSet(ForBrowsers):
     queryset = Purpose.objects.none()
     pagination_class = None
 
-    @extend_schema(parameters=[FormQuestion], responses=FormOut)
+    @extend_schema(
+        parameters=[FormQuestion],
+        responses=forced_singular_serializer(FormOut),  # type: ignore[no-untyped-call]  # drf-spectacular's own
+    )
     def list(self, request: Request) -> Response:
         """What the form has to show; refused where the form would be unlawful, with the reason."""
         asked = self.parameters(FormQuestion)
