@@ -1,5 +1,6 @@
 """Generated requests, good and bad, find no answer that the OpenAPI description does not foresee."""
 
+from copy import deepcopy
 from itertools import count
 from typing import Any
 
@@ -34,12 +35,13 @@ BODIES: dict[str, Any] = {
     "jobs/": {"spec": "churn"},
     "lookup/": LOOKUP,
     "person-tokens/": {"identifier": LOOKUP},
+    "privacy-requests/": {"identifier": LOOKUP, "kind": "access"},
     "consents/": CONSENT,
     "consents/batch/": {"events": [CONSENT]},
     "consents/withdraw/": {"identifier": LOOKUP},
     "consents/basis/": {"profile_ids": [1], "purpose": "offers"},
 }
-QUERIES = {"/basis/": {"purpose": "offers"}, "/consent-forms/": {"purposes": "offers"}}
+QUERIES: dict[str, Any] = {"/basis/": {"purpose": "offers"}, "/consent-forms/": {"purposes": "offers"}}
 RESOURCES = {
     "profiles": "profile",
     "items": "item",
@@ -95,17 +97,21 @@ def make_real(case: Case[Any], house: api.House) -> None:
     path = case.operation.path
     if "{id}" in path:
         case.path_parameters = {"id": house.ids[RESOURCES[path.split("/")[3]]]}
-    for ending, body in BODIES.items():
-        if case.method == "POST" and path.endswith(ending):
-            case.body = body
+    if "{reference}" in path:
+        case.path_parameters = {"reference": str(house.ids["request"])}
     query: dict[str, Any] = case.query or {}
     for name in ("cursor", "since", "until", "kind", "run"):
         query.pop(name, None)
-    for ending, asked in QUERIES.items():
-        if case.method == "GET" and path.endswith(ending):
-            case.query = dict(asked)
+    if case.method == "POST":
+        case.body = real(path, BODIES, case.body)
+    else:
+        case.query = real(path, QUERIES, case.query)
     if case.headers:
         case.headers.pop("Idempotency-Key", None)  # real bodies under generated keys would be conflicts
+
+
+def real(path: str, known: dict[str, Any], generated: Any) -> Any:
+    return next((deepcopy(facts) for ending, facts in known.items() if path.endswith(ending)), generated)
 
 
 @MODES
