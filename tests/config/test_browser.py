@@ -150,7 +150,7 @@ def test_from_the_login_to_a_trained_model_and_back_in_chinese(
     page.click("text=Show as a table")
     assert page.locator("#activity-rows tbody tr").count() == 90
 
-    page.goto("/admin/crm/profile/")
+    page.goto(f"/admin/crm/profile/?q=%23{shop.pk}")
     page.click("#result_list tbody a >> nth=0")
     page.wait_for_selector("#timeline .zy-event")
     shown = page.locator("#timeline .zy-event").count()
