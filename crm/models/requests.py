@@ -41,7 +41,7 @@ class PrivacyRequest(models.Model):
         RELATIVES = "relatives", _("relatives of a deceased person")
 
     class Status(models.TextChoices):
-        RECEIVED = "received", _("received")
+        RECEIVED = "received", _("taken in")
         IDENTITY = "identity", _("waiting for the identity")
         VERIFIED = "verified", _("identity confirmed")
         EXECUTING = "executing", _("being carried out")
