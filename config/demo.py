@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from secrets import token_urlsafe
 from time import monotonic
@@ -17,7 +17,7 @@ import django
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from crm import assessments, complete_journey, lake, synthetic_consents
+from crm import assessments, complete_journey, lake, retention, synthetic_consents
 from crm.roles import create_groups
 from mlengine import datasets, jobs, monitoring, prediction, training
 from mlengine.models import ModelVersion, PredictionRun, Score
@@ -25,6 +25,7 @@ from mlengine.specs import SPECS
 
 ADMIN = "admin"
 AT_RISK = 5
+SAMPLE_IS_KEPT = timedelta(days=50 * 365)
 AT_ONCE = 2
 
 
@@ -70,6 +71,8 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
         raise DemoFailed("The log is empty after loading.")
     with demo.step("make up consents"):
         synthetic_consents.seed()
+    # The sample is of 2017: by the ordinary times retention would take it in the first night.
+    retention.keep_events(SAMPLE_IS_KEPT, purpose="demonstration", now=now)
     # Nobody has weighed anything: the reports say so themselves, and let the sample's models run.
     assessments.synthesise({spec.subject: spec.title for spec in SPECS.values()}, now)
     with demo.step("learn and predict"):

@@ -16,7 +16,7 @@ from crm import holds
 from crm.evidence import note
 from crm.locks import only_one
 from crm.models import RetentionRule, RetentionRun
-from crm.retention_classes import CLASSES, DataClass, Limits
+from crm.retention_classes import CLASSES, EVENT_CLASSES, DataClass, Limits
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,6 +42,14 @@ def keeps() -> Mapping[str, timedelta]:
     """Return how long each class is kept now."""
     ruled = dict(RetentionRule.objects.values_list("data_class").annotate(longest=Max("keep")))
     return {name: ruled.get(name, kept.keep) for name, kept in CLASSES.items()}
+
+
+def keep_events(keep: timedelta, *, purpose: str, now: datetime) -> int:
+    """Rule that no event goes before this time, and return for how many classes that is new; other rules stay."""
+    rules = [RetentionRule(data_class=name, purpose=purpose, keep=keep, changed_at=now) for name in EVENT_CLASSES]
+    before = RetentionRule.objects.count()
+    RetentionRule.objects.bulk_create(rules, ignore_conflicts=True)
+    return RetentionRule.objects.count() - before
 
 
 def run(clock: Clock, *, dry_run: bool, user: "User | None" = None) -> RetentionRun:

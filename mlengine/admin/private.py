@@ -71,6 +71,8 @@ def chart_of(told: Told, *, height: int = 0) -> Chart:
     if told.figure.mechanism.threshold:
         cells = sorted(cells, key=lambda cell: (-cell[1], cell[0]))[:TALLEST]
     names = labels_of(told.figure)
+    if told.figure.name.startswith("scores"):
+        cells.sort(key=lambda cell: float(cell[0]))  # what was stored as JSON comes back in another order
     upright = told.figure.name.startswith(("scores", "weekly"))
     return Chart(
         id=told.figure.name,

@@ -157,3 +157,17 @@ def test_more_than_a_batch_goes_in_batches(monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(10):
         did(person, "view", 800 * DAY + timedelta(minutes=number))
     assert passed()["behaviour"]["deleted"] == 10
+
+
+def test_a_sample_of_old_events_can_be_kept_and_being_told_twice_changes_nothing() -> None:
+    years = timedelta(days=50 * 365)
+    assert retention.keep_events(years, purpose="demonstration", now=NOW) == 4
+    assert retention.keep_events(years, purpose="demonstration", now=NOW) == 0
+    kept = retention.keeps()
+    assert {name for name, keep in kept.items() if keep == years} == {
+        "behaviour",
+        "messages",
+        "orders",
+        "identification",
+    }
+    assert kept["jobs"] == timedelta(days=365)
