@@ -132,5 +132,6 @@ def test_from_the_login_with_a_second_factor_to_a_bundle_that_a_bare_python_veri
     page.click(".zy-language >> text=中文")
     page.wait_for_selector("html[lang=zh-hans]")
     page.set_viewport_size({"width": 390, "height": 850})
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    # Charts follow the new width a moment later.
+    page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     shutil.rmtree(auditor)

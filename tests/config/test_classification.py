@@ -1,15 +1,15 @@
 """Every column of every table is classified, and what the map says is what the models do."""
 
-from django.apps import apps
 from django.db.models import CASCADE
 
 from crm.classification import PERSONAL, Erasure, Kind, columns
 from crm.encryption.rows import sealed_fields
 from crm.models import Profile
+from tests import tables
 
 
 def test_every_column_is_classified_and_nothing_else() -> None:
-    models = apps.get_models(include_auto_created=True)
+    models = tables.models(include_auto_created=True)
     present = {(model._meta.label_lower, field.name) for model in models for field in model._meta.concrete_fields}
     known = set(columns())
     assert present - known == set(), "classify these in crm/data_map.py"
@@ -17,7 +17,7 @@ def test_every_column_is_classified_and_nothing_else() -> None:
 
 
 def test_what_is_sealed_is_identifying_and_shredded_or_the_rings() -> None:
-    for model in apps.get_models():
+    for model in tables.models():
         for field in sealed_fields(model):
             found = columns()[model._meta.label_lower, field.name]
             assert found.kind == Kind.IDENTIFYING, found
@@ -25,7 +25,7 @@ def test_what_is_sealed_is_identifying_and_shredded_or_the_rings() -> None:
 
 
 def test_no_identifying_text_of_people_lies_open() -> None:
-    sealed = {(model._meta.label_lower, f.name) for model in apps.get_models() for f in sealed_fields(model)}
+    sealed = {(model._meta.label_lower, f.name) for model in tables.models() for f in sealed_fields(model)}
     open_ones = {key for key, column in columns().items() if column.kind == Kind.IDENTIFYING} - sealed
     # The admin's own log names rows by number; a request's journal entry holds suppression keys until it is written.
     assert open_ones == {
