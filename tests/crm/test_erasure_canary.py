@@ -126,7 +126,7 @@ def _in_files(bird: Canaries, traits: dict[str, str], source: Any) -> None:
 
 def _in_memory(traits: dict[str, str], profile: Profile) -> None:
     cache.set("somebody.looked", {"mail": traits["email"]}, 600)
-    cache.set(f"throttle.person.person.{profile.pk}.1", 3, 600)
+    cache.set(f"rate.person.person.{profile.pk}.1", 3, 600)
     # No task of ours does this; if one ever did, erasure must find it.
     current_app.send_task("crm.tasks.nothing", [traits["phone"]], queue=f"canary-{traits['phone'][-4:]}")
 
