@@ -282,11 +282,21 @@ def _no_fraction(text: str) -> Any:
 
 
 _decode = json.JSONDecoder(parse_float=_no_fraction, parse_constant=_no_fraction).decode
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_PLAIN: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+_encode = json.JSONEncoder(sort_keys=True, **_PLAIN).encode
+_encode_as_given = json.JSONEncoder(**_PLAIN).encode
 
 
 def canonical(value: Any) -> bytes:
-    return _encode(value).encode()
+    text = _encode(value)
+    return text.encode() if text.isascii() else _encode_as_given(_in_order(value)).encode()
+
+
+def _in_order(value: Any) -> Any:
+    """Sort keys as the RFC does, by UTF-16: there a sign beyond U+FFFF comes before the last ones up to it."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value, key=lambda name: name.encode("utf-16-be"))}
+    return [_in_order(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def parsed(data: bytes, where: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from crm import verify
 from crm.audit.archive import Archive, Part, archive, whole_or_not_at_all
+from crm.canonical import canonical
 from crm.ledger import Fold, leaf_hash
 
 REPORTED = 5000  # records between two reports of progress
@@ -120,7 +121,7 @@ def _shown(record: Record, *, clear: bool) -> bytes:
     person = b"null" if record.person is None else b'"%b"' % record.person.encode()
     opened = b""
     if clear and record.person is not None:
-        personal = verify.canonical(dict(record.personal or {}))
+        personal = canonical(record.personal or {})
         opened = b',"personal":%b,"salt":"%b"' % (personal, record.salt.hex().encode())
     return b'{"body":%b,"person":%b%b,"sequence":%d}\n' % (record.leaf, person, opened, record.sequence)
 

@@ -1,6 +1,7 @@
 """The ledger's records as a bundle shows them: read in the order of their numbers, a batch at a time."""
 
 import hmac
+import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -59,8 +60,7 @@ def records(numbers: Iterator[int], people: People, *, clear: bool) -> Iterator[
             row = rows.get(leaf.record) if leaf else None
             if leaf is None or row is None:
                 raise NotInTheLedger(f"Record {number} is missing; `manage.py ledger fsck` says more.")
-            body = row.leaf_body()
-            line = plain(body)
+            body, line = plain(row.leaf_body())
             if leaf_hash(line) != leaf.hash:
                 raise NotInTheLedger(f"Record {number} is not what was signed; `manage.py ledger fsck` says more.")
             yield _record(number, body, line, parts[number], tokens, clear=clear)
@@ -73,10 +73,13 @@ def hidden(size: int, shown: Iterable[int]) -> Iterator[Hidden]:
         yield Hidden(level, index, tree(level, index))
 
 
-def plain(body: dict[str, Any]) -> bytes:
-    """Return the canonical bytes of a leaf; what is ASCII needs no look at Unicode, and that is nearly everything."""
+def plain(body: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Return a leaf as an outsider will read it, and its canonical bytes; ASCII, nearly everything, needs no look."""
     line = verify.canonical(body)
-    return line if line.isascii() else canonical(body)
+    if line.isascii():
+        return body, line
+    line = canonical(body)  # in NFC, as it was signed, whatever the database holds
+    return json.loads(line), line
 
 
 def _rows(leaves: Iterable[Leaf]) -> dict[UUID, Evidence]:

@@ -22,7 +22,7 @@ from rfc3161_client import decode_timestamp_response
 from crm import access_log, approvals, consent, evidence, handoffs, sequencer, verify
 from crm.audit import bundle, orders, query, stamp
 from crm.audit.compose import NotInTheLedger, write
-from crm.audit.query import BadQuery
+from crm.audit.query import BadQuery, Query
 from crm.handoffs import NewHandOff
 from crm.merging import merge
 from crm.models import Checkpoint, CheckpointCopy, ConsentEvent, HandOff, JobRun, PersonalDataAccess, Profile
@@ -319,3 +319,17 @@ def test_a_time_stamp_of_the_manifest_lies_beside_the_bundle_not_in_it(
     assert answer.tst_info.message_imprint.message == digest
     with pytest.raises(stamp.NoStamp):  # nobody is there any more
         stamp.write(tmp_path / "out.zip")
+
+
+def test_what_unicode_writes_in_two_ways_is_written_in_one(month: list[Profile], tmp_path: Path) -> None:
+    decomposed, proof = "cafe\u0301", {"\U0001f600": 1, "\ufb01": "e\u0301", "nested": [{"\U0001f600": 1, "\uffff": 2}]}
+    consents.say(month[0], now=NOW + 5 * DAY, channel="wechat", channel_account=decomposed, proof=proof)
+    sequencer.sequence(NOW + 6 * DAY)
+    exported(tmp_path / "bundle.zip")
+    verify.check(str(tmp_path / "bundle.zip"))
+    assert any("caf\u00e9" in line for line in lines(tmp_path / "bundle.zip", "events.csv"))
+    clear = Query(size=Checkpoint.objects.latest_first()[0].size, clear_text=True)
+    bundle.export(tmp_path / "clear.zip", clear)
+    verify.check(str(tmp_path / "clear.zip"))
+    (told,) = (line["personal"] for line in records(tmp_path / "clear.zip") if line.get("personal", {}).get("details"))
+    assert told["details"]["proof"] == {**proof, "\ufb01": "\u00e9"}
