@@ -40,20 +40,33 @@ def age_class(years: int) -> str:
     return (Age.CHILD if years < CHILD_UNTIL else Age.MINOR if years < MINOR_UNTIL else Age.ADULT).value
 
 
-def class_of_band(band: str) -> str:
-    """Return the class of all who are in a band, ``unknown`` where it spans two.
+# Words of bands that are open at one end, in any place; "90后" tells a decade of birth, which no class follows from.
+BELOW = re.compile(
+    "under|below|less|young|until|up to|at most|<|≤|以下|以内|之内|未满|不满|不足|不到|小于|低于", re.IGNORECASE
+)
+ABOVE = re.compile(r"\+|over|above|more|older|from|>|≥|以上|大于|超过|年满", re.IGNORECASE)
+OLDEST = 130
 
-    >>> class_of_band("under 14"), class_of_band("14-17"), class_of_band("65+"), class_of_band("15-24")
+
+def class_of_band(band: str) -> str:
+    """Return the class of all who are in a band; of those under age the youngest; ``unknown`` where it meets adults.
+
+    >>> class_of_band("under 18"), class_of_band("14-17"), class_of_band("65+"), class_of_band("15-24")
     ('child', 'minor', 'adult', 'unknown')
+    >>> class_of_band("18岁以下"), class_of_band("18岁及以上"), class_of_band("17"), class_of_band("90后")
+    ('child', 'adult', 'minor', 'unknown')
     """
-    numbers = [int(number) for number in re.findall(r"\d{1,3}", band)]
-    if not numbers:
+    numbers = [int(number) for number in re.findall(r"\d+", band)]
+    if not 0 < len(numbers) <= 2 or max(numbers) > OLDEST or "后" in band:
         return Age.UNKNOWN.value
-    youngest, oldest = numbers[0], numbers[-1] if len(numbers) > 1 else 130
-    if re.match(r"\s*(under|below|up to|<)", band, re.IGNORECASE):
-        youngest, oldest = 0, numbers[0] - 1
-    found = {age_class(youngest), age_class(oldest)}
-    return found.pop() if len(found) == 1 else Age.UNKNOWN.value
+    youngest, oldest = numbers[0], numbers[-1]
+    if len(numbers) == 1 and BELOW.search(band):
+        youngest, oldest = 0, oldest - 1  # "18 and below", too: the band beside it begins with 18
+    elif len(numbers) == 1 and ABOVE.search(band):
+        oldest = OLDEST
+    if oldest < MINOR_UNTIL or youngest >= MINOR_UNTIL:
+        return age_class(youngest)
+    return Age.UNKNOWN.value
 
 
 def today(now: datetime) -> date:

@@ -19,7 +19,7 @@ INVISIBLE = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 NOT_DIALLED = re.compile(r"[\s().\-/·‐-―－・ー_]")
-CHINESE_MOBILE = re.compile(r"(?:\+?86|0086)?(1[3-9]\d{9})")
+CHINESE_MOBILE = re.compile(r"(?P<code>\+?86|0086)?(?P<number>1[3-9]\d{9})")
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･．.᛫", "·"))
 
@@ -64,8 +64,9 @@ def normal_phone(value: str) -> str:
     ('+442079460958', '+8613800138000', '4008208820x2')
     """
     plain = NOT_DIALLED.sub("", _plain(value))
-    if found := CHINESE_MOBILE.fullmatch(plain):
-        return f"+86{found[1]}"
+    found = CHINESE_MOBILE.fullmatch(plain)
+    if found and (found["code"] or settings.PHONE_REGION == "CN"):  # eleven digits that begin with 1 are American, too
+        return f"+86{found['number']}"
     return _parsed(plain, settings.PHONE_REGION)
 
 

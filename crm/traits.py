@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from crm import ages
 from crm.checks import Invalid, mapping, text
 from crm.coarse import split
@@ -13,7 +15,6 @@ GENDERS = {
     **dict.fromkeys(("f", "female", "woman", "女"), "female"),
     **dict.fromkeys(("m", "male", "man", "男"), "male"),
 }
-OLDEST = 130
 # These have a column or an identifier of their own; copies of personal values elsewhere would outlive their erasure.
 NOT_ATTRIBUTES = frozenset(
     {
@@ -74,17 +75,21 @@ def _born(traits: dict[str, Any], now: datetime) -> dict[str, Any]:
     if not told:
         return _aged(traits)
     try:
-        day = datetime.fromisoformat(told).date()
-    except ValueError:
+        told_at = datetime.fromisoformat(told)
+        # A browser writes midnight in Shanghai as 16:00 UTC of the day before.
+        day = timezone.localdate(told_at) if told_at.tzinfo else told_at.date()
+    except (ValueError, OverflowError):
         raise Invalid("traits.birthday", f"{told[:40]!r} is not a date in ISO 8601") from None
     years = ages.age(day, ages.today(now))
-    if not 0 <= years <= OLDEST:
+    if not 0 <= years <= ages.OLDEST:
         raise Invalid("traits.birthday", f"'{day}' is no living person's birthday")
     return {"birth_date": day, "birth_month": day.month, "birth_day": day.day, "age_band": ages.age_band(years)}
 
 
 def _aged(traits: dict[str, Any]) -> dict[str, Any]:
-    age = traits.get("age")
-    if isinstance(age, int) and not isinstance(age, bool) and 0 <= age <= OLDEST:
-        return {"age_band": ages.age_band(age)}
+    told = traits.get("age")
+    plain = str(told).strip() if isinstance(told, int | float | str) else ""
+    years = plain.removesuffix(".0")
+    if years.isdecimal() and len(years) <= 3 and int(years) <= ages.OLDEST:
+        return {"age_band": ages.age_band(int(years))}
     return {}

@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from crm import literals
-from crm.ages import BANDS
+from crm.ages import BANDS, today
 from crm.checks import LIVE_FUTURE
 from crm.coarse import LARGEST, is_coarse, openness
 from crm.imports.columns import Table
@@ -180,9 +180,10 @@ def content(raw: pl.DataFrame) -> pl.Series:
 
 
 def _age_bands(born: pl.Series, now: datetime) -> pl.Series:
-    passed = (pl.col("m") < now.month) | ((pl.col("m") == now.month) & (pl.col("d") <= now.day))
+    day = today(now)
+    passed = (pl.col("m") < day.month) | ((pl.col("m") == day.month) & (pl.col("d") <= day.day))
     frame = pl.DataFrame({"y": born.dt.year(), "m": born.dt.month(), "d": born.dt.day()})
-    age = pl.lit(now.year) - pl.col("y") - (~passed).cast(pl.Int32)
+    age = pl.lit(day.year) - pl.col("y") - (~passed).cast(pl.Int32)
     band = pl.lit("65+")
     for end, name in reversed(BANDS):
         band = pl.when(age < end).then(pl.lit(name)).otherwise(band)
