@@ -16,7 +16,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -27,12 +27,13 @@ from oauth2_provider.models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config import dashboard
-from config.models import ApiAccess
-from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
+from config.program_admin import ApplicationAdmin
+from crm.admin.again import AsksAgain, ask_again
+from crm.admin.lists import ReadOnlyAdmin, column, person_of
 
 MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
     ("", ((_("Dashboard"), "space_dashboard", "index", ""),)),
@@ -152,13 +153,14 @@ admin.site.unregister(
 )
 # Ours is below, without the secrets; addresses of staff stand in their accounts.
 admin.site.unregister((EmailAddress, Authenticator))
+admin.site.register(get_application_model(), ApplicationAdmin)
 admin.site.index_title = _("Dashboard")
 # Unfold's own form would let people in past the second factor and the lock-out.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(AsksAgain, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     """Those who work here; what they may do comes from their groups."""
 
     form = UserChangeForm
@@ -172,6 +174,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        if self.has_change_permission(request):
+            ask_again(request, keep=False)
+        return super().user_change_password(request, id, form_url)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         own = tuple(super().get_readonly_fields(request, obj))
@@ -189,12 +196,12 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(AsksAgain, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
 
 
 @admin.register(Authenticator)
-class SecondFactorAdmin(ReadOnlyAdmin):
+class SecondFactorAdmin(AsksAgain, ReadOnlyAdmin):
     """Who has a second factor. Only a superuser takes a lost one away: with it and a password one is that person."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
@@ -226,25 +233,6 @@ class LockedOutAdmin(ReadOnlyAdmin):
             attempt.failures_since_start >= settings.AXES_FAILURE_LIMIT
             and attempt.attempt_time > timezone.now() - settings.AXES_COOLOFF_TIME
         )
-
-
-class ApiAccessInline(StackedInline):  # type: ignore[misc]
-    """The scopes that a program may ask for."""
-
-    model = ApiAccess
-    extra = 0
-
-
-@admin.register(get_application_model())
-class ApplicationAdmin(ListAdmin):
-    """Programs that use the REST API; the secret is stored hashed and shown when it is made."""
-
-    list_display = ("name", "client_id", "client_type", "authorization_grant_type", "user", "created")
-    list_filter = ("client_type", "authorization_grant_type")
-    list_select_related = ("user",)
-    search_fields = ("name", "client_id")
-    raw_id_fields = ("user",)
-    inlines = (ApiAccessInline,)
 
 
 @admin.register(LogEntry)

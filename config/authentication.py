@@ -39,10 +39,13 @@ def _client(token: str) -> Caller | None:
     found = AccessToken.objects.filter(
         token_checksum=sha256(token.encode()).hexdigest(), expires__gt=timezone.now(), application__isnull=False
     )
-    row = found.values_list("application_id", "scope", "expires", "application__access__epoch").first()
+    access = "application__access__epoch", "application__access__scopes"
+    row = found.values_list("application_id", "scope", "expires", *access).first()
     if row is None:
         return None
-    return Caller(client_id=row[0], scopes=frozenset(row[1].split()), expires_at=row[2], epoch=row[3] or 0)
+    # A scope that the client may no longer ask for is gone at its next request, not when the token runs out.
+    scopes = frozenset(row[1].split()) & frozenset(row[4] or ())
+    return Caller(client_id=row[0], scopes=scopes, expires_at=row[2], epoch=row[3] or 0)
 
 
 def _person(token: str) -> Caller | None:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm import approvals
-from crm.admin.again import shown_again
+from crm.admin.again import ask_again
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import Approval
 
@@ -78,10 +78,11 @@ class ApprovalAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, shown | (extra_context or {}))
 
     @method_decorator(require_POST)
-    @method_decorator(shown_again)
     def decide_view(self, request: HttpRequest, pk: str, verb: str) -> HttpResponse:
         """Approve or refuse, and go back to the list."""
         found = get_object_or_404(self.get_queryset(request), pk=UUID(pk))
+        if approvals.may_decide(found, person_of(request)):
+            ask_again(request)
         try:
             VERBS[verb](found.pk, by=person_of(request), answer=request.POST.get("answer", ""), now=timezone.now())
         except approvals.MayNotDecide as error:

@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm import assessments
+from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.models import ImpactAssessment
 
@@ -95,6 +96,7 @@ class ImpactAssessmentAdmin(ListAdmin):
     @method_decorator(require_POST)
     def approve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         one = self._one(request, pk, "crm.approve_impactassessment")
+        ask_again(request)
         try:
             assessments.approve(one, by=person_of(request), now=timezone.now())
         except assessments.NotApproved as error:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from crm import access_log, approvals, checkpoints, verify
+from crm.admin.again import ask_again
 from crm.admin.bells import ring
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.admin.searching import numbers
@@ -114,6 +115,7 @@ def overview_view(request: HttpRequest) -> HttpResponse:
 def order_view(request: HttpRequest) -> HttpResponse:
     """Take an order; in clear text it first goes to a second person."""
     _check(request, "crm.export_audit_bundle")
+    ask_again(request, keep=False)
     form = OrderForm(request.POST or None, request.FILES or None, initial={"language": get_language()})
     if request.method == "POST" and form.is_valid():
         return _ordered(request, form.cleaned_data["query"], form.cleaned_data["reason"])
@@ -146,6 +148,7 @@ def approved_view(request: HttpRequest, pk: Any) -> HttpResponse:
     _check(request, "crm.export_audit_bundle")
     if request.method != "POST":
         return redirect("admin:crm_audit_order")
+    ask_again(request)
     approval = get_object_or_404(Approval, pk=pk, action=orders.ACTION, requested_by=person_of(request))
     return _started(request, orders.of_parameters(approval.parameters))
 
@@ -163,6 +166,7 @@ def _started(request: HttpRequest, query: Query) -> HttpResponse:
 def download_view(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
     """Hand out a bundle, or its report beside it, and write down that it was taken."""
     _check(request, "crm.export_audit_bundle")
+    ask_again(request)
     job = get_object_or_404(JobRun, pk=pk, kind=orders.KIND, status=JobRun.Status.SUCCEEDED)
     now = timezone.now()
     file = orders.file_of(job).with_suffix(f".{kind}") if kind in ("zip", "pdf", "tsr") else None

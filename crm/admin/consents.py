@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 
 from crm import access_log, consent, preference_links
+from crm.admin.again import ask_again
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.consent import ConsentRefused, NewConsent
@@ -161,6 +162,7 @@ class PersonConsents:
     def link_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a new link to the person's preference page, once it is written down who took it."""
         profile, now = self._person(request, pk), timezone.now()
+        ask_again(request)  # whoever has the link can act as the person
         access_log.note(
             PersonalDataAccess.Action.REVEAL,
             "preference link",

@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm import access_log
 from crm.admin import consents, timeline
-from crm.admin.again import shown_again
+from crm.admin.again import ask_again
 from crm.admin.lists import column, person_of
 from crm.admin.restricted import MAY
 from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
@@ -120,7 +120,7 @@ class ProfileAdmin(consents.PersonConsents, PrivateSearch):
             return super().change_view(request, object_id, form_url, extra_context)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | about(profile, request))
 
-    @method_decorator([require_POST, never_cache, shown_again])
+    @method_decorator([require_POST, never_cache])
     def reveal_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a person unmasked, in this one answer, after the reason was written down."""
         address = reverse("admin:crm_profile_change", args=[pk])
@@ -129,6 +129,7 @@ class ProfileAdmin(consents.PersonConsents, PrivateSearch):
             raise PermissionDenied
         if not request.user.has_perm("crm.view_unmasked"):
             raise PermissionDenied
+        ask_again(request)
         try:
             access_log.reveal(
                 profile, user=person_of(request), reason=request.POST.get("reason", ""), now=timezone.now()

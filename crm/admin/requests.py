@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from crm import carrying_out, clocks, corrections, holds, identity_checks, merging, packs, rights
+from crm.admin.again import ask_again
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.admin.request_words import LABELS, SHOWN_BY, TONES, entry_facts, entry_line, receipt, step_title
@@ -102,6 +103,8 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "refuse": (HANDLE, _refuse),
     "withdraw": (HANDLE, lambda one, http: rights.withdraw(one, now=timezone.now(), user=person_of(http))),
 }
+# After these a pack is made or goes out, or a person is erased.
+ASKED_AGAIN = frozenset({"begin", "approve", "answer"})
 
 
 @admin.register(PrivacyRequest)
@@ -196,6 +199,8 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
         permission, do = VERBS[verb]
         if not request.user.has_perm(permission):
             raise PermissionDenied
+        if verb in ASKED_AGAIN:
+            ask_again(request)
         found = get_object_or_404(PrivacyRequest, pk=pk)
         try:
             do(found, request)
@@ -208,6 +213,7 @@ class PrivacyRequestAdmin(ReadOnlyAdmin):
         """Send the reply pack to whoever checks or hands it over; it is logged as an export of personal data."""
         if not (request.user.has_perm(HANDLE) or request.user.has_perm(CHECK)):
             raise PermissionDenied
+        ask_again(request)
         pack = get_object_or_404(ReplyPack, request=pk)
         try:
             content = packs.fetch(pack, actor="", user=person_of(request), now=timezone.now())

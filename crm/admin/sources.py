@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column
 from crm.models import Source
 
@@ -49,6 +50,7 @@ class SourceAdmin(ListAdmin):
         """Make a new write key and show it: the only moment it can be seen."""
         if not self.has_change_permission(request):
             raise PermissionDenied
+        ask_again(request)
         source = get_object_or_404(Source, pk=pk)
         replaced = bool(source.write_key_hint)
         write_key = source.renew_key()

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from crm.admin.again import ask_again
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import Profile, RowExport
 from mlengine.admin import private
@@ -67,6 +68,7 @@ class RowExportAdmin(ReadOnlyAdmin):
 
         if not self.has_add_permission(request):
             raise PermissionDenied
+        ask_again(request)
         form = ExportForm(request.POST or None, initial={"generalised": True})
         refused = None
         if form.is_valid():

@@ -64,6 +64,7 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "mlengine_modelversion_promote": ("post", {"pk": 10**9}, "mlengine.change_modelversion"),
     "mlengine_modelversion_train": ("post", {"spec": "none"}, "mlengine.add_modelversion"),
     "mlengine_modelversion_predict": ("post", {"spec": "none"}, "mlengine.add_predictionrun"),
+    "oauth2_provider_application_revoke": ("post", {"pk": 10**9}, "config.change_apiaccess"),
     "auth_user_password_change": ("get", {"id": 10**9}, "auth.change_user"),
 }
 ORDINARY = ("_add", "_change", "_delete", "_changelist", "_history")
@@ -290,7 +291,7 @@ def test_one_sees_ones_own_requests_for_approval_and_who_decides_sees_all() -> N
     decide = reverse("admin:crm_approval_decide", args=[request.pk, "approve"])
     logged_in(ann).post(decide)
     assert Approval.objects.get().decision == "waiting"
-    assert "reauthenticate" in logged_in(officer, seconds_ago=400).post(decide)["Location"]
+    assert "reauthenticate" in logged_in(officer, seconds_ago=601).post(decide)["Location"]
     assert Client().post(decide).status_code == 302
     assert Approval.objects.get().decision == "waiting"
     logged_in(officer).post(decide, {"answer": "Fine."})

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from oauth2_provider.models import Application
 
 from config.models import ApiAccess
 from config.scopes import ClientScopes
 from crm import person_tokens
+from crm.role_matrix import ROLES
 from tests import api, factories
-from tests.staff import logged_in
+from tests.staff import logged_in, member
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +133,72 @@ def test_a_client_can_be_told_to_begin_anew() -> None:
     assert opened.answers() == [200, 401, 401]
     again = api.bearer(api.token("items:read", of=opened.application))
     assert again.get("/api/v1/items/").status_code == 200
+
+
+def test_the_button_ends_a_programs_tokens_at_once_and_is_logged() -> None:
+    opened, boss = Opened(), member("Admin", "boss")
+    page = logged_in(boss).get(f"/admin/oauth2_provider/application/{opened.application.pk}/change/").content.decode()
+    address = reverse("admin:oauth2_provider_application_revoke", args=[opened.application.pk])
+    assert address in page
+    assert "1 live token" in page
+    assert logged_in(boss).get(address).status_code == 405
+    assert opened.answers() == [200, 200, 200]
+    assert logged_in(boss).post(address).status_code == 302
+    assert opened.answers() == [200, 401, 401]
+    assert LogEntry.objects.get().get_change_message() == "All tokens were ended."
+    assert api.bearer(api.token("items:read", of=opened.application)).get("/api/v1/items/").status_code == 200
+
+
+def test_the_button_works_for_several_and_for_one_that_never_had_scopes() -> None:
+    opened, boss = Opened(), member("Admin", "boss")
+    bare = Application.objects.create(name="bare", client_type="confidential", authorization_grant_type="x")
+    chosen = {"action": "revoke_selected", "_selected_action": [opened.application.pk, bare.pk]}
+    assert logged_in(boss).post("/admin/oauth2_provider/application/", chosen).status_code == 302
+    assert opened.answers() == [200, 401, 401]
+    assert LogEntry.objects.count() == 2
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "Admin"])
+def test_nobody_else_presses_the_button(role: str) -> None:
+    opened = Opened()
+    address = reverse("admin:oauth2_provider_application_revoke", args=[opened.application.pk])
+    assert logged_in(member(role)).post(address).status_code == 403
+    assert Client().post(address)["Location"].startswith("/admin/login/")
+    assert opened.answers() == [200, 200, 200]
+    assert not LogEntry.objects.exists()
+
+
+def test_what_was_taken_from_a_group_or_a_person_is_gone_at_the_next_click() -> None:
+    user = member("Marketing", "wang")
+    session = logged_in(user)
+    assert session.get("/admin/crm/profile/").status_code == 200
+    Group.objects.get(name="Marketing").permissions.remove(Permission.objects.get(codename="view_profile"))
+    assert session.get("/admin/crm/profile/").status_code == 403
+    assert session.get("/admin/crm/event/").status_code == 200
+    user.groups.clear()
+    assert session.get("/admin/crm/event/").status_code == 403
+    User.objects.filter(pk=user.pk).update(is_staff=False)
+    assert session.get("/admin/").status_code == 302
+
+
+def test_of_many_open_sessions_none_outlives_the_account() -> None:
+    user = member("Marketing", "wang")
+    sessions = [logged_in(user) for _ in range(3)]
+    boss = member("Admin", "boss")
+    date = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    data = {"username": "wang", "is_staff": "on", "groups": [Group.objects.get(name="Marketing").pk], **date}
+    assert logged_in(boss).post(f"/admin/auth/user/{user.pk}/change/", data).status_code == 302
+    assert [session.get("/admin/").status_code for session in sessions] == [302] * 3
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    login = {"login": "wang", "password": "whatever"}
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert Client().post("/accounts/login/", login).status_code == 200  # the form again
+
+
+def test_a_token_loses_a_scope_that_its_client_may_no_longer_ask_for() -> None:
+    opened = Opened()
+    ApiAccess.objects.filter(application=opened.application).update(scopes=["person-tokens:create"])
+    assert opened.program.get("/api/v1/items/").status_code == 403
 
 
 def test_a_token_of_a_client_that_is_gone_is_refused() -> None:
