@@ -14,7 +14,10 @@ from crm import partitions
 from crm.models import Event
 
 # What was done *to* people; it does not make them active.
-PASSIVE_KINDS = [Event.Kind.ASSIGNED.value, Event.Kind.SENT.value]
+PASSIVE_KINDS = [
+    kind.value
+    for kind in (Event.Kind.ASSIGNED, Event.Kind.SENT, Event.Kind.DELIVERED, Event.Kind.BOUNCED, Event.Kind.FAILED)
+]
 LAST_HOUR = 23
 
 # width_bucket finds the day in a list of midnights: a third of the cost of "AT TIME ZONE" for each row, and right on

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from crm.classification import Table, table
+from crm.data_map_of_campaigns import CAMPAIGNS
 from crm.data_map_of_packages import NOBODY, PACKAGES
 
 # Why something outlives the person, in the words that an officer gives.
@@ -227,5 +228,6 @@ TABLES: Mapping[str, Table] = {
     "config.apiaccess": table(
         "letting programs in", "configuration", "keep", reason=NOBODY, none="application scopes epoch",
     ),
+    **CAMPAIGNS,
     **PACKAGES,
 }  # fmt: skip

@@ -143,7 +143,12 @@ CLASSES: Mapping[str, DataClass] = {
         title=_("messages and what became of them"),
         purpose="marketing",
         keep=2 * YEAR,
-        store=EventKinds(kinds=("assigned", "sent", "opened", "clicked")),
+        store=EventKinds(
+            kinds=(
+                *("assigned", "sent", "delivered", "bounced", "failed"),
+                *("opened", "clicked", "replied", "complained", "unsubscribed"),
+            )
+        ),
     ),
     "orders": DataClass(
         title=_("orders, refunds, coupons"),

@@ -1,0 +1,36 @@
+"""Whom to reach, with what, on which way, and what became of each message."""
+
+from campaigns.models.campaigns import Campaign, Run, Variant
+from campaigns.models.channels import AccountUse, ChannelAccount
+from campaigns.models.deliveries import Callback, Delivery
+from campaigns.models.guardrails import Alarm, Guardrail
+from campaigns.models.links import Link
+from campaigns.models.policies import FrequencyCap, SendingPolicy
+from campaigns.models.segments import ListMember, Segment, SegmentMember, SegmentSnapshot, SegmentVersion
+from campaigns.models.templates import Template, TemplateVersion
+from campaigns.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage
+
+__all__ = [
+    "AccountUse",
+    "Alarm",
+    "Callback",
+    "Campaign",
+    "ChannelAccount",
+    "Delivery",
+    "FrequencyCap",
+    "Guardrail",
+    "Link",
+    "ListMember",
+    "Run",
+    "Segment",
+    "SegmentMember",
+    "SegmentSnapshot",
+    "SegmentVersion",
+    "SendingPolicy",
+    "Template",
+    "TemplateVersion",
+    "Variant",
+    "WebhookAttempt",
+    "WebhookEndpoint",
+    "WebhookMessage",
+]
