@@ -92,7 +92,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.check_privacyrequest": "Compliance",
     "campaigns.approve_campaign": "Marketing Compliance",  # a colleague, never whoever asked
     "campaigns.run_campaign": "Marketing",
-    "campaigns.stop_sending": "Marketing Support Compliance Admin",
+    "campaigns.stop_sending": "Marketing Support Compliance",
 }
 
 # Rows that only code reads and writes: no page, no permission, for nobody.
