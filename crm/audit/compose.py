@@ -15,7 +15,7 @@ from crm.audit.archive import Archive, Part, archive, whole_or_not_at_all
 from crm.canonical import canonical
 from crm.ledger import Fold, leaf_hash
 
-REPORTED = 5000  # records between two reports of progress
+REPORTED = 1000  # records that are hashed and written at once, and then reported
 
 
 class Record(NamedTuple):
@@ -86,22 +86,17 @@ def write(path: Path, content: Content) -> dict[str, Any]:
 
 
 def _write_records(files: Archive, content: Content) -> dict[str, Any]:
+    """Write the records, what is worked out from them, and the notices that they name; return the counts."""
     events, proofs = files.part("events.jsonl"), files.part("proofs.jsonl")
     begin, end = content.period
     account = verify.Account(begin, end, lambda name: files.part(name).write)
-    clear, fold, count, nodes = bool(content.query["clear_text"]), Fold(), 0, 0
-    for one in content.records:
+    fold = Fold()
+    for one in _written(content, events, proofs):
         if isinstance(one, Hidden):
-            proofs.write(_line({"hash": one.hash.hex(), "index": one.place, "level": one.level}))
             fold.add(one.hash, one.level)
-            nodes += 1
-            continue
-        events.write(_shown(one, clear=clear))
-        account.add(one.sequence, one.body, one.person)
-        fold.add(leaf_hash(one.leaf))
-        count += 1
-        if count % REPORTED == 0:
-            content.progress(count)
+        else:
+            account.add(one.sequence, one.body, one.person)
+            fold.add(leaf_hash(one.leaf))
     if (fold.size, fold.root()) != (content.size, content.root):
         raise NotInTheLedger(
             "The records do not lead to the root that was signed; `manage.py ledger fsck` says which were changed."
@@ -109,11 +104,32 @@ def _write_records(files: Archive, content: Content) -> dict[str, Any]:
     counts = account.finish()
     for name, rows in counts.pop("rows").items():
         files.parts[name].rows = rows
-    events.rows, proofs.rows = count, nodes
     for digest, notice in content.notices(account.notices):
         for name, data in verify.notice_files(digest, notice).items():
             files.add(name, data)
     return counts
+
+
+def _written(content: Content, events: Part, proofs: Part) -> Iterator[Record | Hidden]:
+    """Yield all records and hidden subtrees on their way into their files; a file takes many lines at once."""
+    clear, count, nodes = bool(content.query["clear_text"]), 0, 0
+    lines: list[bytes] = []
+    for one in content.records:
+        yield one
+        if isinstance(one, Hidden):
+            proofs.write(_line({"hash": one.hash.hex(), "index": one.place, "level": one.level}))
+            nodes += 1
+            continue
+        lines.append(_shown(one, clear=clear))
+        count += 1
+        if count % REPORTED == 0:
+            events.write(b"".join(lines))
+            lines.clear()
+            content.progress(count)
+    events.write(b"".join(lines))
+    if lines:
+        content.progress(count)
+    events.rows, proofs.rows = count, nodes
 
 
 def _shown(record: Record, *, clear: bool) -> bytes:

@@ -11,7 +11,9 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 
 from crm import verify
+from crm.audit import leaf_rows
 from crm.audit.compose import Hidden, NotInTheLedger, Record
+from crm.audit.leaf_rows import Told
 from crm.canonical import canonical
 from crm.evidence import EVIDENCE
 from crm.ledger import cover, leaf_hash
@@ -35,7 +37,8 @@ class People:
         self.seen: set[int] = set()  # in clear text: whom the records shown are about
 
     def tokens(self, profiles: Iterable[int]) -> dict[int, str]:
-        return {profile: self._token(person) for profile, person in canonical_ids(profiles).items()}
+        asked = set(profiles)
+        return {profile: self._token(person) for profile, person in canonical_ids(asked).items()} if asked else {}
 
 
 def records(numbers: Iterator[int], people: People, *, clear: bool) -> Iterator[Record]:
@@ -47,23 +50,46 @@ def records(numbers: Iterator[int], people: People, *, clear: bool) -> Iterator[
         A record is missing, or is not what was signed.
     """
     while batch := list(islice(numbers, BATCH)):
-        leaves = Leaf.objects.filter(sequence__range=(batch[0], batch[-1]))
-        if len(batch) <= batch[-1] - batch[0]:  # some between them are hidden
-            leaves = leaves.filter(sequence__in=batch)
-        found = {leaf.sequence: leaf for leaf in leaves}
-        rows = _rows(found.values())
-        parts = {leaf.sequence: _part(rows.get(leaf.record)) for leaf in found.values()}
-        tokens = people.tokens(part.profile_id for part in parts.values() if part)
-        people.seen.update(tokens if clear else ())
+        # In clear text the personal halves are opened, which is the models' business.
+        told = {} if clear else _matching(leaf_rows.read(batch))
+        looked_at = _looked_at([number for number in batch if number not in told], people, clear=clear)
+        tokens = people.tokens(one.profile for one, _ in told.values() if one.profile is not None)
         for number in batch:
-            leaf = found.get(number)
-            row = rows.get(leaf.record) if leaf else None
-            if leaf is None or row is None:
-                raise NotInTheLedger(f"Record {number} is missing; `manage.py ledger fsck` says more.")
-            body, line = plain(row.leaf_body())
-            if leaf_hash(line) != leaf.hash:
-                raise NotInTheLedger(f"Record {number} is not what was signed; `manage.py ledger fsck` says more.")
-            yield _record(number, body, line, parts[number], tokens, clear=clear)
+            if number in told:
+                one, line = told[number]
+                yield Record(number, one.body, line, None if one.profile is None else tokens[one.profile])
+            else:
+                yield looked_at[number]
+
+
+def _matching(told: dict[int, Told]) -> dict[int, tuple[Told, bytes]]:
+    """Return what the database told and the tree confirms, with the bytes of each leaf."""
+    found: dict[int, tuple[Told, bytes]] = {}
+    for number, one in told.items():
+        body, line = plain(one.body)
+        if leaf_hash(line) == one.hash:
+            found[number] = one if body is one.body else one._replace(body=body), line
+    return found
+
+
+def _looked_at(numbers: list[int], people: People, *, clear: bool) -> dict[int, Record]:
+    """Return the records with these numbers by way of their models: all kinds, opened where they are to be clear."""
+    found = {leaf.sequence: leaf for leaf in Leaf.objects.filter(sequence__in=numbers)}
+    rows = _rows(found.values())
+    parts = {leaf.sequence: _part(rows.get(leaf.record)) for leaf in found.values()}
+    tokens = people.tokens(part.profile_id for part in parts.values() if part)
+    people.seen.update(tokens if clear else ())
+    made: dict[int, Record] = {}
+    for number in numbers:
+        leaf = found.get(number)
+        row = rows.get(leaf.record) if leaf else None
+        if leaf is None or row is None:
+            raise NotInTheLedger(f"Record {number} is missing; `manage.py ledger fsck` says more.")
+        body, line = plain(row.leaf_body())
+        if leaf_hash(line) != leaf.hash:
+            raise NotInTheLedger(f"Record {number} is not what was signed; `manage.py ledger fsck` says more.")
+        made[number] = _record(number, body, line, parts[number], tokens, clear=clear)
+    return made
 
 
 def hidden(size: int, shown: Iterable[int]) -> Iterator[Hidden]:
