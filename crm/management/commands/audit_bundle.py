@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from getpass import getuser
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         from crm.audit.compose import NotInTheLedger
         from crm.audit.query import BadQuery
 
+        self.began, self.told_at, self.tenth = monotonic(), 0.0, 0
         try:
             query = self._asked(options)
             if query.clear_text:
@@ -65,8 +67,16 @@ class Command(BaseCommand):
         )
 
     def _tell(self, done: int, total: int) -> None:
-        if done % 100_000 == 0 and self.stderr.isatty():
-            self.stderr.write(f"{done:,} of {total:,} records", ending="\r")
+        """Say how far it is, if it takes more than a moment: on a terminal every second, in a log at every tenth."""
+        now, on_terminal, tenth = monotonic(), self.stderr.isatty(), done * 10 // total
+        due = done == total or (now - self.told_at >= 1 if on_terminal else tenth > self.tenth)
+        if not due or now - self.began < 1:
+            return
+        self.told_at, self.tenth = now, tenth
+        speed = done / max(now - self.began, 1e-9)
+        left = f"about {(total - done) / speed:,.0f} s left" if done < total else "now judging the sends"
+        text = f"{done:,} of {total:,} records, {speed:,.0f} a second, {left}"
+        self.stderr.write(text, ending="\r" if on_terminal and done < total else "\n")
 
     def _say(self, out: Path, manifest: dict[str, Any], beside: list[Path]) -> None:
         from crm.verify import key_of
