@@ -75,7 +75,12 @@ def read(numbers: Sequence[int]) -> dict[int, Told]:
     """Return those of the leaves with these numbers (in order) that are of one of the two kinds."""
     first, last = numbers[0], numbers[-1]
     every = last - first == len(numbers) - 1
-    asked = {"first": first, "last": last, "every": every, "numbers": int_array(() if every else numbers)}
+    asked: dict[str, int | bool | str] = {
+        "first": first,
+        "last": last,
+        "every": every,
+        "numbers": int_array(() if every else numbers),
+    }
     found: dict[int, Told] = {}
     with connection.cursor() as cursor:
         for statement, names in STATEMENTS:

@@ -140,7 +140,8 @@ def fill(records: int, signed: tuple[int, ...]) -> int:
             if len(lines) == PIECE or fold.size in signed:
                 _load(cursor, lines)
                 copy_rows(cursor, "crm_tile (level, index, hash)", tiles)
-                lines.clear(), tiles.clear()
+                lines.clear()
+                tiles.clear()
                 if fold.size in signed:
                     _sign(fold.size, fold.root())
         assert all(level % TILE_LEVELS == 0 for level, _, _ in tiles)
@@ -262,7 +263,8 @@ def verified(path: Path) -> Measured:
 def _measured(arguments: list[str]) -> Measured:
     done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, check=True, text=True)
     *told, last = done.stdout.splitlines()
-    return Measured(*map(float, last.split()[1:]), told="\n".join(told))
+    seconds, cpu, megabytes = map(float, last.split()[1:])
+    return Measured(seconds, cpu, megabytes, "\n".join(told))
 
 
 def run(records: int = RECORDS) -> list[dict[str, Any]]:
