@@ -16,6 +16,7 @@ from crm.consent_withdrawal import withdraw
 from crm.erasers.rows import forget_answers
 from crm.erasers.subject import Subject
 from crm.evidence import note
+from crm.finder import masked_text
 from crm.models import PrivacyRequest, Profile
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def lift(profile: int, *, now: datetime, user: "User", reason: str) -> int:
         ids = merging.members(profile)
         lifted = Profile.objects.filter(pk__in=ids, restricted_at__isnull=False).update(restricted_at=None)
         if lifted:
-            facts = {"kind": "restriction lifted", "by": user.pk, "reason": reason[:300]}
+            # Masked: nothing can ever be taken out of the ledger again.
+            facts = {"kind": "restriction lifted", "by": user.pk, "reason": masked_text(reason)[:300]}
             note("request", f"profile restriction {now:%Y%m%d%H%M%S}", facts, now=now, profile=profile)
     return lifted
 

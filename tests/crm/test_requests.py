@@ -269,3 +269,28 @@ def test_a_restriction_needs_no_second_person_and_stops_every_use() -> None:
     assert Event.objects.filter(profile=house.profile).count() == 1
     assert restrictions.lift(house.profile.pk, now=NOW, user=officer(), reason="settled") == 1
     assert consent_basis.basis_for(house.profile.pk, "offers", "email", NOW + timedelta(minutes=3)).allowed
+
+
+def test_what_is_sent_back_is_prepared_and_checked_anew_and_its_reason_names_nobody() -> None:
+    person = known_as(external_id="u-1", phone="+8613800138000")
+    request = confirmed("copy", person)
+    first, second = officer(), officer("li")
+    carrying_out.begin(request, now=NOW, user=first)
+    assert carrying_out.run(request.pk, lambda: NOW)
+    request.refresh_from_db()
+    carrying_out.send_back(request, now=NOW, user=second, why="我叫张小明，电话13800138000 is in the wrong pack")
+    request.refresh_from_db()
+    assert (request.status, request.checked_by, request.steps.count()) == ("verified", None, 0)
+    told = request.entries.get(what="sent_back").facts["why"]  # it is kept when the person is erased
+    assert "13800138000" not in told
+    assert "小明" not in told
+    carrying_out.begin(request, now=NOW, user=second)
+    with pytest.raises(rights.RightsError, match="prepared it yourself"):
+        carrying_out.approve(request, now=NOW, user=second)
+
+
+def test_the_reason_why_a_restriction_ended_names_nobody_in_the_ledger() -> None:
+    person = known_as(phone="+8613800138000")
+    restrictions.restrict([person.pk], NOW)
+    restrictions.lift(person.pk, now=NOW, user=officer(), reason="She called from 13800138000.")
+    assert "13800138000" not in LedgerNote.objects.get(kind="request").facts_json
