@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from crm import ledger, verify
 from crm.audit import compose
+from crm.audit.archive import Archive
+from crm.audit.compose import Hidden, Record
+from crm.canonical import canonical
 from tests import bundles
 from tests.bundles import at, consent, everyday, hand_off, identity, note
 from tests.faults import bundle_corruptions
@@ -313,3 +317,31 @@ def test_a_cell_is_read_back_as_it_was_written() -> None:
     values = ["a,b", 'say "no"', "two\nlines", "𠮷野", "\u202edeppilf", ""]
     (found,) = csv.reader(StringIO(verify.csv_row(values), newline=""))
     assert found == values
+
+
+def test_what_is_hidden_is_given_by_the_fewest_hashes(tmp_path: Path) -> None:
+    leaves = everyday(4)
+    whole = bundles.content(leaves, shown={0, 1})
+    hashes = [ledger.leaf_hash(canonical(body)) for body, _ in leaves]
+
+    def halved() -> Iterator[Record | Hidden]:
+        for one in whole.records:
+            if isinstance(one, Hidden) and one.level == 1:
+                yield from (Hidden(0, place, hashes[place]) for place in (2 * one.place, 2 * one.place + 1))
+            else:
+                yield one
+
+    compose.write(tmp_path / "bundle.zip", replace(whole, records=halved()))
+    with pytest.raises(verify.Rejected, match="not given by the fewest hashes"):
+        verify.check(str(tmp_path / "bundle.zip"))
+
+
+def test_a_file_that_is_in_the_bundle_twice_is_refused(tmp_path: Path) -> None:
+    def twice(files: Archive) -> None:
+        files.add("accesses.csv", b"what an auditor's tool shows", rows=0)
+        files.add("again.csv", b"what this verifier would read", rows=0)
+        files.parts["again.csv"].name = "accesses.csv"
+
+    compose.write(tmp_path / "bundle.zip", replace(bundles.content(everyday(2)), extras=twice))
+    with pytest.raises(verify.Rejected, match=r"accesses\.csv: it is in the bundle twice"):
+        verify.check(str(tmp_path / "bundle.zip"))
