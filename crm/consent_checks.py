@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from crm.canonical import NotCanonical, canonical
+from crm.coarse import open_text
 from crm.consent_rules import CLOCKS_DIFFER, COOLING, GRANTS, Kind, Method, State
 from crm.models import ConsentEvent, Notice, Purpose, Source
 from crm.models.purposes import Channel
@@ -196,13 +197,14 @@ def made(
     ``not_before`` is when the last thing happened that it may have to end (an earlier answer, a hand-off): what is said
     as it happens cannot be older than that, however slow this server's clock is.
     """
+    new = replace(new, channel=new.channel or purpose.channel, recipient=new.recipient or purpose.recipient)
     received_at = max(now, not_before) if new.state not in GRANTS else now
     claimed_at = min(new.claimed_at, now) if new.claimed_at else received_at
     return ConsentEvent(
         pk=uuid7(now),
         state=new.state,
         purpose_id=purpose.code,
-        channel=new.channel or purpose.channel,
+        channel=new.channel,
         consent_kind=new.consent_kind,
         legal_basis=purpose.basis,
         notice_id=new.notice or None,
@@ -217,9 +219,17 @@ def made(
         recorded_at=now,
         valid_until=_valid_until(new, purpose, claimed_at),
         cooldown_until=claimed_at + purpose.ask_again_after if new.state in COOLING else None,
-        **{name: getattr(new, name) for name in TEXTS if name != "recipient"},
-        recipient=new.recipient or purpose.recipient,
+        **_lasting(new),
     )
+
+
+def _lasting(new: NewConsent) -> dict[str, str]:
+    """Return the texts that stand in the ledger for good: masked where a caller put what an erasure must reach.
+
+    The sender's own mailbox is the account of a mail channel, and nobody's.
+    """
+    kept = {"channel_account"} if new.channel == Channel.EMAIL else set()
+    return {name: getattr(new, name) if name in kept else open_text(getattr(new, name)) for name in TEXTS}
 
 
 def _valid_until(new: NewConsent, purpose: Purpose, claimed_at: datetime) -> datetime | None:

@@ -63,3 +63,15 @@ def test_agreeing_to_all_is_never_separate_consent() -> None:
     assert (refused.value.code, refused.value.index) == ("separate", 1)
     assert not ConsentState.objects.exists()
     assert len(consent.record_many(both, source=None, now=NOW)) == 2
+
+
+def test_personal_data_in_what_the_ledger_keeps_for_good_is_masked() -> None:
+    purpose()
+    person = factories.profile("u1")
+    told = {"channel_account": "13800138000", "form_version": "embed/1", "recipient": "zhang@qq.com", "pia": "pia/12"}
+    event = say(person, channel="sms", proof={"phone": "13800138000"}, **told)
+    kept = (event.channel_account, event.form_version, event.recipient, event.pia)
+    assert kept == ("138****8000", "embed/1", "z***@q*.com", "pia/12")
+    assert event.person.details == {"proof": {"phone": "13800138000"}}  # sealed, and gone with the person
+    assert say(person, channel="email", channel_account="news@shop.example").channel_account == "news@shop.example"
+    assert say(person, channel="wechat", channel_account="wx8f3a1b2c3d4e5f60").channel_account == "wx8f3a1b2c3d4e5f60"
