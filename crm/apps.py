@@ -10,6 +10,7 @@ class CrmConfig(AppConfig):
     verbose_name = _("Record")
 
     def ready(self) -> None:
-        from crm.deploy_checks import owners_differ  # noqa: PLC0415 (settings are read)
+        from crm.deploy_checks import address_is_public, owners_differ  # noqa: PLC0415 (settings are read)
 
         register(owners_differ, Tags.security, deploy=True)
+        register(address_is_public, Tags.compatibility, deploy=True)

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
+from crm.preference_links import NoPublicAddress, public
+
 ONE_ROLE = Warning(
     "The application connects as the role that owns the tables: it could take the triggers off the ledger.",
     hint="Give DATABASE_URL a role of its own and name the owner in MIGRATE_DATABASE_URL; the README has the SQL.",
@@ -15,6 +17,12 @@ NO_APPLICATION = Error(
     id="zhiyin.E001",
 )
 
+NO_ADDRESS = Warning(
+    "PUBLIC_URL is no https address of this server: messages cannot carry the link by which people unsubscribe.",
+    hint="Set it to where people reach this server, as in https://crm.example.com; they are refused till then.",
+    id="zhiyin.W010",
+)
+
 
 def owners_differ(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn where the application's database role can do whatever the owner can."""
@@ -22,3 +30,12 @@ def owners_differ(app_configs: Any, **options: Any) -> list[CheckMessage]:
         return [NO_APPLICATION]
     same = settings.OWNER_DATABASE.get("USER") in {None, settings.DATABASES["default"]["USER"]}
     return [ONE_ROLE] if same else []
+
+
+def address_is_public(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn where no link can be put into a message."""
+    try:
+        public("/", only=("https",))
+    except NoPublicAddress:
+        return [NO_ADDRESS]
+    return []

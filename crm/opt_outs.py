@@ -1,6 +1,7 @@
 """Events that come in and mean no: who unfollows, unsubscribes or complains there has withdrawn here."""
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -18,14 +19,17 @@ from crm.models.purposes import Channel
 UNFOLLOWED, UNSUBSCRIBED, COMPLAINED, BOUNCED = "unfollowed", "unsubscribed", "complained", "bounced"
 # Names of events, in small letters and without signs between the words.
 NAMES = {
-    **dict.fromkeys(("unfollow", "unfollowed", "取消关注", "取关"), UNFOLLOWED),
-    **dict.fromkeys(("unsubscribe", "unsubscribed", "emailunsubscribed", "smsunsubscribed", "退订"), UNSUBSCRIBED),
+    **dict.fromkeys(("unfollow", "unfollowed", "取消关注", "取消關注", "取关"), UNFOLLOWED),
+    **dict.fromkeys(("unsubscribe", "unsubscribed", "optout", "optedout", "退订", "退訂", "取消订阅"), UNSUBSCRIBED),
+    **dict.fromkeys(("emailunsubscribe", "emailunsubscribed", "smsunsubscribe", "smsunsubscribed"), UNSUBSCRIBED),
     **dict.fromkeys(("complained", "complaint", "emailmarkedasspam", "spamreported"), COMPLAINED),
     **dict.fromkeys(("bounced", "emailbounced", "hardbounced"), BOUNCED),
 }
 # Where the event does not name one of our channels.
-USUAL_CHANNEL = {"unfollow": "wechat", "unfollowed": "wechat", "取消关注": "wechat", "取关": "wechat"} | {
+USUAL_CHANNEL = dict.fromkeys(("unfollow", "unfollowed", "取消关注", "取消關注", "取关"), "wechat") | {
+    "emailunsubscribe": "email",
     "emailunsubscribed": "email",
+    "smsunsubscribe": "sms",
     "smsunsubscribed": "sms",
     "emailmarkedasspam": "email",
     "emailbounced": "email",
@@ -43,7 +47,7 @@ class OptOut(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _spelled(name: str) -> str:
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
 
 
 def read(draft: Draft) -> OptOut | None:
@@ -57,7 +61,7 @@ def read(draft: Draft) -> OptOut | None:
     properties = json.loads(draft.properties)
     if meaning == BOUNCED and str(properties.get("type", "")).lower() in {"soft", "transient"}:
         return None
-    told = str(properties.get("channel") or draft.channel).lower()
+    told = unicodedata.normalize("NFKC", str(properties.get("channel") or draft.channel)).strip().lower()
     channel = told if told in Channel.values else USUAL_CHANNEL.get(name, "")
     return OptOut(meaning, channel, draft.occurred_at, draft.message_id)
 

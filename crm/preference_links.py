@@ -17,8 +17,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
@@ -110,9 +112,29 @@ def revoke(profile: int) -> int:
         return int(cursor.rowcount)
 
 
+class NoPublicAddress(ImproperlyConfigured):
+    """``PUBLIC_URL`` does not say where people reach this server, so no link can be put into a message."""
+
+
+def public(path: str, *, only: tuple[str, ...] = ("https", "http")) -> str:
+    """Return the whole address of one of our paths, for a message.
+
+    Raises
+    ------
+    NoPublicAddress
+        A link without a host opens nothing, and one without a proper host opens somebody else's page.
+    """
+    parts = urlsplit(settings.PUBLIC_URL)
+    beyond = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme not in only or not parts.hostname or beyond:
+        wanted = f"{only[0]}://crm.example.com"
+        raise NoPublicAddress(f"PUBLIC_URL is {settings.PUBLIC_URL!r}: set it to this server's address, as in {wanted}")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
 def address(profile: int, now: datetime) -> str:
-    """Return the whole address of a person's page, for a message."""
-    return str(settings.PUBLIC_URL).rstrip("/") + reverse("preferences", args=[mint(profile, now)])
+    """Return the whole address of a person's page, for a message; :class:`NoPublicAddress` where there is none."""
+    return public(reverse("preferences", args=[mint(profile, now)]))
 
 
 def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, str]:
@@ -120,13 +142,18 @@ def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, 
 
     A click withdraws all marketing on the channel; an empty channel means every one. The headers belong under the
     message's DKIM signature, and ``PUBLIC_URL`` must be HTTPS: both are the RFC's.
+
+    Raises
+    ------
+    NoPublicAddress
+        It is empty, no address, or not HTTPS: a message must not leave with a way out that leads nowhere.
     """
     if channel not in ("", *Channel.values):
         raise ValueError(f"There is no channel {channel!r}.")
     where = reverse("preferences_one_click", args=[mint(profile, now)])
     query = f"?on={channel}" if channel else ""
     return {
-        "List-Unsubscribe": f"<{settings.PUBLIC_URL.rstrip('/')}{where}{query}>",
+        "List-Unsubscribe": f"<{public(where + query, only=('https',))}>",
         "List-Unsubscribe-Post": ONE_CLICK,
     }
 

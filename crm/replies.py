@@ -14,15 +14,40 @@ from crm.normal import normal
 # The whole message, in small letters and without signs: what operators and the law's practice know.
 WORDS = frozenset(
     {
-        *("t", "td", "n", "qx", "stop", "stopall", "unsubscribe", "unsub", "cancel", "end", "quit", "optout", "remove"),
-        *("退", "退订", "取消", "取消订阅", "拒收", "拒绝", "不要", "不需要", "停止", "不再接收", "别发了", "不要再发"),
-        *("不要再发了", "勿发", "勿扰", "退定", "退訂", "取消訂閱", "拒收短信"),
+        *("t", "td", "n", "r", "qx", "stop", "stopall", "unsubscribe", "unsub", "cancel", "end", "quit", "optout"),
+        *("remove", "revoke", "退", "退订", "取消", "取消订阅", "拒收", "拒绝", "不要", "不需要", "停止", "不再接收"),
+        *("别发了", "不要再发", "不要再发了", "勿发", "勿扰", "退定", "退訂", "取消訂閱", "拒收短信"),
     }
 )
-# Anywhere in a message: it is about nothing else. A code before or after it ("R退订") is an operator's custom.
-PHRASES = ("退订", "退訂", "拒收短信", "取消订阅", "取消訂閱", "不要再发", "别再发", "unsubscribe", "stopall", "optout")
-NOT = re.compile("(?:不|没|沒|别|未|勿|没有|not|dont|never)(?:要|想|会|用)?(?:退订|退訂|取消|拒收|unsubscribe|stop)")
-INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
+# Said around such a word without changing it: an operator's own sentence ("回复TD"), and manners.
+AROUND = "請|请|麻烦|你好|您好|回复|回覆|发送|回|谢谢|謝謝|谢了|感谢|吧|了|啊|please|thankyou|thanks|thx|now|hello|hi"
+MANNERS = re.compile(f"^(?:{AROUND})+|(?:{AROUND})+$")
+# Anywhere in a clause: it is about nothing else. A code before or after it ("R退订") is an operator's custom.
+PHRASES = (
+    *(
+        "退订",
+        "退訂",
+        "拒收短信",
+        "取消订阅",
+        "取消訂閱",
+        "不要再发",
+        "不要再给我发",
+        "别再发",
+        "别给我发",
+        "别再给我发",
+    ),
+    *("unsubscribe", "stopall", "optout", "optmeout", "removeme", "stopsending", "stoptexting", "stopmessaging"),
+)
+# What turns it into its opposite, or into a question why it was done: only words that leave no other sense between.
+NOT = re.compile(
+    "(?:不|没|沒|别|未|勿|not|dont|didnt|wont|never)"
+    "(?:有|要|想|会|用|是|能|可以|打算|准备|需要|必|再|给我|帮我|收到|just|want|wish|need|going|to|me|ever|have|been|please)*"
+    "(?:退订|退訂|取消|拒收|unsubscribe|stop|optout|optmeout|removeme)"
+    "|(?:为什么|为何|为啥|怎么会|why)(?:你们|把|给|帮|要|会|被|我|did|do|have|has|you|was|were|am|been|i|me)*"
+    "(?:退订|退訂|取消|unsubscribe)"
+)
+CLAUSE = re.compile(r"[,.;:!?\n、。]+")  # after NFKC, which makes the full-width signs plain
+INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
 LONGEST = 500  # of a reply; whoever writes more writes about something else too, and staff read it
 
 
@@ -36,10 +61,15 @@ def read_reply(text: str) -> bool:
     """
     if len(text) > LONGEST:
         return False
-    plain = _plain(text)
-    if plain in WORDS:
+    folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", text)).casefold()
+    whole = _plain(folded)
+    if whole in WORDS or MANNERS.sub("", whole) in WORDS:
         return True
-    return not NOT.search(plain) and any(phrase in plain for phrase in PHRASES)
+    return any(_takes_back(_plain(clause)) for clause in CLAUSE.split(folded))
+
+
+def _takes_back(clause: str) -> bool:
+    return not NOT.search(clause) and any(phrase in clause for phrase in PHRASES)
 
 
 def take_reply(
@@ -62,7 +92,6 @@ def take_reply(
     return consent.withdraw(profile, None, channel, "sms_reply", now, heard)
 
 
-def _plain(text: str) -> str:
-    """Return letters and digits only, in one form: full-width as plain, without accents that hide a letter."""
-    folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", text)).casefold()
+def _plain(folded: str) -> str:
+    """Return letters and digits only, without the marks that hide a letter."""
     return "".join(sign for sign in folded if sign.isalnum())

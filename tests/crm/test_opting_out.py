@@ -50,11 +50,43 @@ def with_phone(external_id: str, phone: str = "+8613800138000") -> Profile:
             "退\u200b订",
             "UNSUBSCRIBE",
         ),
-        *("退訂", "QX", "N"),
+        *(
+            "退訂",
+            "QX",
+            "N",
+            "R",
+            "回T退订",
+            "TD退订",
+            "退订回T",
+            "stop!",
+            "ｓｔｏｐ！",
+            "ⓉⒹ",
+            "T\u200bD",
+            "TD\ufe0f👍",
+            "\u202eTD",
+        ),
+        *(
+            "please stop",
+            "STOP, thanks",
+            "Stop sending me these",
+            "td，谢谢",
+            "TD\n",
+            "请退订",
+            "怎么退订",
+            "回复 T",
+            "退.订",
+        ),
+        *(
+            "不要再给我发了，退订",
+            "我不需要了退订",
+            "昨天退订了为什么还发",
+            "already unsubscribed!!",
+            "do not write. Unsubscribe",
+        ),
     ],
 )
 def test_every_spelling_of_no_is_understood(text: str) -> None:
-    assert replies.read_reply(text) == (text != "回复TD")
+    assert replies.read_reply(text)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +105,22 @@ def test_every_spelling_of_no_is_understood(text: str) -> None:
         "1",
         "T恤多少钱",
         "stopwatch?",
+        *(
+            "I will stop by the shop",
+            "please don't stop",
+            "I don't want to unsubscribe",
+            "我并没有要退订",
+            "不是要退订",
+        ),
+        *(
+            "为什么把我退订了？",
+            "Why did you unsubscribe me?",
+            "never opt out",
+            "别给我退订",
+            "没收到退订短信",
+            "TDK耳机",
+        ),
+        *("non-stop", "end of season?", "请", "谢谢了", "hi", "stop" + "p" * 3, "退订" * 251),
     ],
 )
 def test_what_is_not_a_no_is_left_alone(text: str) -> None:

@@ -9,7 +9,7 @@
  */
 (function () {
   "use strict";
-  const VERSION = "embed/1";
+  const VERSION = "embed/1", PAUSES = [500, 2000, 8000];
   const plain = (text) => text.normalize("NFC").replace(/\r\n?/g, "\n").replace(/^[ \t\n]+|[ \t\n]+$/g, "");
 
   async function digest(elements) {
@@ -39,7 +39,7 @@
     const yes = radio(group, "given", one.allow), no = radio(group, "refused", one.refuse);
     box.append(...about, ...where, yes.label, no.label);
     const shown = [...about, ...where, yes.text, no.text];
-    return { one, box, shown, said: () => (yes.input.checked ? "given" : no.input.checked ? "refused" : ""), keys: {} };
+    return { one, box, shown, said: () => (yes.input.checked ? "given" : no.input.checked ? "refused" : ""), form: crypto.randomUUID(), times: 0 };
   }
 
   async function ask(place, path, options) {
@@ -47,20 +47,46 @@
     const headers = { Authorization: "Bearer " + token, "Content-Type": "application/json", ...(options || {}).headers };
     const answer = await fetch(place.dataset.api.replace(/\/$/, "") + path, { ...options, headers, credentials: "omit" });
     const body = await answer.json();
-    if (!answer.ok) throw new Error(body.error ? body.error.message : answer.status);
+    if (!answer.ok) throw Object.assign(new Error(body.error ? body.error.message : answer.status), { status: answer.status });
     return body;
   }
 
-  async function record(place, made, form) {
+  // Nobody can tell a lost request from a lost answer, so it is sent again, with the key it had: it counts once.
+  // No status: the network failed, or the answer was cut. 409: the first is still being worked on.
+  async function patiently(attempt) {
+    for (const wait of PAUSES) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (error.status && error.status < 500 && error.status !== 409 && error.status !== 429) throw error;
+        await new Promise((done) => setTimeout(done, wait));
+      }
+    }
+    return attempt();
+  }
+
+  // What was decided once is one event, however often the form is sent; who changes her mind decides anew.
+  function record(place, made, form) {
     const state = made.said();
-    if (!state) return null; // who decides nothing has said nothing
-    made.keys[state] = made.keys[state] || crypto.randomUUID();
+    if (!state) return Promise.resolve(null); // who decides nothing has said nothing
+    if (made.state !== state) {
+      made.state = state;
+      made.times += 1;
+      made.sent = null;
+    }
+    made.sent = made.sent || send(place, made, form, state, made.form + "-" + made.times);
+    const sent = made.sent;
+    sent.catch(() => { if (made.sent === sent) made.sent = null; }); // the next press sends it again, with its key
+    return sent;
+  }
+
+  async function send(place, made, form, state, key) {
     const { purpose, channel, consent_kind, notice, notice_digest } = made.one;
     const body = JSON.stringify({
       purpose, channel, consent_kind, notice, notice_digest, state, method: "form", language: form.language,
       form_version: VERSION, rendered_digest: await digest(made.shown),
     });
-    return ask(place, "/api/v1/consents/", { method: "POST", body, keepalive: true, headers: { "Idempotency-Key": made.keys[state] } });
+    return patiently(() => ask(place, "/api/v1/consents/", { method: "POST", body, keepalive: true, headers: { "Idempotency-Key": key } }));
   }
 
   async function start(place, number) {
