@@ -16,6 +16,7 @@ app.conf.beat_schedule = {
     # The net under the bell that every append rings; it has a worker of its own, so nothing long is before it.
     "ledger": {"task": "crm.tasks.sequence_ledger", "schedule": 10.0, "options": {"expires": 10.0}},
     "requests": {"task": "crm.tasks.work_on_requests", "schedule": 300.0, "options": {"expires": 300.0}},
+    "mails": {"task": "crm.tasks.send_mails", "schedule": 300.0, "options": {"expires": 300.0}},
     "retention": {"task": "crm.tasks.retain", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "checkpoints": {"task": "crm.tasks.publish_checkpoints", "schedule": 60.0, "options": {"expires": 60.0}},
     "bundles": {"task": "crm.tasks.remove_bundles", "schedule": 3600.0, "options": {"expires": 3600.0}},

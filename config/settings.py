@@ -79,6 +79,8 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.carry_out": {"queue": "default"},
     "crm.tasks.work_on_requests": {"queue": "default"},
     "crm.tasks.retain": {"queue": "default"},
+    "crm.tasks.send_mails": {"queue": "default"},
+    "crm.tasks.write_to_guardian": {"queue": "default"},
     "crm.tasks.rehearse_retention": {"queue": "default"},
     "crm.tasks.export_bundle": {"queue": "default"},
     "crm.tasks.check_ledger": {"queue": "default"},

@@ -1,6 +1,7 @@
 """How old people are, as far as the law asks: children under 14, minors under 18, adults."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from django.db.models import Q
@@ -72,6 +73,13 @@ def class_of_band(band: str) -> str:
 def today(now: datetime) -> date:
     """Return the day that it is for the organisation."""
     return timezone.localdate(now)
+
+
+def youngest(profiles: Iterable[Profile], now: datetime) -> str:
+    """Return the age class of a person on this day, to the day where a birth date is known; the youngest counts."""
+    day = today(now)
+    known = {age_class(age(one.birth_date, day)) if one.birth_date else one.age_class for one in profiles}
+    return next((one.value for one in (Age.CHILD, Age.MINOR, Age.ADULT) if one.value in known), Age.UNKNOWN.value)
 
 
 def celebrate(now: datetime, *, days: int = 7) -> int:

@@ -19,7 +19,8 @@ from crm.uuid7 import uuid7
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST = timedelta(days=36_525)
 LARGEST_PROOF = 8 * 1024
-NEEDED_OF_GUARDIANS = ("name", "relation", "evidence")  # PIPL 31: who it is, and how we know
+# PIPL 31: who it is, and how we know. A name or a contact: nobody is asked for more than proves it.
+NEEDED_OF_GUARDIANS = ("relation", "evidence", "contact")
 TEXTS = {
     "channel_account": 128,
     "language": 16,
@@ -176,7 +177,8 @@ def _check_grant(new: NewConsent, purpose: Purpose) -> None:
     if purpose.separate and not new.notice:
         raise ConsentRefused("invalid", "notice", _("Separate consent names what the person was told."))
     if new.consent_kind == Kind.GUARDIAN.value:
-        missing = [name for name in NEEDED_OF_GUARDIANS if not new.guardian.get(name)]
+        told = {"contact": new.guardian.get("name"), **{k: v for k, v in new.guardian.items() if v}}
+        missing = [name for name in NEEDED_OF_GUARDIANS if not told.get(name)]
         if missing:
             raise ConsentRefused(
                 "guardian", "guardian", _("A guardian's consent needs: %(missing)s.") % {"missing": ", ".join(missing)}

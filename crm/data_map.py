@@ -56,6 +56,11 @@ TABLES: Mapping[str, Table] = {
         pseudonym="profile", quasi="name", technical="id kind created_at",
     ),
     "crm.linkepoch": table("revoking preference links", "person", "delete", pseudonym="profile", technical="epoch"),
+    "crm.guardianlink": table(
+        "asking a child's guardian", "until a month after its end", "delete", sealed="contact",
+        identifying="contact", key="digest", pseudonym="profile reference", quasi="relation",
+        technical="id language asked_at expires_at sent_at",
+    ),
     "crm.item": table(
         "knowing what is shown and sold", "configuration", "keep", reason=NOBODY,
         none="id kind code title body categories brand price currency attributes available_from available_to"
@@ -160,6 +165,10 @@ TABLES: Mapping[str, Table] = {
     "crm.requestentry": table(
         "telling how a request went", "requests", "keep", reason=REQUESTS, staff="user",
         technical="id request what facts at",
+    ),
+    "crm.requestwarning": table(
+        "telling officers what comes due", "requests", "keep", reason=REQUESTS, staff="user",
+        technical="id request stage noticed_at attempts error not_before sent_at",
     ),
     "crm.requeststep": table(
         "carrying a request out", "requests", "keep", reason=REQUESTS,

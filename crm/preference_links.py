@@ -26,6 +26,7 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from crm import merged
+from crm.models.preferences import GuardianLink
 from crm.models.purposes import Channel
 
 SALT = "crm.preference_links"
@@ -43,10 +44,11 @@ LEFT JOIN crm_profile AS p ON p.id = asked.id LEFT JOIN crm_linkepoch AS e ON e.
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A link that opens: the profile it was made for, and who that is now."""
+    """A link that opens: the profile it was made for, and who that is now; a guardian's names the guardian."""
 
     profile_id: int
     person: merged.Person
+    guardian: GuardianLink | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +100,14 @@ def read(token: str, now: datetime) -> Opened | None:
 def revoke(profile: int) -> int:
     """End every link to a person's page that was made until now, under all of her profiles; return how many profiles.
 
+    A guardian's links end too.
     New links can be made at once: they are of the next epoch.
     """
     person = merged.person(profile)
     if person is None:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
+        GuardianLink.objects.filter(profile__in=person.profile_ids).delete()
         cursor.execute(
             "INSERT INTO crm_linkepoch (profile_id, epoch) SELECT id, 1 FROM crm_profile WHERE id = ANY (%s)"
             " ORDER BY id ON CONFLICT (profile_id) DO UPDATE SET epoch = crm_linkepoch.epoch + 1",

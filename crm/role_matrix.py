@@ -107,6 +107,7 @@ NOBODYS = frozenset(
         *("campaigns.listmember", "campaigns.segmentmember", "campaigns.link", "campaigns.callback"),
         *("campaigns.accountuse", "campaigns.webhookattempt"),
         *("crm.answeredrequest", "crm.releasecharge", "crm.linkepoch", "crm.tagobjection"),
+        *("crm.guardianlink", "crm.requestwarning"),
     }
 )
 

@@ -57,6 +57,28 @@ def work_on_requests() -> int:
 
 
 @shared_task
+def send_mails() -> int:
+    """Write to officers of requests that come due or are late, and to guardians; beat rings this."""
+    from crm import guardians, warning_mails
+    from crm.locks import Busy
+
+    done = guardians.write_all(timezone.now())
+    warning_mails.notice(timezone.now())
+    try:
+        return done + warning_mails.send(timezone.now())
+    except Busy:
+        return done
+
+
+@shared_task
+def write_to_guardian(link_id: int) -> bool:
+    """Mail a guardian the link that a child asked for; ringing twice, or after a kill, is harmless."""
+    from crm import guardians
+
+    return guardians.write(link_id, timezone.now())
+
+
+@shared_task
 def retain() -> int:
     """Let go what is past its time; beat rings this once a day."""
     from crm import packs, retention
@@ -130,7 +152,7 @@ def celebrate() -> int:
 
 @shared_task
 def forget_answers() -> int:
-    """Forget the answers to repeatable requests that are older than a week; beat rings this."""
-    from crm import idempotency
+    """Forget the answers to repeatable requests, and old links of guardians; beat rings this."""
+    from crm import guardians, idempotency
 
-    return idempotency.forget(timezone.now())
+    return idempotency.forget(timezone.now()) + guardians.forget(timezone.now())

@@ -54,7 +54,7 @@ class ConsentIn(WhoIn):
     claimed_at = serializers.DateTimeField(required=False, help_text="When it was said, if not just now.")
     valid_until = serializers.DateTimeField(required=False)
     proof = serializers.DictField(default=dict, help_text="What proves it: texts and whole numbers; encrypted.")
-    guardian = serializers.DictField(default=dict, help_text="name, relation and evidence; encrypted.")
+    guardian = serializers.DictField(default=dict, help_text="relation, evidence, and contact or name; encrypted.")
     ip = serializers.CharField(max_length=64, allow_blank=True, default="")
     user_agent = serializers.CharField(max_length=500, allow_blank=True, default="")
 

@@ -37,6 +37,7 @@ GOES: tuple[tuple[str, str], ...] = (
     ("crm.ProfileAlias", "canonical"),
     ("crm.TagObjection", "profile"),
     ("crm.LinkEpoch", "profile"),
+    ("crm.GuardianLink", "profile"),
     ("crm.Identifier", "profile"),
 )
 EMPTIED: tuple[tuple[str, str], ...] = (("crm.PrivacyRequest", "profile"), ("crm.LegalHold", "profile"))

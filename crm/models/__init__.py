@@ -21,7 +21,7 @@ from crm.models.ledger import (
     PendingLeaf,
     Tile,
 )
-from crm.models.preferences import LinkEpoch, TagObjection
+from crm.models.preferences import GuardianLink, LinkEpoch, TagObjection
 from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.purposes import Channel, Notice, Purpose
 from crm.models.releases import PrivacyBudget, Release, ReleaseCharge
@@ -32,6 +32,7 @@ from crm.models.requests import (
     RequestEntry,
     RequestPause,
     RequestStep,
+    RequestWarning,
     RetentionRule,
     RetentionRun,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ConsentState",
     "Event",
     "EventKey",
+    "GuardianLink",
     "HandOff",
     "HandOffPerson",
     "Identifier",
@@ -77,6 +79,7 @@ __all__ = [
     "RequestEntry",
     "RequestPause",
     "RequestStep",
+    "RequestWarning",
     "RetentionRule",
     "RetentionRun",
     "RowExport",

@@ -198,6 +198,37 @@ class RequestEntry(models.Model):
         return self.what
 
 
+class RequestWarning(models.Model):
+    """One warning of a request, to one officer: there is one of each stage, and it is mailed once."""
+
+    class Stage(models.TextChoices):
+        HALF = "half", _("half of the time is used")
+        SOON = "soon", _("due soon")
+        LAST_DAY = "last_day", _("due today")
+        LATE = "late", _("overdue")
+        WAITING = "waiting", _("waits long for the person's identity")
+
+    request = models.ForeignKey(PrivacyRequest, models.CASCADE, related_name="warnings", verbose_name=_("request"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("officer"))
+    stage = models.CharField(_("stage"), max_length=8, choices=Stage)
+    noticed_at = models.DateTimeField(_("noticed"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0)
+    error = models.CharField(_("error"), max_length=100, blank=True, db_default="")
+    not_before = models.DateTimeField(_("not before"))
+    sent_at = models.DateTimeField(_("sent"), null=True)
+
+    class Meta:
+        verbose_name = _("warning of a request")
+        verbose_name_plural = _("warnings of requests")
+        constraints = [models.UniqueConstraint(fields=["request", "user", "stage"], name="crm_warned_once_of_a_stage")]
+        indexes = [
+            models.Index(fields=["not_before"], condition=Q(sent_at__isnull=True), name="crm_warnings_to_be_sent")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id} {self.stage}"
+
+
 class RequestStep(models.Model):
     """What a request does to one store, and the receipt: how many rows, when. Done once, it is not done again."""
 

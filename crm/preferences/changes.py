@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from django.db import transaction
 
-from crm import consent, evidence
+from crm import consent, evidence, guardians
 from crm.consent import ConsentRefused, Heard, NewConsent
 from crm.consent_rules import GRANTS, PROFILING, Kind, Method, State
 from crm.consent_writing import lock
@@ -14,11 +14,21 @@ from crm.erasers.rows import forget_answers
 from crm.erasers.subject import Subject
 from crm.keys import NAMESPACE
 from crm.merged import Person
-from crm.models import Channel, ConsentEvent, ConsentState, Profile, Purpose
-from crm.preferences.choices import after, channels_for, channels_of, has_choice, in_force, said
-from crm.preferences.shown import shown
+from crm.models import Channel, ConsentEvent, ConsentState, GuardianLink, Profile, Purpose
+from crm.preferences.choices import (
+    after,
+    age_of,
+    channels_for,
+    channels_of,
+    closed_to,
+    has_choice,
+    in_force,
+    is_guardians,
+    said,
+)
+from crm.preferences.shown import Shown, shown
 
-FORM = "preference-page/1"
+FORM, GUARDIANS_FORM = "preference-page/1", "guardian-page/1"
 ANSWERS = ("yes", "no")
 
 
@@ -40,6 +50,7 @@ class Press:
     language: str
     digest: str
     after: str
+    guardian: GuardianLink | None = None
 
 
 def decide(person: Person, press: Press, now: datetime) -> ConsentEvent | None:
@@ -58,36 +69,58 @@ def decide(person: Person, press: Press, now: datetime) -> ConsentEvent | None:
         or not _offered(person, purpose, press)
     ):
         raise Refused("unknown")
-    lines = shown(purpose, in_force(now).get(purpose.code), press.channel, press.language)
+    lines = shown(
+        purpose, in_force(now).get(purpose.code), press.channel, press.language, guardian=press.guardian is not None
+    )
     if lines.digest != press.digest:
         raise Refused("changed")
     with transaction.atomic():
         lock(person.profile_ids)
         if _stands_already(person, purpose, press, now):
             return None
-        if press.answer == "yes" and press.after != str(_counts(person, purpose, press.channel, now) or ""):
-            raise Refused("changed")  # a page that was opened before something else was said revives nothing
-        told = NewConsent(
-            purpose=purpose.code,
-            state=_state(person, purpose, press),
-            method=Method.PREFERENCE_CENTRE.value,
-            channel=press.channel,
-            consent_kind=Kind.SEPARATE.value if purpose.separate else Kind.GENERAL.value,
-            notice=lines.notice,
-            notice_digest=lines.notice_digest,
-            rendered_digest=lines.digest,
-            language=lines.language,
-            form_version=FORM,
-            adm_optout=press.answer == "no" and purpose.kind in PROFILING,
-            idempotency=_key(person, press),
-        )
+        if press.answer == "yes":
+            _check_yes(person, purpose, press, now)
         try:
-            event = consent.record(person.id, told, source=None, now=now)
+            event = consent.record(person.id, _told(person, purpose, press, lines), source=None, now=now)
         except ConsentRefused as refused:
             raise Refused("changed" if refused.code == "conflict" else "not_allowed") from None
         if press.answer == "no" and purpose.kind in PROFILING:
             _forget(person)
         return event
+
+
+def _check_yes(person: Person, purpose: Purpose, press: Press, now: datetime) -> None:
+    if press.after != str(_counts(person, purpose, press.channel, now) or ""):
+        raise Refused("changed")  # a page that was opened before something else was said revives nothing
+    if closed_to(purpose, age_of(person, now), guardian=press.guardian is not None):
+        raise Refused("not_allowed")
+
+
+def _told(person: Person, purpose: Purpose, press: Press, lines: Shown) -> NewConsent:
+    kind = Kind.SEPARATE if purpose.separate else Kind.GENERAL
+    return NewConsent(
+        purpose=purpose.code,
+        state=_state(person, purpose, press),
+        method=Method.PREFERENCE_CENTRE.value,
+        channel=press.channel,
+        consent_kind=(Kind.GUARDIAN if press.guardian else kind).value,
+        notice=lines.notice,
+        notice_digest=lines.notice_digest,
+        rendered_digest=lines.digest,
+        language=lines.language,
+        form_version=GUARDIANS_FORM if press.guardian else FORM,
+        adm_optout=press.answer == "no" and purpose.kind in PROFILING,
+        guardian=guardians.details(press.guardian) if press.guardian else {},
+        idempotency=_key(person, press),
+    )
+
+
+def name_guardian(person: Person, relation: str, contact: str, language: str, now: datetime) -> None:
+    """Have a link sent to whom a child names as parent or guardian."""
+    try:
+        guardians.ask(person, relation, contact, language, now)
+    except guardians.GuardianRefused as refused:
+        raise Refused(refused.code) from None
 
 
 def withdraw_all(person: Person, now: datetime) -> int:
@@ -144,7 +177,7 @@ def _forget(person: Person) -> None:
 
 
 def _offered(person: Person, purpose: Purpose, press: Press) -> bool:
-    if not has_choice(purpose):
+    if not has_choice(purpose) or (press.guardian and not is_guardians(purpose)):
         return False
     own = ConsentState.objects.filter(profile__in=person.profile_ids, purpose__code=purpose.code)
     return press.channel in channels_for(purpose, channels_of(person), own.values_list("channel", flat=True))
@@ -179,5 +212,6 @@ def _state(person: Person, purpose: Purpose, press: Press) -> str:
 
 def _key(person: Person, press: Press) -> UUID:
     """The same form says the same once, however often it is sent: also later, when something else counts."""
-    said = (person.id, press.purpose, press.channel, press.answer, press.after[:64])
+    guardian = press.guardian.reference if press.guardian else ""
+    said = (person.id, press.purpose, press.channel, press.answer, press.after[:64], guardian)
     return uuid5(NAMESPACE, "\x1f".join(map(str, ("preferences", *said))))

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from crm import consent
+from crm import ages, consent
 from crm.consent import Basis, Reason
-from crm.consent_rules import GRANTS, NO_CHOICE
+from crm.consent_rules import GRANTS, NO_CHOICE, NOT_FOR_MINORS, UNDER_AGE
 from crm.merged import Person
-from crm.models import Channel, ConsentState, Identifier, Notice, Purpose
+from crm.models import Channel, ConsentState, Identifier, Notice, Profile, Purpose
 from crm.preferences.shown import Shown, shown
 
 # On which channels a person can be reached who is known by such an identifier.
@@ -53,17 +54,62 @@ class Choice:
     basis_note: str
 
 
-def choices(person: Person, language: str, now: datetime) -> list[Choice]:
-    """Return what the page lists: what one can decide on first, what is done anyway last."""
-    reachable = channels_of(person)
-    answers = said(person)
+@dataclass(frozen=True, kw_only=True)
+class _Reader:
+    """Who reads the page, and what decides what is on it."""
+
+    person: Person
+    language: str
+    age: str
+    guardian: bool
+    now: datetime
+    reachable: list[str]
+    answers: dict[tuple[str, str], ConsentState]
+
+
+def choices(person: Person, language: str, now: datetime, *, guardian: bool = False) -> list[Choice]:
+    """Return what the page lists: what one can decide on first, what is done anyway last.
+
+    A guardian's page lists what a guardian decides on only.
+    """
     notices = in_force(now)
+    reader = _Reader(
+        person=person,
+        language=language,
+        age=age_of(person, now),
+        guardian=guardian,
+        now=now,
+        reachable=channels_of(person),
+        answers=said(person),
+    )
     with translation.override(language):
         found = [
-            _choice(purpose, notices.get(purpose.code), person, language, reachable, answers, now)
+            _choice(purpose, notices.get(purpose.code), reader)
             for purpose in Purpose.objects.active().order_by("separate", "pk")
+            if not guardian or is_guardians(purpose)
         ]
     return sorted(found, key=lambda one: not one.controls)
+
+
+def age_of(person: Person, now: datetime) -> str:
+    """Return the age class of a person today."""
+    return ages.youngest(Profile.objects.filter(pk__in=person.profile_ids), now)
+
+
+def is_guardians(purpose: Purpose) -> bool:
+    """Tell whether a guardian may allow it for a child: what needs consent, and is not forbidden for minors anyhow."""
+    return purpose.basis == Purpose.Basis.CONSENT and has_choice(purpose) and purpose.kind not in NOT_FOR_MINORS
+
+
+def closed_to(purpose: Purpose, age: str, *, guardian: bool) -> Reason | None:
+    """Return why somebody of an age may not say yes to a purpose, or hear it from a guardian; to the day."""
+    if guardian and age != Profile.AgeClass.CHILD:
+        return Reason.GUARDIAN_NEEDED  # none is: who is 14 decides alone
+    if purpose.kind in NOT_FOR_MINORS:
+        unknown = age == Profile.AgeClass.UNKNOWN and settings.AGE_UNKNOWN == Profile.AgeClass.MINOR
+        return Reason.MINOR if age in UNDER_AGE else Reason.AGE_UNKNOWN if unknown else None
+    needs = age == Profile.AgeClass.CHILD and is_guardians(purpose) and not guardian
+    return Reason.GUARDIAN_NEEDED if needs else None
 
 
 def in_force(now: datetime) -> dict[str, Notice]:
@@ -98,42 +144,33 @@ def has_choice(purpose: Purpose) -> bool:
     return purpose.basis not in fixed and purpose.kind != Purpose.Kind.STORAGE
 
 
-def _choice(
-    purpose: Purpose,
-    notice: Notice | None,
-    person: Person,
-    language: str,
-    reachable: list[str],
-    answers: dict[tuple[str, str], ConsentState],
-    now: datetime,
-) -> Choice:
-    own = [channel for code, channel in answers if code == purpose.code]
-    channels = channels_for(purpose, reachable, own) if has_choice(purpose) else []
+def _choice(purpose: Purpose, notice: Notice | None, reader: _Reader) -> Choice:
+    own = [channel for code, channel in reader.answers if code == purpose.code]
+    channels = channels_for(purpose, reader.reachable, own) if has_choice(purpose) else []
     return Choice(
         purpose=purpose,
-        shown=shown(purpose, notice, "", language),
+        shown=shown(purpose, notice, "", reader.language),
         controls=[
-            _control(
-                purpose,
-                shown(purpose, notice, channel, language),
-                consent.basis_for(person.id, purpose, channel, now),
-                answers.get((purpose.code, channel)),
-            )
+            _control(purpose, shown(purpose, notice, channel, reader.language, guardian=reader.guardian), reader)
             for channel in channels
         ],
         basis_note=_("Done because: %(basis)s.") % {"basis": purpose.get_basis_display()},
     )
 
 
-def _control(purpose: Purpose, lines: Shown, basis: Basis, state: ConsentState | None) -> Control:
-    stands = _stands(basis, state)
+def _control(purpose: Purpose, lines: Shown, reader: _Reader) -> Control:
+    basis = consent.basis_for(reader.person.id, purpose, lines.channel, reader.now)
+    state = reader.answers.get((purpose.code, lines.channel))
+    stands, closed = _stands(basis, state), closed_to(purpose, reader.age, guardian=reader.guardian)
     return Control(
         shown=lines,
         state=stands,
-        note=_note(purpose, basis, stands),
+        note=_note(purpose, basis, stands, closed),
         since=basis.since if stands in ("yes", "no") else None,
         until=basis.valid_until if stands == "yes" else None,
-        may_allow=basis.reason not in BLOCKED and not _by_default(purpose, basis),
+        may_allow=closed is None
+        and basis.reason not in BLOCKED - {Reason.GUARDIAN_NEEDED}
+        and not _by_default(purpose, basis),
         after=after(basis, state),
     )
 
@@ -159,19 +196,20 @@ def _by_default(purpose: Purpose, basis: Basis) -> bool:
     return purpose.basis != Purpose.Basis.CONSENT and basis.reason not in NO
 
 
-def _note(purpose: Purpose, basis: Basis, stands: str) -> str:
+def _note(purpose: Purpose, basis: Basis, stands: str, closed: Reason | None) -> str:
     notes = {
         Reason.EXPIRED: _("Your consent has expired."),
         Reason.STALE_NOTICE: _("What we tell you about it has changed since you agreed. Please decide again."),
         Reason.MINOR: _("Not allowed under 18, whatever anybody agrees to."),
-        Reason.GUARDIAN_NEEDED: _("Under 14, a parent or guardian has to agree; please ask them to write to us."),
+        Reason.GUARDIAN_NEEDED: _("Under 14, a parent or guardian has to agree."),
         Reason.AGE_UNKNOWN: _("We do not know your age, so we do not do this."),
         Reason.RESTRICTED: _("The use of your data is restricted: nothing can be allowed until that ends."),
         Reason.PERSONALISATION_OFF: _("Not done while personalisation is off."),
         Reason.SUPPRESSED: _("We do not write to this address; if you allow it now, we may again."),
     }
-    if basis.reason in notes:
-        return notes[basis.reason]
+    reason = closed if stands == "open" and closed is not None else basis.reason
+    if reason in notes:
+        return notes[reason]
     if _by_default(purpose, basis):
         return _("Done unless you object (%(basis)s).") % {"basis": purpose.get_basis_display()}
     return _("Not decided yet") if stands == "open" else ""

@@ -9,8 +9,9 @@ from django.urls import path, reverse
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
-from crm import corrections
-from crm.models import Profile
+from crm import ages, corrections, guardians
+from crm.masks import masked_email
+from crm.models import GuardianLink, Profile
 from crm.models.purposes import in_language
 from crm.preference_links import Opened
 from crm.preferences import changes, gate, rights, tags, why
@@ -36,6 +37,41 @@ def one_click(request: HttpRequest, token: str) -> HttpResponse:
     return refused or gate.opened(request, token, _one_click)
 
 
+@csrf_exempt
+def guardian(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a guardian what a child is asked for, and nothing else of the child; or do what a press says."""
+    refused = gate.refusal(request, WRITE, own_pages_only=True)
+    return refused or gate.opened(
+        request, token, _guardian_post if request.method == "POST" else _guardian_show, guardians.read
+    )
+
+
+def _guardian_show(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
+    return _guardian_page(token, link, said=done_text(request.GET.get("done", "")))
+
+
+def _guardian_post(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
+    try:
+        code = _decide(link, request.POST, translation.get_language() or "en")
+    except Refused as refused:
+        return _guardian_page(token, link, problem=refused_text(refused.code), status=409)
+    guardians.keep_open(link, timezone.now())
+    return _back(request, reverse("guardian", args=[token]), code)
+
+
+def _guardian_page(token: str, link: Opened, *, said: str = "", problem: str = "", status: int = 200) -> HttpResponse:
+    now, language = timezone.now(), translation.get_language() or "en"
+    context: dict[str, Any] = {
+        "language": language,
+        "said": said,
+        "problem": problem,
+        "choices": choices(link.person, language, now, guardian=True),
+        "child": guardians.needs_guardian(link.person, now),
+        "relation": link.guardian.get_relation_display() if link.guardian else "",
+    }
+    return gate.page("guardian.html", context, status=status)
+
+
 def _show(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
     return _page(request, token, link, said=done_text(request.GET.get("done", "")))
 
@@ -47,8 +83,12 @@ def _post(request: HttpRequest, token: str, link: Opened) -> HttpResponse:
         code = do(link, form, translation.get_language() or "en")
     except Refused as refused:
         return _page(request, token, link, problem=refused_text(refused.code), status=409)
+    return _back(request, reverse("preferences", args=[token]), code)
+
+
+def _back(request: HttpRequest, where: str, code: str) -> HttpResponse:
     asked = {"done": code} | ({"lang": request.GET["lang"]} if "lang" in request.GET else {})
-    answer = HttpResponseRedirect(f"{reverse('preferences', args=[token])}?{urlencode(asked)}#said")
+    answer = HttpResponseRedirect(f"{where}?{urlencode(asked)}#said")
     answer.status_code = 303
     return answer
 
@@ -73,10 +113,11 @@ def _page(
         "said": said,
         "problem": problem,
         "choices": choices(link.person, language, now),
+        "guardians": [(one, masked_email(one.contact)) for one in guardians.links(link.person, now)],
+        "relations": GuardianLink.Relation.choices,
         "personalisation": all(profile.personalisation for profile in profiles),
         "restricted": any(profile.restricted_at for profile in profiles),
-        "young": {profile.age_class for profile in profiles} & {Profile.AgeClass.CHILD, Profile.AgeClass.MINOR},
-        "child": Profile.AgeClass.CHILD in {profile.age_class for profile in profiles},
+        "age": ages.youngest(profiles, now),
         "tags": [(tag, _spoken(tag.title), _spoken(tag.text)) for tag in tags.tags(link.person)],
         "learned": why.learned(link.person, language),
         "looks": why.looks(link.person),
@@ -103,6 +144,7 @@ def _decide(link: Opened, form: QueryDict, language: str) -> str:
         language=language,
         digest=form.get("shown", ""),
         after=form.get("after", ""),
+        guardian=link.guardian,
     )
     changes.decide(link.person, press, timezone.now())
     return press.answer
@@ -144,6 +186,12 @@ def _cancel(link: Opened, form: QueryDict, language: str) -> str:
     return "cancelled"
 
 
+def _guardian(link: Opened, form: QueryDict, language: str) -> str:
+    told = form.get("relation", ""), form.get("contact", "")
+    changes.name_guardian(link.person, *told, language, timezone.now())
+    return "guardian"
+
+
 def _unknown(link: Opened, form: QueryDict, language: str) -> str:
     raise Refused("unknown")
 
@@ -156,9 +204,11 @@ DO: Mapping[str, Do] = {
     "ask": _ask,
     "confirm": _confirm,
     "cancel": _cancel,
+    "guardian": _guardian,
 }
 
 urlpatterns = [
     path("p/<str:token>/", preferences, name="preferences"),
     path("p/<str:token>/one-click/", one_click, name="preferences_one_click"),
+    path("g/<str:token>/", guardian, name="guardian"),
 ]

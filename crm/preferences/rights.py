@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from crm import corrections, identity_checks, rights
+from crm import carrying_out, corrections, identity_checks, rights
 from crm.consent_writing import lock
 from crm.merged import Person
 from crm.models import Identifier, PrivacyRequest
@@ -16,8 +16,10 @@ from crm.preferences.changes import Refused
 from crm.rights import RightsError
 
 Kind, Status = PrivacyRequest.Kind, PrivacyRequest.Status
-# What the page asks for; an objection is the switch and the button above it.
-KINDS = (Kind.COPY, Kind.CORRECTION, Kind.ERASURE, Kind.RESTRICTION, Kind.EXPLANATION)
+# What the page asks for, what can be undone first.
+KINDS = (
+    *(Kind.COPY, Kind.PORTABILITY, Kind.CORRECTION, Kind.EXPLANATION, Kind.OBJECTION, Kind.RESTRICTION, Kind.ERASURE),
+)
 MOST_OPEN, LONGEST = 10, 2000
 SHOWN = 20
 
@@ -67,6 +69,7 @@ def ask(person: Person, kind: str, told: Mapping[str, str], language: str, now: 
         )
         if not identity_checks.vouch(request, "preference_link", now=now):
             identity_checks.ask(request, now=now)
+        carrying_out.begin_at_once(request, now=now)
     return True
 
 

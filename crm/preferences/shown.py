@@ -41,6 +41,7 @@ class Shown:
     where: str
     allow: str
     refuse: str
+    declares: str = ""  # what a guardian says by pressing
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -49,7 +50,7 @@ class Shown:
 
     @property
     def control(self) -> tuple[str, ...]:
-        return tuple(text for text in (self.where, self.allow, self.refuse) if text)
+        return tuple(text for text in (self.where, self.declares, self.allow, self.refuse) if text)
 
     @property
     def digest(self) -> str:
@@ -71,8 +72,8 @@ def plain(text: str) -> str:
     return EDGES.sub("", joined)
 
 
-def shown(purpose: Purpose, notice: Notice | None, channel: str, language: str) -> Shown:
-    """Return what is shown of a purpose, with the notice in force, before one decides for a channel."""
+def shown(purpose: Purpose, notice: Notice | None, channel: str, language: str, *, guardian: bool = False) -> Shown:
+    """Return what is shown of a purpose, with the notice in force, before one decides for a channel; or a guardian."""
     with translation.override(language):
         said = _said(notice, language)
         return Shown(
@@ -91,6 +92,7 @@ def shown(purpose: Purpose, notice: Notice | None, channel: str, language: str) 
             where=str(Channel(channel).label) if channel else "",
             allow=_("Allow"),
             refuse=_("Do not allow"),
+            declares=_("By pressing I say that I am the child's parent or guardian.") if guardian else "",
         )
 
 

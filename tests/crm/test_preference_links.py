@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm import merging, preference_links
+from crm.deploy_checks import address_is_public
 from crm.models import ConsentEvent, LinkEpoch, Profile
 from crm.preferences import changes, choices
 from crm.preferences.changes import Press
@@ -195,3 +196,30 @@ def test_yes_and_no_at_the_same_moment_come_to_no_and_many_of_one_kind_to_one() 
     assert 1 <= len(said) <= 2
     assert sorted(said)[-1] in ("refused", "withdrawn")
     assert choices.choices(found.person, "en", timezone.now())[0].controls[0].state == "no"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "public", ["", "crm.example.com", "https://", "ftp://crm.example.com", "https://crm.example.com/shop", "https:///x"]
+)
+def test_no_message_gets_a_link_or_a_way_out_that_leads_nowhere(settings: Any, public: str) -> None:
+    settings.PUBLIC_URL = public
+    person = factories.profile("u-1")
+    with pytest.raises(preference_links.NoPublicAddress, match="PUBLIC_URL"):
+        preference_links.unsubscribe_headers(person.pk, "email", NOW)
+    with pytest.raises(preference_links.NoPublicAddress):
+        preference_links.address(person.pk, NOW)
+    assert [check.id for check in address_is_public(None)] == ["zhiyin.W010"]
+
+
+@pytest.mark.django_db
+def test_one_click_unsubscription_is_offered_over_https_only_as_its_rfc_says(settings: Any) -> None:
+    person = factories.profile("u-1")
+    settings.PUBLIC_URL = "http://127.0.0.1:8000"
+    assert preference_links.address(person.pk, NOW).startswith("http://127.0.0.1:8000/p/")
+    with pytest.raises(preference_links.NoPublicAddress, match="https"):
+        preference_links.unsubscribe_headers(person.pk, "email", NOW)
+    settings.PUBLIC_URL = "https://crm.example.com/"
+    headers = preference_links.unsubscribe_headers(person.pk, "email", NOW)
+    assert re.fullmatch(r"<https://crm\.example\.com/p/[\w-]{43}/one-click/\?on=email>", headers["List-Unsubscribe"])
+    assert address_is_public(None) == []

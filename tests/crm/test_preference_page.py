@@ -257,7 +257,10 @@ def test_no_look_changes_a_row_so_scanners_of_mail_can_open_every_link(client: C
     assert before["crm_profile"][0] == 1
 
 
-def test_the_button_of_a_mail_program_ends_the_channels_marketing_as_rfc_8058_says(client: Client) -> None:
+def test_the_button_of_a_mail_program_ends_the_channels_marketing_as_rfc_8058_says(
+    client: Client, settings: Any
+) -> None:
+    settings.PUBLIC_URL = "https://testserver"
     purpose()
     person = someone()
     for channel in ("email", "sms"):
