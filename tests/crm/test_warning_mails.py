@@ -50,7 +50,7 @@ def day_by_day(days: int) -> dict[int, int]:
     """Let days pass, with two ticks each; return on which day how many mails went out."""
     sent: dict[int, int] = {}
     for day in range(days):
-        for hours in (0, 6):
+        for hours in (0, 2):
             moment = NOW + DAY * day + timedelta(hours=hours)
             warning_mails.notice(moment)
             sent[day] = sent.get(day, 0) + warning_mails.send(moment)

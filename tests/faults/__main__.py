@@ -18,7 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-FAULTS = ("ledger_kills", "ledger_mutations", "bundle_corruptions", "consent_races", "withdrawal_stop", "erasure_kills")
+FAULTS = (
+    *("ledger_kills", "ledger_mutations", "bundle_corruptions", "consent_races", "withdrawal_stop", "erasure_kills"),
+    "link_enumeration",
+)
 
 RUN = """
 import json, os, sys

@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0021_request_taken_in'),
+        ('crm', '0022_alter_event_kind'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
