@@ -105,6 +105,7 @@ def serving(*, same_time: str, generous: bool) -> Iterator[int]:
         [*command, "--workers", "1", "--threads", str(2 * THREADS), "--keep-alive", "60", "--log-level", "critical"],
         env=os.environ | rates | {"LOG_LEVEL": "CRITICAL", "DEBUG": "1"},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(port)
