@@ -10,6 +10,7 @@ from pytest_django import DjangoDbBlocker
 
 from config import embedded
 from crm.database_roles import as_owner
+from tests import templates
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,6 +28,7 @@ def django_db_setup(
     """Let the owner make the test database; the tests themselves run as the application's role."""
     kept, name = request.config.getoption("reuse_db"), connection.settings_dict["NAME"]
     with django_db_blocker.unblock(), as_owner():
+        templates.use()
         connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=kept, serialize=False)
     yield
     with django_db_blocker.unblock(), as_owner():

@@ -1,0 +1,69 @@
+"""A migrated database that test databases are copied from: a hundred migrations run once, not once a process.
+
+It is named by a hash of what migrations are made of, so a change of one makes another; those before it are dropped.
+"""
+
+import re
+from collections.abc import Iterable
+from fcntl import LOCK_EX, flock
+from hashlib import sha256
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+
+NAMED = "zhiyin_migrated_"
+OURS = re.compile(r"^\s*from ((?:crm|campaigns|mlengine|config)[\w.]*) import ([\w, ]+)", re.MULTILINE)
+
+
+def use() -> None:
+    """Let the test database be copied from the migrated one, made now if need be; the connection is the owner's."""
+    name = NAMED + _digest()
+    with Path(settings.VAR_DIR, "migrated.lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # of several test processes one migrates, the others wait and copy
+        if name not in _there():
+            _make(name)
+    connection.settings_dict["TEST"]["TEMPLATE"] = name
+
+
+def _make(name: str) -> None:
+    before = connection.settings_dict["NAME"]
+    made = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    connection.close()
+    connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = before
+    with connection._nodb_cursor() as cursor:
+        for old in _there():
+            cursor.execute(f"DROP DATABASE {connection.ops.quote_name(old)}")
+        quoted = (connection.ops.quote_name(one) for one in (made, name))
+        cursor.execute("ALTER DATABASE {} RENAME TO {}".format(*quoted))
+
+
+def _there() -> list[str]:
+    with connection._nodb_cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [NAMED.replace("_", r"\_") + "%"])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _digest() -> str:
+    """Return a hash of every migration, and of the modules of ours that they run."""
+    found = sha256()
+    files = {file for app in apps.get_app_configs() for file in Path(app.path, "migrations").glob("*.py")}
+    texts = {file: file.read_bytes() for file in files}
+    for file in _run_by(texts.values()):
+        texts[file] = file.read_bytes()
+    for file in sorted(texts):
+        found.update(texts[file])
+    return found.hexdigest()[:16]
+
+
+def _run_by(migrations: Iterable[bytes]) -> set[Path]:
+    imports = {found for text in migrations for found in OURS.findall(text.decode())}
+    paths = {Path(settings.BASE_DIR, *module.split(".")) for module, _names in imports}
+    paths |= {
+        Path(settings.BASE_DIR, *module.split("."), name.strip())
+        for module, names in imports
+        for name in names.split(",")
+    }
+    files = {file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")}
+    return {file for file in files if file.is_file()}
