@@ -4,10 +4,12 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 LONGEST_ID = 255
 MOST_MONEY = Decimal(10) ** 9  # of any currency in one line: more is a mistake, and numeric(14, 2) ends soon after
+EVERYDAY = 10**6
 STEPS = {2: Decimal("0.01"), 3: Decimal("0.001")}
 LIVE_PAST, LIVE_FUTURE = timedelta(days=730), timedelta(days=3)
 # What programs write where they have no id; one person made of all visitors without one is hard to part again.
@@ -79,6 +81,8 @@ def number(value: Any, field: str, *, places: int, most: Decimal = MOST_MONEY) -
     """
     if value is None or value == "":
         return None
+    if (type(value) is float or type(value) is int) and 0 <= value <= EVERYDAY and most is MOST_MONEY:
+        return _rounded(value, places)
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise Invalid(field, f"must be a number, not {_named(value)}")
     if isinstance(value, str) and len(value) > 64:
@@ -92,6 +96,12 @@ def number(value: Any, field: str, *, places: int, most: Decimal = MOST_MONEY) -
     if not 0 <= exact <= most:
         raise Invalid(field, "must not be negative" if exact < 0 else f"is more than {most}")
     return exact.quantize(STEPS[places])
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _rounded(value: float, places: int) -> Decimal:
+    """Return a price or a quantity that is surely fine: there are few different ones, and they come again and again."""
+    return Decimal(str(value)).quantize(STEPS[places])
 
 
 def currency(value: Any, field: str) -> str:

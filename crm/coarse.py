@@ -59,10 +59,15 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     personal: dict[str, Any] = {}
     for name, value in values.items():
         how, kind = openness(name), type(value)
-        if how == "word" and (kind is str or kind is float):  # most of what a shop sends; is_coarse would say the same
-            fine = _is_category(value) if kind is str else abs(value) < LARGEST
+        # Most of what a shop sends; of the rest, and of these too, is_coarse says the same.
+        if how is None:
+            fine = False
+        elif kind is str:
+            fine = _is_category(value) if how == "word" else CODE.fullmatch(value) is not None
+        elif kind is float or kind is int:
+            fine = -LARGEST < value < LARGEST or (how == "code" and kind is int)
         else:
-            fine = how is not None and _is_coarse(value, code=how == "code", parts=MOST_PARTS)
+            fine = _is_coarse(value, code=how == "code", parts=MOST_PARTS)
         (coarse if fine else personal)[name] = value
     return coarse, personal
 

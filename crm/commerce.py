@@ -1,5 +1,6 @@
 """Shop events in Segment's words: which kind they are, and one event for each product of an order."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -7,26 +8,29 @@ from crm.checks import MOST_MONEY, Invalid, currency, mapping, number, text
 from crm.drafts import Draft
 from crm.models import Event
 
-KINDS = {
-    "Product Viewed": Event.Kind.VIEW,
-    "Product Clicked": Event.Kind.VIEW,
-    "Product Added": Event.Kind.CART,
-    "Order Completed": Event.Kind.PURCHASE,
-    "Order Refunded": Event.Kind.REFUND,
-    "Products Searched": Event.Kind.SEARCH,
-    "WeChat Privacy Agreed": Event.Kind.PRIVACY_AGREED,  # the platform's guide was accepted: no consent to marketing
+KINDS: Mapping[str, str] = {
+    "Product Viewed": Event.Kind.VIEW.value,
+    "Product Clicked": Event.Kind.VIEW.value,
+    "Product Added": Event.Kind.CART.value,
+    "Order Completed": Event.Kind.PURCHASE.value,
+    "Order Refunded": Event.Kind.REFUND.value,
+    "Products Searched": Event.Kind.SEARCH.value,
+    "WeChat Privacy Agreed": Event.Kind.PRIVACY_AGREED.value,  # accepted the platform's guide: no consent to marketing
 }
-ORDERS = frozenset({Event.Kind.PURCHASE, Event.Kind.REFUND})
+ORDERS = frozenset({Event.Kind.PURCHASE.value, Event.Kind.REFUND.value})
 MOST_PRODUCTS = 500
 CENT = Decimal("0.01")
 
 
-def events(draft: Draft, properties: dict[str, Any]) -> tuple[Draft, ...]:
-    """Return the events that a shop event stands for: an order is one of each of its products, anything else itself."""
+def events(facts: dict[str, Any], properties: dict[str, Any]) -> tuple[Draft, ...]:
+    """Return the events that a shop event stands for: an order is one of each of its products, anything else itself.
+
+    ``facts`` are the fields of a draft that are known already.
+    """
     money = currency(properties.get("currency"), "properties.currency")
-    if draft.kind in ORDERS:
-        return _order(draft._replace(currency=money), properties)
-    return (draft._replace(currency=money, **_product(properties, "properties")),)
+    if facts["kind"] in ORDERS:
+        return _order(Draft(**facts, currency=money), properties)
+    return (Draft(**facts, currency=money, **_product(properties, "properties")),)
 
 
 def _order(order: Draft, properties: dict[str, Any]) -> tuple[Draft, ...]:

@@ -1,10 +1,12 @@
 """Frames and keys into PostgreSQL by COPY, the only way that is fast enough for millions of rows."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -83,13 +85,27 @@ def hexed(keys: Keys) -> list[str]:
     return [digits[start : start + 32] for start in range(0, len(digits), 32)]
 
 
+def moments(values: Iterable[datetime]) -> list[str]:
+    """Return moments as PostgreSQL reads them, to the microsecond; ten times faster than to ask each of them.
+
+    >>> moments([datetime.fromisoformat("2026-03-01T20:00:00+08:00")])
+    ['2026-03-01T12:00:00+00:00']
+    """
+    utc = [at if at.tzinfo is UTC else at.astimezone(UTC) for at in values]
+    return orjson.dumps(utc).decode()[2:-2].split('","') if utc else []
+
+
 def text_array(values: Iterable[str | None]) -> str:
     r"""Return a PostgreSQL array literal: one parameter, which is parsed far faster than a list of constants.
 
     >>> print(text_array(['a"b', None, '']))
     {"a\"b",NULL,""}
     """
-    return "{" + ",".join("NULL" if value is None else f'"{value.translate(ARRAY_ESCAPES)}"' for value in values) + "}"
+    return "{" + ",".join("NULL" if value is None else f'"{_escaped(value)}"' for value in values) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.translate(ARRAY_ESCAPES) if '"' in text or "\\" in text else text  # to look is ten times as fast
 
 
 def bytes_array(values: Iterable[bytes | None]) -> str:

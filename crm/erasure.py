@@ -45,7 +45,7 @@ def _journal(request: PrivacyRequest, subject: Subject, now: datetime) -> Receip
 
 
 def _writers(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:
-    return rows.settle(request.steps.get(store="person").receipt["transaction"])
+    return rows.settle()
 
 
 def _lake(request: PrivacyRequest, subject: Subject, now: datetime) -> Receipt:

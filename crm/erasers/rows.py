@@ -46,7 +46,7 @@ APART: tuple[tuple[str, str], ...] = (("crm.Event", "profile"), ("crm.PersonalDa
 
 
 def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> Mapping[str, Any]:
-    """Delete the person's rows and keys, of every alias; return how many of each, and the transaction's number.
+    """Delete the person's rows and keys, of every alias; return how many of each.
 
     Raises
     ------
@@ -54,19 +54,18 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
         The profiles are not those that were approved (a merge came between), or a hold was placed.
     """
     ids = list(subject.profiles)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         # No merge may begin now, and whoever hands a message to this person or changes her consent is waited for.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MERGE_LOCK])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MERGE_LOCK])
         there = list(Profile.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
         now_meant: set[int] = set().union(*(merging.members(pk) for pk in there)) if there else set()
         if not now_meant <= set(ids):
             raise ScopeChanged("other profiles have become this person's since it was approved")
         if holds.on_people(there, now).exists():
             raise ScopeChanged("a legal hold was placed")
-        cursor.execute("SELECT pg_current_xact_id()::text")
-        receipt: dict[str, Any] = {"transaction": cursor.fetchone()[0]}
         suppressed = _suppress(ids, now)
-        receipt["crm.Suppression"] = len(suppressed)
+        receipt: dict[str, Any] = {"crm.Suppression": len(suppressed)}
         people = [
             shred_journal.person_digest(*row)
             for row in Profile.objects.filter(pk__in=there).values_list("pk", "created_at")
@@ -82,10 +81,17 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
     return receipt
 
 
-def settle(after: str, patience: float = PATIENCE) -> Mapping[str, Any]:
-    """Wait until every transaction that ran when the person's rows went has ended."""
+def settle(patience: float = PATIENCE) -> Mapping[str, Any]:
+    """Wait until every transaction that ran when the person's rows went has ended.
+
+    The number that is waited for is drawn now, when they are gone: a writer may have drawn its own after the erasure's
+    transaction did, and still have seen the person before that one ended.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        (drawn,) = cursor.fetchone()
     patient_until = monotonic() + patience
-    while not _ended(after):
+    while not _ended(drawn):
         if monotonic() >= patient_until:
             raise NotYet("a transaction that began before is still running")
         sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import polars as pl
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from crm import copying, partitions
 from crm.encryption import aad, ids_of, seal_for_house
@@ -127,7 +127,7 @@ def _write(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -
     for _ in range(ATTEMPTS):
         try:
             return _write_once(job, writer, what, ready, clock)
-        except Erased:
+        except (Erased, IntegrityError):  # the latter at commit, where a key was about to be made for them
             writer.people = None
     raise LostRace(f"A piece could not be written in {ATTEMPTS} attempts: its people were erased each time.")
 

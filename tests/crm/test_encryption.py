@@ -87,6 +87,14 @@ def test_an_events_ciphertext_opens_in_no_other_event_and_for_no_other_person() 
             _ = Event.objects.get(pk=forged).sealed
 
 
+def test_an_event_without_a_personal_part_costs_no_cryptography() -> None:
+    one, source = person(), factories.source()
+    PersonKey.objects.filter(profile=one).update(wrapped=bytes(60))  # whoever unwraps it fails
+    assert ingest.record(source, NewEvent("track", one.pk, NOW, NOW, properties='{"plan": "gold"}'), now=NOW)
+    with pytest.raises(Tampered):
+        ingest.record(source, NewEvent("track", one.pk, NOW, NOW, personal='{"note": "call"}'), now=NOW)
+
+
 def test_a_key_moved_to_another_person_does_not_open() -> None:
     first, second = person("a"), person("b")
     keys = {key.profile_id: key for key in PersonKey.objects.all()}

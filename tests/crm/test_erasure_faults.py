@@ -1,5 +1,6 @@
 """Erasure under kills and under live ingestion: it ends, once, and leaves nothing behind."""
 
+import json
 import os
 import random
 import signal
@@ -7,19 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from django.utils import timezone
 
 from crm import carrying_out, identity, ingest, intake, lake, partitions, shred_journal
 from crm.erasers import rows
 from crm.locks import Busy
-from crm.models import Event, Identifier, PrivacyRequest, Profile, Source
+from crm.models import Event, Identifier, PersonKey, PrivacyRequest, Profile, Source
 from crm.segment import Reception
 from tests import api, factories
 from tests.crm.requests import approved
@@ -170,8 +172,8 @@ def test_a_writer_that_had_begun_is_waited_for_and_what_it_writes_goes_too() -> 
     looked, go_on, written = threading.Event(), threading.Event(), threading.Event()
     checked = ingest._refuse_erased
 
-    def slow(cursor: Any, profiles: Any) -> None:
-        checked(cursor, profiles)
+    def slow(cursor: Any, profiles: Any, keys: Any) -> None:
+        checked(cursor, profiles, keys)
         looked.set()
         go_on.wait(20)
 
@@ -199,6 +201,82 @@ def test_a_writer_that_had_begun_is_waited_for_and_what_it_writes_goes_too() -> 
     assert Event.objects.filter(profile=person.pk).count() == 1
     finish(request)
     assert left_of(person.pk) == []
+
+
+@pytest.mark.parametrize("moment", ["drawn", "looked", "sealed"])
+def test_a_writer_that_began_while_the_rows_went_leaves_nothing_readable(moment: str) -> None:
+    """Its number is later than the erasure's own, and yet it saw the person: it is waited for like all others."""
+    source = factories.source(kind=Source.Kind.SERVER)
+    person, other = factories.profile("u-1"), factories.profile("u-2")
+    for profile in (person.pk, other.pk):
+        ingest.record(source, told_by(profile, "before"), now=NOW)  # both have keys
+    request = approved("erasure", person)
+    paused, go_on, ended = threading.Event(), threading.Event(), list[str]()
+
+    def pause() -> bool:
+        paused.set()
+        return go_on.wait(20)
+
+    def write() -> None:
+        try:
+            ingest.record_many(source, [told_by(other.pk, "while"), told_by(person.pk, "while")], now=NOW)
+            ended.append("written")
+        except (ingest.Erased, IntegrityError) as error:
+            ended.append(type(error).__name__)
+        finally:
+            connections.close_all()
+
+    writer = threading.Thread(target=write)
+    deleting = rows._rows
+
+    def while_rows_go(name: str, field: str, ids: list[int]) -> Any:
+        if not paused.is_set():  # the erasure's transaction has written, so it has its number; it has not ended
+            writer.start()
+            assert paused.wait(20)
+        return deleting(name, field, ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "_rows", while_rows_go)
+        patch.setattr(rows.settle, "__defaults__", (0.2,))
+        patch.setattr(ingest, *PAUSES[moment](pause))
+        finished = carrying_out.run(request.pk, timezone.now)
+        assert not Profile.objects.filter(pk=person.pk).exists()
+        assert not PersonKey.objects.filter(profile=person.pk).exists()
+        go_on.set()
+        writer.join()
+    if moment == "drawn":  # it looks after the rows went
+        assert ended == ["Erased"]
+    else:
+        assert (ended, finished) == (["written"], False)
+        stray = Event.objects.filter(profile=person.pk).order_by("received_at", "pk").last()
+        assert stray is not None
+        assert stray.told == {}  # its key is gone, from the moment when the rows went
+    finish(request)
+    assert left_of(person.pk) == []
+    notes = [event.told for event in Event.objects.filter(profile=other.pk).order_by("pk")]
+    assert notes == [{"note": "before"}] + [{"note": "while"}] * (ended == ["written"])
+
+
+def told_by(profile: int, note: str) -> ingest.NewEvent:
+    """Return an event with a personal part."""
+    return ingest.NewEvent("view", profile, NOW, NOW, personal=json.dumps({"note": note}))
+
+
+def _before(name: str, pause: Callable[[], object]) -> tuple[str, Any]:
+    real = getattr(ingest, name)
+    return name, lambda *args: (pause(), real(*args))[1]
+
+
+def _after(name: str, pause: Callable[[], object]) -> tuple[str, Any]:
+    real = getattr(ingest, name)
+    return name, lambda *args: (real(*args), pause())[0]
+
+
+PAUSES: dict[str, Callable[[Callable[[], object]], tuple[str, Any]]] = {
+    "drawn": lambda pause: _before("_refuse_erased", pause),
+    "looked": lambda pause: _after("_refuse_erased", pause),
+    "sealed": lambda pause: _after("_copy", pause),
+}
 
 
 def test_a_writer_that_comes_too_late_is_refused_whole() -> None:
