@@ -13,14 +13,15 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from crm import handoffs
-from crm.consent_basis import MEMBERS, bases_for, purpose_of
+from crm.consent_basis import bases_for, purpose_of
 from crm.consent_rules import Basis
 from crm.copying import int_array
 from crm.handoffs import NewHandOff
+from crm.merging import members_of
 from crm.models import Purpose
 
 # In the order of their ids, like everybody who locks profiles, so that no two wait for each other.
-SHARE = f"{MEMBERS} SELECT 1 FROM crm_profile WHERE id IN (SELECT id FROM member) ORDER BY id FOR SHARE"  # noqa: S608
+SHARE = "SELECT 1 FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR SHARE"
 
 
 class ToSend(NamedTuple):
@@ -46,7 +47,7 @@ def may_hand_off_each(
         raise RuntimeError("A hand-off is asked for in the transaction that records it.")
     asked = set(profiles)
     with connection.cursor() as cursor:
-        cursor.execute(SHARE, {"asked": int_array(asked)})
+        cursor.execute(SHARE, [int_array(sorted({one for people in members_of(asked).values() for one in people}))])
     # A statement of its own: it sees what was committed while the locks were waited for.
     return bases_for(asked, purpose, channel, now)
 

@@ -9,11 +9,11 @@ from uuid import UUID, uuid5
 from django.db import transaction
 
 from crm import suppression
-from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent
 from crm.consent_rules import NO_CHOICE, REFUSALS, State
 from crm.consent_writing import Wanted, lock, record_each
 from crm.keys import NAMESPACE
+from crm.merging import members_of
 from crm.models import ConsentEvent, ConsentState, Purpose, Source, Suppression
 from crm.models.purposes import PurposeQuerySet
 

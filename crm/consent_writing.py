@@ -12,11 +12,11 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from crm import evidence
-from crm.consent_basis import members_of
 from crm.consent_checks import ConsentRefused, NewConsent, check, check_source, made
 from crm.consent_rules import QUESTIONS, REFUSALS, State
 from crm.consent_states import keep
 from crm.copying import int_array
+from crm.merging import members_of
 from crm.models import ConsentEvent, ConsentEventPerson, ConsentState, HandOffPerson, Notice, Profile, Purpose, Source
 
 ONE_MOMENT = timedelta(microseconds=1)

@@ -17,6 +17,16 @@ logger = logging.getLogger(__name__)
 
 MERGE_LOCK = 7305199  # two merges that cross each other would make a ring
 
+# Each index is asked by itself: of an OR over both columns PostgreSQL would read the whole table.
+MERGES = """
+WITH asked AS MATERIALIZED (SELECT id FROM unnest(%s::bigint[]) AS id)
+SELECT a.duplicate_id, a.canonical_id FROM asked JOIN crm_profilealias a ON a.duplicate_id = asked.id
+WHERE a.undone_at IS NULL
+UNION
+SELECT a.duplicate_id, a.canonical_id FROM asked JOIN crm_profilealias a ON a.canonical_id = asked.id
+WHERE a.undone_at IS NULL
+"""
+
 
 class MergeRefused(ValueError):
     """The merge is not allowed or makes no sense; the message says why."""
@@ -90,6 +100,42 @@ def canonical_ids(profiles: Iterable[int]) -> dict[int, int]:
             [int_array(asked)],
         )
         return {profile: profile for profile in asked} | dict(cursor.fetchall())
+
+
+def members_of(profiles: Iterable[int]) -> dict[int, set[int]]:
+    """Return for each profile all that are read as the same person, itself included."""
+    asked = set(profiles)
+    merged = merged_with(asked)
+    return {profile: merged.get(profile) or {profile} for profile in asked}
+
+
+def merged_with(profiles: set[int]) -> dict[int, set[int]]:
+    """Return the profiles that are read as one person for each that a merge touches, which are few; these share a set.
+
+    Merge by merge in rounds, of which most people need none and most others one: PostgreSQL would prepare a recursion
+    for millions of rows. A ring, which no constraint can forbid, ends it too.
+    """
+    person: dict[int, set[int]] = {}
+    seen, new = set(profiles), profiles
+    while new:
+        ends = set[int]()
+        for pair in _merges(new):
+            few, many = sorted((person.setdefault(one, {one}) for one in pair), key=len)
+            if few is not many:
+                many |= few
+                person.update(dict.fromkeys(few, many))
+            ends.update(pair)
+        new = ends - seen
+        seen |= new
+    return person
+
+
+def _merges(profiles: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the merges of these profiles, into others or of others into them."""
+    with connection.cursor() as cursor:
+        cursor.execute(MERGES, [int_array(profiles)])
+        rows: list[tuple[int, int]] = cursor.fetchall()
+    return rows
 
 
 def members(profile: int) -> set[int]:

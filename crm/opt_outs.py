@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from crm import suppression
-from crm.consent_basis import members_of
 from crm.consent_withdrawal import Heard, withdraw_marketing
 from crm.consent_writing import lock
 from crm.drafts import Draft
 from crm.keys import message_key
+from crm.merging import members_of
 from crm.models import Source, Suppression
 from crm.models.purposes import Channel
 

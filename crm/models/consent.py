@@ -208,10 +208,16 @@ class ConsentState(models.Model):
 
     profile = models.ForeignKey(Profile, models.CASCADE, related_name="consent_states", verbose_name=_("profile"))
     purpose = models.ForeignKey(
-        Purpose, models.PROTECT, to_field="code", db_column="purpose", related_name="+", verbose_name=_("purpose")
+        Purpose,
+        models.PROTECT,
+        to_field="code",
+        db_column="purpose",
+        related_name="+",
+        db_index=False,  # crm_consents_by_purpose begins with it
+        verbose_name=_("purpose"),
     )
     channel = models.CharField(_("channel"), max_length=16, choices=Channel, blank=True)
-    # No database constraint: the event is inserted by the same transaction, and never deleted.
+    # The event is inserted by the same transaction, and never deleted.
     event = models.ForeignKey(ConsentEvent, models.DO_NOTHING, related_name="+", verbose_name=_("event"))
     state = models.CharField(_("state"), max_length=16, choices=ConsentEvent.State)
     consent_kind = models.CharField(_("kind of consent"), max_length=16, choices=ConsentEvent.ConsentKind)

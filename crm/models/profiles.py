@@ -143,7 +143,9 @@ class Identifier(SealedModel):
     value = EncryptedTextField(_("value"), max_length=255, null=False, blank=False, row=("type", "digest"))
     digest = models.BinaryField(editable=False)
     suppression_key = models.BinaryField(editable=False, db_index=True)
-    profile = models.ForeignKey(Profile, models.CASCADE, related_name="identifiers", verbose_name=_("profile"))
+    profile = models.ForeignKey(
+        Profile, models.CASCADE, related_name="identifiers", db_index=False, verbose_name=_("profile")
+    )
     source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, verbose_name=_("source"))
     verified = models.BooleanField(_("verified"), default=False)
     created_at = models.DateTimeField(_("created"))
@@ -154,6 +156,8 @@ class Identifier(SealedModel):
         verbose_name = _("identifier")
         verbose_name_plural = _("identifiers")
         constraints = [models.UniqueConstraint(fields=["type", "digest"], name="crm_identifier_means_one_profile")]
+        # Whether any address of ten thousand people is suppressed is asked of the index alone (crm.consent_standing).
+        indexes = [models.Index(fields=["profile"], include=["suppression_key"], name="crm_identifiers_of_a_profile")]
 
     def __str__(self) -> str:
         return f"{self.type} #{self.pk}"
