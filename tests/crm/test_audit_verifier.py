@@ -19,7 +19,7 @@ from crm import ledger, verify
 from crm.audit import compose
 from crm.audit.archive import Archive
 from crm.audit.compose import Hidden, Record
-from crm.canonical import canonical
+from crm.canonical import canonical, commit_to
 from tests import bundles
 from tests.bundles import at, consent, everyday, hand_off, identity, note
 from tests.faults import bundle_corruptions
@@ -345,3 +345,74 @@ def test_a_file_that_is_in_the_bundle_twice_is_refused(tmp_path: Path) -> None:
     compose.write(tmp_path / "bundle.zip", replace(bundles.content(everyday(2)), extras=twice))
     with pytest.raises(verify.Rejected, match=r"accesses\.csv: it is in the bundle twice"):
         verify.check(str(tmp_path / "bundle.zip"))
+
+
+def test_a_record_that_claims_to_be_older_than_its_neighbours_is_found(tmp_path: Path) -> None:
+    late = [(consent(0, 2, seconds=2000), 2), (consent(0, 3, seconds=1400), 3)]
+    assert findings(tmp_path, [*late]) == []
+    assert findings(tmp_path, [*late, (consent(0, 4, seconds=1399), 4)]) == ["backdated"]
+
+
+def test_a_send_that_was_written_down_more_than_a_minute_later_is_found(tmp_path: Path) -> None:
+    sent = [(hand_off(n, 1, seconds=100, recorded_at=at(100 + wait)), 1) for n, wait in enumerate((60, 61))]
+    assert findings(tmp_path, [GIVEN, *sent]) == ["late_record"]
+
+
+def test_in_clear_text_one_profile_cannot_be_two_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "opened", lambda person, salt=b"": {"profile": 7})
+    commitment = commit_to({"profile": 7}, bytes(32)).digest.hex()
+    leaves = [(consent(0, person, seconds=person, commitment=commitment), person) for person in (1, 1, 2)]
+    leaves[1] = (consent(1, 1, seconds=1, commitment=commitment), 1)
+    verify.check(str(made(tmp_path, leaves[:2], clear=True)))
+    with pytest.raises(verify.Rejected, match="the profile 7 appears as two people"):
+        verify.check(str(made(tmp_path, leaves, clear=True)))
+
+
+def test_a_notice_is_the_words_that_the_records_refer_to(tmp_path: Path) -> None:
+    other = bundles.NOTICE | {"texts": {"en": {"title": "News", "body": "Nothing at all.", "withdraw": "Never."}}}
+    content = replace(bundles.content(everyday(1)), notices=lambda digests: [(one, other) for one in digests])
+    compose.write(tmp_path / "bundle.zip", content)
+    with pytest.raises(verify.Rejected, match="these are not the words that were shown"):
+        verify.check(str(tmp_path / "bundle.zip"))
+
+
+@pytest.mark.parametrize("more", [b"\0", b"PK\3\4", b"\n" * 70_000])
+def test_nothing_follows_the_directory(tmp_path: Path, more: bytes) -> None:
+    bundle = made(tmp_path, everyday(1))
+    bundle.write_bytes(bundle.read_bytes() + more)
+    with pytest.raises(verify.Rejected, match="directory was changed, cut off or added to"):
+        verify.check(str(bundle))
+
+
+def test_a_purpose_counts_as_it_was_declared_when_the_message_left(tmp_path: Path) -> None:
+    terms = [{"basis": basis, "separate": separate} for basis, separate in (("consent", False), ("contract", True))]
+    declared = [(note(n, "purpose", "news", one, seconds=n * 500), None) for n, one in enumerate(terms)]
+    sends = [(hand_off(n, 1, seconds=n), 1) for n in (100, 600)]
+    assert reasons(tmp_path, [declared[0], GIVEN, sends[0], declared[1], sends[1]]) == ["wrong_basis"]
+
+
+def test_general_consent_allows_nothing_that_is_asked_for_separately(tmp_path: Path) -> None:
+    separate = (note(0, "purpose", "news", {"basis": "consent", "separate": True}, seconds=0), None)
+    asked = (consent(0, 2, seconds=20, consent_kind="separate"), 2)
+    sends = [(hand_off(0, person, seconds=100), person) for person in (1, 2)]
+    assert reasons(tmp_path, [separate, GIVEN, asked, *sends]) == ["no_consent"]
+
+
+def test_a_refusal_wins_over_a_consent_that_claims_to_be_less_than_a_minute_younger(tmp_path: Path) -> None:
+    no = (consent(1, 1, "withdrawn", seconds=500, event_time=at(100)), 1)
+    for later, expected in ((59, ["withdrawn"]), (61, [])):
+        yes = (consent(2, 1, seconds=501, event_time=at(100 + later)), 1)
+        sent = (hand_off(0, 1, seconds=700, allowed_by=yes[0]["id"]), 1)
+        assert reasons(tmp_path, [GIVEN, no, yes, sent]) == expected
+
+
+def test_a_checkpoint_published_earlier_is_a_beginning_or_the_bundle_is_refused(tmp_path: Path) -> None:
+    leaves = everyday(5)
+    ((note, proof),) = bundles.content(leaves, earlier=(7,)).earlier
+    other = bundles.SIGNER.sign(7, bytes(32))
+    for told in ((other, proof), (note, proof[::-1]), (note, [*proof, bytes(32)]), (note, [])):
+        compose.write(tmp_path / "bundle.zip", replace(bundles.content(leaves), earlier=[told]))
+        with pytest.raises(verify.Rejected, match="checkpoint of 7 records is not a beginning of this ledger"):
+            verify.check(str(tmp_path / "bundle.zip"))
+    compose.write(tmp_path / "bundle.zip", replace(bundles.content(leaves), earlier=[(note, proof)]))
+    assert verify.check(str(tmp_path / "bundle.zip")).beginnings == 1
