@@ -124,6 +124,20 @@ class _Proven:
 class SetUpApp(_Proven, ActivateTOTPView):  # type: ignore[misc]
     """An authenticator app."""
 
+    template_name = "account/second_factor.html"
+
 
 class SetUpKey(_Proven, AddWebAuthnView):  # type: ignore[misc]
     """A passkey or security key."""
+
+    template_name = "account/security_key.html"
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        form.fields["name"].label = _("Name of the key")
+        return form
+
+
+def minutes_until_asked_again(request: HttpRequest) -> dict[str, int]:
+    """Tell the page that asks again who it is for how long it will not ask once more; a context processor."""
+    return {"again_minutes": settings.ACCOUNT_REAUTHENTICATION_TIMEOUT // 60}

@@ -25,10 +25,9 @@ RECOGNISERS: Sequence[Recogniser] = (
     numbers.phones,
     numbers.bank_cards,
     accounts.plates,
-    secrets.fields,
-    addresses.chinese_addresses,
-    addresses.called_addresses,
     addresses.english_addresses,
+    secrets.fields,
+    addresses.addresses,
     names.chinese_names,
     names.english_names,
 )

@@ -8,11 +8,15 @@ from crm.recognisers import Span
 
 HOST = re.compile(
     r"@(?:(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
-    r"|(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,24}(?![\w-]))"
+    r"|(?:[^\W_](?:[\w-]{0,62})\.){1,8}(?:中国|中國|公司|网络|網絡|网址|商城|网店|集团|在线|中文网|我爱你|手机|世界|移动)"
+    r"|(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_\u3400-\u9fff]{2,24}(?![\w-]))"
 )
+# With a space to either side, as some input methods set it.
+SPACED_HOST = re.compile(r"(?<=[A-Za-z0-9]) ?@ ?(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,12}(?![A-Za-z0-9-])")
 # As most are; and, where none such ends here, in any script or between quotes.
 MAILBOX_ENDS = (
-    re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!#$%&'*+/?^`{|}~-]{0,63}\Z"),
+    re.compile(r"[A-Za-z0-9_\u00c0-\u024f][A-Za-z0-9_\u00c0-\u024f.!#$%&'*+/?^`{|}~-]{0,63}\Z"),
+    re.compile(r"(?<=[是为到发给箱:\s])(?![是为给])[\u3400-\u9fff]{2,4}\Z"),
     re.compile(r"(?:[^\W_]{1,16}|\"[^\"\n]{1,62}\")\Z"),
 )
 WRITTEN_OUT = re.compile(
@@ -20,7 +24,8 @@ WRITTEN_OUT = re.compile(
 )
 OPENID = re.compile(r"(?<![\w-])(?:o[\w-]{27,28}|w[mo][\w-]{30})(?![\w-])", re.ASCII)
 WECHAT = re.compile(
-    r"(?:微信号?|薇信|威信|wechat(?:\s?id)?|weixin|\bvx|\bwx|\bwx号|加我v|加v)[\s:：=为是\"']{0,4}(?:is )?"
+    r"(?:支付宝(?:账号|帐号|号)?|陌陌号?|抖音号|小红书号|快手号|微博"
+    r"|微信号?|薇信|威信|wechat(?:\s?id)?|weixin|\bvx|\bwx|\bwx号|加我v|加v)[\s:：=为是\"']{0,4}(?:is )?"
     r"(?P<name>[A-Za-z][\w-]{5,19})(?![\w@-])",
     re.IGNORECASE | re.ASCII,
 )
@@ -43,8 +48,10 @@ COORDINATE = re.compile(
     re.IGNORECASE,
 )
 BIRTH = re.compile(
-    r"(?:出生日期|出生于|出生|生日|birthday|birth\s?date|date of birth|born(?: on)?|\bdob)[\s:：=为是\"']{0,4}(?:is )?"
-    r"(?P<name>(?:19|20)\d{2}\s?[年/.-]\s?\d{1,2}\s?[月/.-]\s?\d{1,2}日?|(?:19|20)\d{6}(?!\d)|\d{1,2}\s?[月/.-]\s?\d{1,2}[日号]?(?:[/.-]\d{2,4})?)",
+    r"(?:出生年月日?|出生日期|出生于|出生|生日|birthday|birth\s?date|date of birth|born(?: on)?|\bdob)"
+    r"[\s:：=为是\"']{0,4}(?:is )?"
+    r"(?P<name>(?:(?:19|20)\d{2}\s?[年/.-]|\d{2}\s?年)\s?\d{1,2}\s?[月/.-]\s?\d{1,2}日?"
+    r"|(?:19|20)\d{6}(?!\d)|\d{1,2}\s?[月/.-]\s?\d{1,2}[日号]?(?:[/.-]\d{2,4})?)",
     re.IGNORECASE,
 )
 
@@ -55,10 +62,11 @@ def _named(pattern: re.Pattern[str], kind: str, text: str) -> Iterator[Span]:
 
 def emails(text: str) -> Iterator[Span]:
     """Yield addresses of mail: every @ with a host behind it, and at most 64 characters of mailbox before it."""
-    for found in HOST.finditer(text):
+    for found in (*HOST.finditer(text), *SPACED_HOST.finditer(text)):
         begin = max(0, found.start() - 64)
         before = text[begin : found.start()]
-        if mailbox := MAILBOX_ENDS[0].search(before) or MAILBOX_ENDS[1].search(before):
+        mailbox = next((end for pattern in MAILBOX_ENDS if (end := pattern.search(before))), None)
+        if mailbox and (" " not in found[0] or any(c.isalpha() for c in mailbox[0])):
             yield Span(begin + mailbox.start(), found.end(), "email")
     yield from (Span(*found.span(), "email") for found in WRITTEN_OUT.finditer(text))
 

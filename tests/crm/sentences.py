@@ -56,7 +56,7 @@ IMEI: [imei|490154203237518]
 寄到[address|江苏省苏州市工业园区星湖街328号]吧
 住在[address|成都市武侯区天府大道中段1388号]
 快递放[address|南京西路1266号恒隆广场]前台
-I live at [address|221B Baker Street], London
+I live at [address|221B Baker Street, London]
 ship to [address|1600 Amphitheatre Parkway] please
 deliver it to [address|350 Fifth Avenue, Apt 12] thanks
 My name is [name|Anna Li] and I need a refund
@@ -120,6 +120,65 @@ Kundin: Frau Schmidt, Tel. [phone|+49 30 901820]
 昨天[name|林志玲]打来电话
 [name|高圆圆] [phone|13800000000]
 张三和李四都来了
+付款人[name|杜鹃]，款已转
+经办[name|夏雨]，已盖章
+紧急联系人：[name|柳如是] [phone|13711112222]
+订购人[name|安然]要求改地址
+取件人是[name|宋江]，凭码取
+负责人[name|武松]下周到岗
+我姐[name|秦可卿]来拿
+老公[name|卢俊义]代签可以吗
+我同事[name|林冲]也要一份
+请联系[name|史湘云]
+请转告[name|贾探春]，款式有货
+已联系[name|李纨]确认
+教练[name|鲁智深]周五有课
+店长[name|王熙凤]已处理
+[name|迟小秋]女士要退卡
+[name|贾元春]，[phone|13812344321]，[address|江苏省南京市玄武区中山东路301号5栋802]
+[phone|13812344321]，[name|妙玉]
+[name|晴雯]/女/22岁
+[name|薛宝钗]，女，会员两年
+[name|平儿]：您好，在吗
+昨天来的[name|花荣]，电话[phone|18611110000]
+登记信息：[name|柴进] [resident_id|11010519491231002X]
+[address|浙江省宁波市海曙区中山西路2号]，[name|徐宁]收
+我叫[name|白云]，微信[account|baiyun_0909]
+@[name|史进] 看一下
+是[name|杨志]本人吗
+Dear [name|Sophie], we shipped it
+Hi [name|Marco], any news?
+name: [name|Lucas Moreau]
+payee [name|Ingrid Bergman]
+Hi, [name|Noah Weber] here again
+cardholder name [name|Aisha Khan]
+手机[phone|一三九 零零一一 四五六七]
+座机[phone|0755 2600 1234]
+传真[phone|(021)6288-4567]
+总机[phone|010-65001234转8012]
+公司电话[phone|021-62881234-605]
+回电[phone|02162884567]就行
+call [phone|(212) 555-0147] today
+证件[resident_id|1101 0519 4912 3100 2X]
+身份证：后四位对不上
+邮箱是[email|wang.wu @ 163.com]
+mail [email|josé@correo.es]
+给[email|李雷@公司.网络]发
+支付宝[account|paopao_99]
+生日[birth_date|88年2月3日]
+军官证[document|军字第1234567号]
+送[address|南京市鼓楼区中山北路30号城市名人酒店12楼]
+改成[address|深圳市福田区深南大道6008号特区报业大厦A座1801]
+新地址：[address|重庆市南岸区南坪西路2号5-12]
+寄[address|武汉市江汉区解放大道688号武汉广场写字楼C座18F]
+放[address|文昌路8号3栋102]的门口
+[address|台北市信義區松壽路12號6樓]
+[address|香港九龍尖沙咀廣東道30號海港城5樓]
+从[address|成都市锦江区春熙路1号]搬到[address|成都市高新区天府大道北段1700号]
+[address|安徽省芜湖市镜湖区北京中路7号侨鸿国际B座1206]
+ship to [address|Flat 4, 10 Downing Street, London SW1A 2AA]
+address: [address|350 Fifth Avenue, New York, NY 10118]
+[address|No. 10 Jianguomen Street, Chaoyang District, Beijing 100022]
 """
 
 NOTHING = """
@@ -237,4 +296,75 @@ one-of-the-most-popular-products-here
 三生三世十里桃花
 A1234567B is the batch
 the car has 4 doors
+请尽快发货
+请问还有别的颜色吗
+请安排上门取件
+请严格按照说明使用
+请万分小心轻放
+找了半天没找到
+找人代付可以吗
+联系不上快递员
+联系方式变了怎么改
+通知我一下到货时间
+已通知仓库打包
+转给财务处理
+提醒我付尾款
+老师推荐的这款
+家长会员怎么办
+店长推荐什么
+车主优惠还有吗
+妈妈节有活动吗
+儿子穿几码合适
+女儿很喜欢
+朋友都说好用
+师傅什么时候上门
+导购态度好
+我叫不到车
+我叫外卖到店
+叫什么名字来着
+是不是假货
+是金色吗
+是平底吗
+姓名和电话写错了
+姓名要写全
+收件人要改
+申请人是谁
+经办人盖章
+负责人不在
+付款方式有哪些
+送到楼下
+送到门口就好
+寄到付可以吗
+放在前台
+住在附近
+从上海发货吗
+改成蓝色
+写错了
+0086开头的订单查不到
+参数(220) 555
+2 @ 15.8 each
+3 @ 5 off
+12@34
+第12批 第3组
+3楼到5楼是女装
+88号技师
+2号楼有电梯吗
+路上要5号左右
+大学生优惠
+同事和同学都买了
+高兴，太高兴了
+白云，蓝天
+黄金，白银
+女，可以穿吗
+Dear customer, thank you
+Hi there, is it in stock
+Hi team, please check
+name: required
+May I ask
+收款人不一致
+常用地址怎么删
+销售额多少
+顾问费多少
+业主群怎么进
+学生证可以吗
 """
