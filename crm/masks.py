@@ -9,7 +9,7 @@ from crm.chinese_names import COMPOUND_SURNAMES
 
 STAR = "*"
 HIDDEN = STAR * 3
-MIDDLE_DOTS = "·•・‧"
+MIDDLE_DOTS = "·•・‧．∙⋅"
 
 
 def plain(text: str) -> str:
@@ -27,17 +27,34 @@ def masked_name(name: str) -> str:
 
     >>> masked_name("张小明"), masked_name("欧阳娜娜"), masked_name("阿迪力·买买提"), masked_name("𠮷田")
     ('张*', '欧阳**', '阿*·*', '𠮷*')
-    >>> masked_name("Anna Li"), masked_name("")
-    ('A*', '')
+    >>> masked_name("Anna Li"), masked_name(""), masked_name("明")
+    ('A*', '', '*')
     """
+    dotted = any(dot in name for dot in MIDDLE_DOTS)  # before one of them is made a full stop
     seen = plain(name).strip()
-    if not seen:
-        return ""
-    if any(dot in seen for dot in MIDDLE_DOTS):
-        return f"{seen[0]}{STAR}·{STAR}"
+    first = _first_sign(seen)
+    if len(seen) <= len(first) or not first[:1].isalpha():
+        return STAR if seen else ""  # the first sign would be the whole name
+    if dotted:
+        return f"{first}{STAR}·{STAR}"
     if len(seen) > 2 and seen[:2] in COMPOUND_SURNAMES:
         return seen[:2] + STAR * 2
-    return seen[0] + STAR
+    return first + STAR
+
+
+def _first_sign(text: str) -> str:
+    """Return the first letter with the accents that hang on it, four at most: some texts stack hundreds."""
+    end = 1
+    while end < min(len(text), 5) and unicodedata.combining(text[end]):
+        end += 1
+    return text[:end]
+
+
+LANDLINE = re.compile(
+    r"\s*\(?(?P<area>0(?:10|2\d|[3-9]\d{2}))\)?[ -]?\d{3,4}[ -]?(?P<last>\d{4})"
+    r"(?:\s*(?:转|轉|分机|ext\.?|x|#|-)\s*\d{1,6})?\s*\Z",
+    re.IGNORECASE,
+)
 
 
 def masked_phone(phone: str) -> str:
@@ -47,7 +64,11 @@ def masked_phone(phone: str) -> str:
     ('138****8000', '+86138****8000', '*****')
     >>> masked_phone("１３８ ００１３-８０００"), masked_phone("+1 (415) 555-2671")
     ('138****8000', '+141****2671')
+    >>> masked_phone("010-65001234-8012"), masked_phone("0755 2600 1234转12")
+    ('010****1234', '0755****1234')
     """
+    if landline := LANDLINE.match(plain(phone)):
+        return f"{landline['area']}{STAR * 4}{landline['last']}"  # not who picks it up, either
     digits = "".join(c for c in plain(phone) if c.isdecimal() or c == "+")
     if len(digits) < 9:
         return STAR * min(len(phone), 8)
@@ -57,14 +78,19 @@ def masked_phone(phone: str) -> str:
 def masked_email(email: str) -> str:
     """Return the first letters of mailbox and host, and the ending.
 
-    >>> masked_email("zhang@qq.com"), masked_email("broken")
-    ('z***@q*.com', 'b***')
+    >>> masked_email("zhang@qq.com"), masked_email("a@qq.com"), masked_email("broken")
+    ('z***@q*.com', '***@q*.com', 'b***')
     """
     mailbox, at, host = plain(email).rpartition("@")
     if not at:
         return masked_id(email)
-    name, _, ending = host.rpartition(".")
-    return f"{mailbox[:1]}{HIDDEN}@{name[:1]}{STAR}.{ending}"
+    name, dot, ending = host.rpartition(".") if "." in host else (host, "", "")
+    return f"{_begun(mailbox)}{HIDDEN}@{_begun(name)}{STAR}{dot}{ending}"
+
+
+def _begun(text: str) -> str:
+    """Return the first letter, if it is not all there is."""
+    return text[:1] if len(text) > 1 else ""
 
 
 def masked_id(value: str) -> str:
@@ -113,7 +139,7 @@ ADDRESS = re.compile(
     r"\s*(?P<shown>(?:中国)?"
     r"(?:[^\s\d省区市县]{2,7}(?:省|自治区|特别行政区)\s*|(?:内蒙古|广西|西藏|宁夏|新疆|香港|澳门)\s*)?"
     r"(?:[^\s\d省区市县]{1,8}?(?:市|自治州|盟|地区)\s*)?"
-    r"(?:[^\s\d省区市县旗路街道]{1,8}(?:区|县|旗|市)(?!路|街|道))?)"
+    r"(?:[^\s\d省区市县旗路街道]{1,8}(?:区|县|旗|市)(?<!小区|社区|校区|园区|厂区)(?!路|街|道))?)"
 )
 
 
@@ -167,6 +193,9 @@ def masked_imei(value: str) -> str:
     return STAR * 13 + digits[-2:] if len(digits) >= 14 else HIDDEN
 
 
+DEGREES = re.compile(r"\s*[-+]?\d{1,3}(?:\.\d+)?(?:[\s,，;/]+[-+]?\d{1,3}(?:\.\d+)?)?\s*", re.ASCII)
+
+
 def masked_position(value: str) -> str:
     """Return a position to two decimals, about a kilometre; what is beyond them is cut, never rounded.
 
@@ -174,7 +203,9 @@ def masked_position(value: str) -> str:
     ('31.23, 121.47', '-33.86', '***')
     """
     seen = plain(value)
-    return re.sub(r"(\d{1,4}\.\d{2})\d*", r"\1", seen) if re.search(r"\d", seen) else HIDDEN
+    if not DEGREES.fullmatch(seen):
+        return HIDDEN  # minutes and seconds, millionths of degrees: nothing that cutting digits would make coarse
+    return re.sub(r"(\.\d{2})\d*", r"\1", seen)
 
 
 def hidden(value: str) -> str:

@@ -1,4 +1,4 @@
-"""A security key as the second factor, in a real browser: set up, asked for at the login, and again before what matters.
+"""A security key as the second factor, in a real browser: set up, asked for at the login and before what matters.
 
 Chromium's own virtual authenticator signs; recovery codes get in whoever has lost the key, each of them once.
 """
