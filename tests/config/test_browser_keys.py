@@ -103,8 +103,9 @@ def test_a_key_proves_again_who_it_is_and_another_key_proves_nothing(
     page: Any,  # noqa: F811
     officer: User,
     settings: Any,
+    live_server: Any,
 ) -> None:
-    wire, key = plug_in(page)
+    plug_in(page)
     enrol(page)
     person = factories.profile("customer-1", name="康娜瑞")
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0  # as if ten minutes had passed
@@ -116,11 +117,13 @@ def test_a_key_proves_again_who_it_is_and_another_key_proves_nothing(
     page.wait_for_url(re.compile("/compliance/export/"))
     log_out(page)
 
-    wire.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": key})
-    plug_in(page)
-    log_in(page)
-    page.wait_for_selector("#mfa_webauthn_authenticate")
-    page.click("#mfa_webauthn_authenticate")
-    page.wait_for_timeout(1000)
-    page.goto(reverse("admin:crm_profile_change", args=[person.pk]))
-    assert "/accounts/2fa/authenticate/" in page.url  # the door is still closed
+    # Somebody who knows the password and has a key of their own; their console may complain, ours may not.
+    other = page.context.browser.new_context(base_url=live_server.url, locale="en").new_page()
+    plug_in(other)
+    log_in(other)
+    other.wait_for_selector("#mfa_webauthn_authenticate")
+    other.click("#mfa_webauthn_authenticate")
+    other.wait_for_timeout(1000)
+    other.goto(reverse("admin:crm_profile_change", args=[person.pk]))
+    assert "/accounts/2fa/authenticate/" in other.url  # the door is still closed
+    other.context.close()
