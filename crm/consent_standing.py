@@ -31,9 +31,7 @@ WITH {member}
 held AS (
     SELECT DISTINCT ON (asked) *, state = ANY (%(refusals)s::text[]) AS is_no FROM ({states}) AS s
     WHERE profile_id = ANY (%(members)s::bigint[]) AND purpose = %(purpose)s AND channel IN ('', %(channel)s)
-    ORDER BY asked, channel = %(channel)s AND state = ANY (%(refusals)s::text[]) DESC,
-             state <> ALL (%(questions)s::text[]) DESC, counts_from DESC,
-             state = ANY (%(refusals)s::text[]) DESC, event_id DESC
+    ORDER BY asked, channel = %(channel)s AND state = ANY (%(refusals)s::text[]) DESC, {rank}
 ),
 stopped AS (
     SELECT i.asked, max(s.since) AS since, bool_or(s.reason <> 'bounced') AS for_good
@@ -62,8 +60,12 @@ GROUP BY p.restricted, p.personalisation, p.age, p.to_open, suppressed.since IS 
          held.claimed_at > suppressed.since, held.state, held.consent_kind, held.method, held.notice,
          held.valid_until <= %(now)s, held.received_at > %(now)s, held.notice IS NULL AND held.claimed_at < %(changed)s
 """
+# As crm.consent_rules.rank.
+RANK = """state <> ALL (%(questions)s::text[]) DESC, counts_from DESC,
+    state = ANY (%(refusals)s::text[]) DESC, event_id DESC"""
 # Most people are one profile: no join and no grouping has to find out of whom a row is.
 ALONE = ANSWERS.format(
+    rank=RANK,
     member="",
     states="SELECT profile_id AS asked, c.* FROM crm_consentstate c",
     addresses="SELECT profile_id AS asked, a.* FROM crm_identifier a",
@@ -74,8 +76,13 @@ ALONE = ANSWERS.format(
     FROM crm_profile WHERE id = ANY (%(members)s::bigint[])""",
 )
 MERGED = ANSWERS.format(
+    rank=RANK,
     member="member AS (SELECT * FROM unnest(%(asked)s::bigint[], %(members)s::bigint[]) AS m (asked, id)),",
-    states="SELECT asked, c.* FROM crm_consentstate c JOIN member m ON m.id = c.profile_id",
+    # What counts on each channel is found first: a no of one profile ends with a later yes that another one gave.
+    states=f"""
+    SELECT DISTINCT ON (asked, channel) asked, c.* FROM crm_consentstate c JOIN member m ON m.id = c.profile_id
+    WHERE profile_id = ANY (%(members)s::bigint[]) AND purpose = %(purpose)s AND channel IN ('', %(channel)s)
+    ORDER BY asked, channel, {RANK}""",  # noqa: S608  # words of ours
     addresses="SELECT asked, a.* FROM crm_identifier a JOIN member m ON m.id = a.profile_id",
     people="""
     SELECT asked, bool_or(restricted_at IS NOT NULL) AS restricted, bool_and(personalisation) AS personalisation,

@@ -283,6 +283,20 @@ def test_withdrawing_under_one_profile_stops_all_of_them() -> None:
     assert reason(kept, now=NOW + DAY) == Reason.WITHDRAWN
 
 
+def test_a_yes_of_one_profile_answers_an_earlier_no_of_another() -> None:
+    purpose()
+    user = get_user_model().objects.create_user("ada")
+    kept, duplicate = factories.profile(), factories.profile()
+    say(duplicate, "withdrawn", channel="sms")
+    merge(duplicate.pk, kept.pk, user=user, reason="", now=NOW + DAY)
+    say(kept, channel="sms", now=NOW + 2 * DAY)
+    for one in (kept, duplicate):
+        assert reason(one, now=NOW + 3 * DAY) is None
+        assert consent.state_at(one.pk, NOW + 3 * DAY)["offers", "sms"].basis.allowed
+    say(duplicate, "withdrawn", channel="sms", now=NOW + 4 * DAY)
+    assert reason(kept, now=NOW + 5 * DAY) == Reason.WITHDRAWN
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
