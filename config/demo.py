@@ -72,7 +72,7 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
     with demo.step("make up consents"):
         synthetic_consents.seed()
     # The sample is of 2017: by the ordinary times retention would take it in the first night.
-    retention.keep_events(SAMPLE_IS_KEPT, purpose="demonstration", now=now)
+    retention.keep_sample(SAMPLE_IS_KEPT, purpose="demonstration", now=now)
     # Nobody has weighed anything: the reports say so themselves, and let the sample's models run.
     assessments.synthesise({spec.subject: spec.title for spec in SPECS.values()}, now)
     with demo.step("learn and predict"):

@@ -125,9 +125,16 @@ PACK_SECTIONS = ["mlengine.disclosure.SECTIONS"]  # what other packages add to t
 _calendar = env.str("WORKING_CALENDAR", default="")
 WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
+# What is too large for memory while it comes in waits on the disk: sealed, since it may be a list of people.
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "crm.upload_handling.SealedUploadHandler",
+]
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "files")))
 
 # -- personal data at rest: which key ring wraps the keys of people (the first of these that is set) ------------------
+# Modules that hold what the key ring sealed, beside the sealed columns of models: rotation asks and rewraps them, too.
+KEY_HOLDERS = ["crm.imports.uploads", "config.authenticators"]
 KEY_RING_HOOK = env.str("KEY_RING_HOOK", default="")  # dotted path of a function that returns the ring's JSON (a KMS)
 KEY_RING = env.str("KEY_RING", default="")  # the ring's JSON itself
 KEY_RING_FILE = env.str("KEY_RING_FILE", default=str(VAR_DIR / "keys" / "ring.json"))

@@ -74,11 +74,11 @@ TABLES: Mapping[str, Table] = {
         " import_batch source idempotency claimed_at received_at valid_until cooldown_until",
     ),
     "crm.consenteventperson": table(
-        "proving who consented", "person", "delete", sealed="details",
+        "proving who consented", "consents", "delete", sealed="details",
         key="salt", identifying="details", pseudonym="profile", technical="event",
     ),
     "crm.consentstate": table(
-        "asking whether we may", "person", "delete", pseudonym="profile",
+        "asking whether we may", "consents", "delete", pseudonym="profile",
         technical="id purpose channel event state consent_kind method notice counts_from claimed_at received_at"
         " valid_until cooldown_until",
     ),
@@ -87,7 +87,7 @@ TABLES: Mapping[str, Table] = {
         technical="id commitment recorded_at delivery allowed_by basis purpose channel handed_off_at",
     ),
     "crm.handoffperson": table(
-        "proving to whom a message left", "person", "delete", key="salt", pseudonym="profile", technical="hand_off",
+        "proving to whom a message left", "hand_offs", "delete", key="salt", pseudonym="profile", technical="hand_off",
     ),
     "crm.ledgernote": table(
         "proving what was done with data", "evidence", "keep", reason=PROOF,
@@ -124,15 +124,15 @@ TABLES: Mapping[str, Table] = {
     ),
     # -- what was learned ---------------------------------------------------------------------------------------------
     "mlengine.score": table(
-        "foreseeing what a person may do", "latest runs", "delete",
+        "foreseeing what a person may do", "scores", "delete",
         pseudonym="profile", derived="value reasons", technical="run",
     ),
     "mlengine.recommendation": table(
-        "offering what fits", "latest runs", "delete",
+        "offering what fits", "scores", "delete",
         pseudonym="profile", derived="item rank value reason", technical="run",
     ),
     "mlengine.clustermember": table(
-        "knowing groups of people", "latest runs", "delete", pseudonym="profile", derived="cluster",
+        "knowing groups of people", "scores", "delete", pseudonym="profile", derived="cluster",
         technical="run",
     ),
     "mlengine.cluster": table(
@@ -148,7 +148,7 @@ TABLES: Mapping[str, Table] = {
         none="id version kind subject name value low high cutoff",
     ),
     "mlengine.predictionrun": table(
-        "showing a batch of scores at once", "latest runs", "keep", reason=NOBODY,
+        "showing a batch of scores at once", "scores", "keep", reason=NOBODY,
         none="id spec version job rows summary cutoff started_at finished_at judged_at",
     ),
     # -- rights, and the log of who looked ----------------------------------------------------------------------------
@@ -206,10 +206,14 @@ TABLES: Mapping[str, Table] = {
     ),
     "crm.retentionrun": table(
         "showing what left", "evidence", "keep", reason=NOBODY, staff="requested_by",
-        none="id dry_run report started_at finished_at",
+        none="id dry_run report lake_rows started_at finished_at",
+    ),
+    "crm.retentionrelease": table(
+        "letting deletion begin", "evidence", "keep", reason=NOBODY, staff="released_by",
+        none="id data_class run keep released_at",
     ),
     "crm.impactassessment": table(
-        "weighing risks before they are taken", "three years", "keep", reason=NOBODY, staff="prepared_by approved_by",
+        "weighing risks before they are taken", "assessments", "keep", reason=NOBODY, staff="prepared_by approved_by",
         none="id subject title purposes data_types necessity risks level measures conclusion is_synthetic created_at"
         " approved_at valid_until withdrawn_at",
     ),

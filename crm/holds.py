@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from crm import merging
 from crm.evidence import note
 from crm.models import LegalHold
-from crm.retention_classes import EVENT_CLASSES
+from crm.retention_classes import ABOUT_PEOPLE
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,11 +20,11 @@ Scope = LegalHold.Scope
 
 
 def on_people(profiles: Iterable[int], now: datetime) -> QuerySet[LegalHold]:
-    """Return the holds that keep any data of these profiles; one on a class of events keeps everybody's of that class.
+    """Return the holds that keep any data of these profiles; one on a class about people keeps everybody's of it.
 
     A hold on notes of jobs and the like says nothing of a person, and stands against no erasure.
     """
-    named = Q(profile__in=list(profiles)) | Q(scope=Scope.EVERYTHING) | Q(data_class__in=EVENT_CLASSES)
+    named = Q(profile__in=list(profiles)) | Q(scope=Scope.EVERYTHING) | Q(data_class__in=ABOUT_PEOPLE)
     return LegalHold.objects.active(now).filter(named).order_by("placed_at")
 
 

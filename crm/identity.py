@@ -6,13 +6,15 @@ Events never move. A merge is a row that readers follow (:func:`canonical_ids`),
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
 
+from crm import index_rotation, suppression
 from crm.copying import bytes_array, int_array, text_array
 from crm.drafts import Ref
-from crm.encryption import Keys, aad, blind_indexes, seal, suppression_keys
+from crm.encryption import Keys, aad, blind_indexes, indexes_by_generation, seal, suppression_keys
 from crm.merging import merge
 from crm.models import Identifier, Source
 from crm.normal import normal
@@ -76,15 +78,16 @@ def known(refs: Iterable[Ref]) -> dict[Ref, int]:
     refs = list(refs)
     if not refs:
         return {}
-    digests = blind_indexes(refs)
+    by_generation = indexes_by_generation(refs)
+    digests, asked = list(chain.from_iterable(by_generation)), refs * len(by_generation)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT place, i.profile_id FROM unnest(%s::text[], %s::bytea[]) WITH ORDINALITY AS asked (type, digest,"
             " place) JOIN crm_identifier i USING (type, digest) LEFT JOIN crm_source s ON s.id = i.source_id"
             " WHERE i.verified OR i.type <> ALL (%s::text[]) OR s.kind IS DISTINCT FROM 'browser'",
-            [text_array(type for type, _ in refs), bytes_array(digests), text_array(CONTACTS)],
+            [text_array(type for type, _ in asked), bytes_array(digests), text_array(CONTACTS)],
         )
-        return {refs[place - 1]: profile for place, profile in cursor.fetchall()}
+        return {asked[place - 1]: profile for place, profile in cursor.fetchall()}
 
 
 def resolve(people: Sequence[Sequence[Ref]], *, source: Source, now: datetime) -> list[int]:
@@ -159,6 +162,7 @@ def _insert_identifiers(cursor: Any, attach: dict[Ref, int], keys: Keys, source:
     if not attach:
         return 0
     refs = sorted(attach)
+    index_rotation.renew(refs, now)
     digests = blind_indexes(refs)
     keys.make(attach.values())
     cursor.execute(
@@ -185,7 +189,9 @@ def _insert_identifiers(cursor: Any, attach: dict[Ref, int], keys: Keys, source:
             text_array(CONTACTS),
         ],
     )
-    return int(cursor.rowcount)
+    written = int(cursor.rowcount)
+    suppression.recognise(refs)
+    return written
 
 
 def _insert_profiles(cursor: Any, ids: Iterable[int], now: datetime) -> None:

@@ -68,6 +68,8 @@ def record_many(source: Source, events: Sequence[NewEvent], *, now: datetime, ke
     ------
     Erased
         Somebody they are about was erased meanwhile; nothing is written.
+    crm.partitions.Dropped
+        So was the month of one; nothing is written.
     """
     partitions.ensure(partitions.months_of(event.occurred_at for event in events))
     named = [event for event in events if event.message_id]
@@ -146,7 +148,8 @@ def _copy(cursor: Any, source_id: int, events: Sequence[NewEvent], now: datetime
         )
         for event, id_, occurred, received in rows
     ]
-    copying.copy(cursor, f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("".join(lines)))
+    with partitions.expected():
+        copying.copy(cursor, f"COPY crm_event ({', '.join(COLUMNS)}) FROM STDIN", StringIO("".join(lines)))
 
 
 def _number(value: int | Decimal | None) -> str:
@@ -198,7 +201,9 @@ def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int
         rows = frame.with_columns(ids, source_id=pl.lit(source.pk))
         rows = rows if keys is None else _with_sealed(rows, keys)
         rows = rows.select(name for name in COLUMNS if name in rows.columns)
-        copying.copy_frame(cursor, "crm_event", rows, never_null=tuple(name for name in TEXTS if name in rows.columns))
+        texts = tuple(name for name in TEXTS if name in rows.columns)
+        with partitions.expected():
+            copying.copy_frame(cursor, "crm_event", rows, never_null=texts)
     return len(rows)
 
 

@@ -80,7 +80,7 @@ def _taken(
             with transaction.atomic():
                 events, duplicates, refused = _write(source, messages, reception.received_at)
                 _keep(source, raw, rejected + refused, reception.received_at)
-        except (Erased, IntegrityError):  # the latter, where an identifier was about to be given to them
+        except (Erased, partitions.Dropped, IntegrityError):  # the last, where they were about to get an identifier
             continue
         return events, duplicates, refused
     raise identity.LostRace(f"{len(messages)} messages could not be written in {identity.ATTEMPTS} attempts.")

@@ -7,10 +7,11 @@ old key that nothing needs any more is retired. What people's keys sealed is nev
 
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -32,9 +33,16 @@ OLDER = (
 )
 
 
+class Holder(Protocol):
+    """A module that knows what it holds under which key of the ring, and wraps it again."""
+
+    def usage(self) -> Counter[str]: ...
+    def rewrap(self, batch: int) -> Iterator[int]: ...
+
+
 def add(now: datetime, key_id: str = "") -> str:
     """Add a key to the ring's file without using it yet, and return its id."""
-    _own_file()
+    own_file()
     found = ring()
     key_id = key_id or _next(found.wrapping)
     write_ring(found.with_key(key_id, now))
@@ -43,7 +51,7 @@ def add(now: datetime, key_id: str = "") -> str:
 
 def use(key_id: str) -> None:
     """Wrap with this key from now on."""
-    _own_file()
+    own_file()
     ring().key(key_id)
     write_ring(replace(ring(), current=key_id))
 
@@ -69,10 +77,19 @@ def rewrap_all(batch: int = BATCH) -> Generator[int, None, None]:
         while count := _seal_again(field, batch):
             done += count
             yield done
+    for holder in holders():
+        for count in holder.rewrap(batch):
+            done += count
+            yield done
+
+
+def holders() -> list[Holder]:
+    """Return what else holds things that the ring sealed: files, and tables of packages (``KEY_HOLDERS``)."""
+    return [cast("Holder", import_module(name)) for name in settings.KEY_HOLDERS]
 
 
 def usage() -> dict[str, int]:
-    """Return how many rows need each key of the ring; a key that is not in it, too, if rows do."""
+    """Return how many rows and files need each key of the ring; a key that is not in it, too, if rows do."""
     found = Counter(dict.fromkeys(ring().wrapping, 0))
     rows = PersonKey.objects.values_list("key_id").annotate(rows=models.Count("pk")).order_by()
     found.update(dict(rows))
@@ -80,6 +97,8 @@ def usage() -> dict[str, int]:
         with connection.cursor() as cursor:
             cursor.execute(USAGE.format(**_names(field)))
             found.update(dict(cursor.fetchall()))
+    for holder in holders():
+        found.update(holder.usage())
     return dict(found)
 
 
@@ -91,18 +110,19 @@ def retire(key_id: str) -> None:
     crm.keyring.BadKeyRing
         It is current, or rows still need it.
     """
-    _own_file()
+    own_file()
     found = ring()
     found.key(key_id)
     if key_id == found.current:
         raise BadKeyRing(f"{key_id} is current: use another one first.")
     if needed := usage().get(key_id):
-        raise BadKeyRing(f"{needed} rows still need {key_id}: rewrap them first.")
+        raise BadKeyRing(f"{needed} rows or files still need {key_id}: rewrap them first.")
     kept = {other: key for other, key in found.wrapping.items() if other != key_id}
     write_ring(replace(found, wrapping=kept, since={k: at for k, at in found.since.items() if k != key_id}))
 
 
-def _own_file() -> None:
+def own_file() -> None:
+    """Refuse to change a ring that does not come from its file."""
     if settings.KEY_RING or settings.KEY_RING_HOOK:
         raise BadKeyRing("The key ring comes from KEY_RING or KEY_RING_HOOK: change it there.")
 

@@ -7,6 +7,9 @@ It is JSON::
     {"current": "k2", "wrapping": {"k1": "<32 bytes, base64>", "k2": "..."}, "since": {"k2": "2026-03-01T12:00:00Z"},
      "index": "...", "suppression": "...", "pseudonym": "..."}
 
+``others`` may hold other generations of the secrets ``index`` and ``suppression``, by number: whoever searches asks by
+all of them, whoever writes uses the one that stands by its name (``crm.index_rotation``).
+
 New values are wrapped by the current key, old ones are opened by the key they name. So a rotation needs no pause: add
 a key everywhere, make it current, wrap the rest again (``manage.py keys``).
 """
@@ -31,6 +34,8 @@ from django.utils.module_loading import import_string
 KEY_BYTES, NONCE_BYTES = 32, 12
 KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 SECRETS = ("index", "suppression", "pseudonym")
+ROTATABLE = ("index", "suppression")
+FIRST = "1"
 
 
 class BadKeyRing(ValueError):
@@ -51,6 +56,39 @@ class KeyRing:
     index: bytes = field(repr=False)
     suppression: bytes = field(repr=False)
     pseudonym: bytes = field(repr=False)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+
+    def version(self, secret: str) -> str:
+        """Return which generation of a secret is written with."""
+        return self.versions.get(secret, FIRST)
+
+    def generations(self, secret: str) -> dict[str, bytes]:
+        """Return a secret in all its generations, the one that is written with first."""
+        return {self.version(secret): getattr(self, secret), **self.others.get(secret, {})}
+
+    def with_secret(self, secret: str) -> tuple["KeyRing", str]:
+        """Return the ring with one more generation of a secret, only searched by as yet, and its number."""
+        known = self.generations(secret)
+        number = str(max(map(int, known)) + 1)
+        return self._with_others(secret, {**self.others.get(secret, {}), number: token_bytes(KEY_BYTES)}), number
+
+    def using_secret(self, secret: str, number: str) -> "KeyRing":
+        """Return the ring that writes with another generation, and goes on searching by all."""
+        known = self.generations(secret)
+        if number not in known:
+            raise UnknownKey(f"The key ring has no generation {number!r} of the secret {secret}.")
+        kept = self._with_others(secret, {other: key for other, key in known.items() if other != number})
+        return replace(kept, **{secret: known[number]}, versions={**self.versions, secret: number})
+
+    def without_secret(self, secret: str, number: str) -> "KeyRing":
+        """Return the ring without a generation that is not written with."""
+        if number not in self.others.get(secret, {}):
+            raise UnknownKey(f"The key ring has no other generation {number!r} of the secret {secret}.")
+        return self._with_others(secret, {other: key for other, key in self.others[secret].items() if other != number})
+
+    def _with_others(self, secret: str, others: Mapping[str, bytes]) -> "KeyRing":
+        return replace(self, others={**self.others, secret: others})
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Return a key sealed under the current wrapping key, for this context only."""
@@ -85,7 +123,13 @@ class KeyRing:
         """Return the ring as it is kept. It holds every key: write it nowhere but to where rings are kept."""
         texts: dict[str, object] = {"current": self.current, "since": dict(self.since)}
         texts["wrapping"] = {key_id: b64encode(key).decode() for key_id, key in self.wrapping.items()}
-        return json.dumps(texts | {name: b64encode(getattr(self, name)).decode() for name in SECRETS}, indent=1)
+        texts |= {name: b64encode(getattr(self, name)).decode() for name in SECRETS}
+        texts["versions"] = {name: self.version(name) for name in ROTATABLE}
+        texts["others"] = {
+            name: {number: b64encode(key).decode() for number, key in known.items()}
+            for name, known in self.others.items()
+        }
+        return json.dumps(texts, indent=1)
 
 
 def new_ring(now: datetime) -> KeyRing:
@@ -110,7 +154,19 @@ def read_ring(text: str) -> KeyRing:
         told = json.loads(text)
         wrapping = {str(key_id): b64decode(key, validate=True) for key_id, key in told["wrapping"].items()}
         secrets = {name: b64decode(told[name], validate=True) for name in SECRETS}
-        found = KeyRing(current=told["current"], wrapping=wrapping, since=told.get("since", {}), **secrets)
+        others = {
+            name: {str(int(number)): b64decode(key, validate=True) for number, key in known.items()}
+            for name, known in told.get("others", {}).items()
+        }
+        versions = {name: str(int(number)) for name, number in told.get("versions", {}).items()}
+        found = KeyRing(
+            current=told["current"],
+            wrapping=wrapping,
+            since=told.get("since", {}),
+            versions=versions,
+            others=others,
+            **secrets,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, NotBase64) as error:
         raise BadKeyRing(f"The key ring is not readable ({type(error).__name__}).") from None
     _check(found)
@@ -196,9 +252,12 @@ def _cipher(key: bytes) -> AESGCM:
 
 def _check(found: KeyRing) -> None:
     keys = [*found.wrapping.values(), *(getattr(found, name) for name in SECRETS)]
+    keys += [key for known in found.others.values() for key in known.values()]
     if any(len(key) != KEY_BYTES for key in keys):
         raise BadKeyRing(f"Every key must have {KEY_BYTES} bytes.")
     if len(set(keys)) < len(keys):
         raise BadKeyRing("Two keys of the ring are the same.")
+    if any(name not in ROTATABLE or found.version(name) in known for name, known in found.others.items()):
+        raise BadKeyRing("Another generation of a secret has the number of the one in use, or is of no such secret.")
     if found.current not in found.wrapping or not all(KEY_ID.fullmatch(key_id) for key_id in found.wrapping):
         raise BadKeyRing("The current key is missing, or an id is not 1 to 16 small letters, digits and hyphens.")

@@ -35,6 +35,7 @@ from crm.lake_manifest import (
     verify,
 )
 from crm.locks import only_one
+from crm.retention_past import LetGo, let_go
 
 __all__ = ["LakeError", "compact", "export", "manifest", "paths", "shred", "verify"]
 
@@ -95,10 +96,10 @@ def export(now: datetime, *, patience: float = 0.0) -> Export:
 
 
 def compact(now: datetime) -> int:
-    """Rewrite months that have several files or rows of erased people; return how many rows left the lake.
+    """Rewrite months that have several files, rows of erased people or past their time; return how many rows left.
 
-    Months that retention has dropped from the record are dropped here too. What was replaced stays for ``GRACE``,
-    for readers that have begun, and is deleted by a later export or compaction.
+    Months that retention has dropped from the record are dropped here too, and of others what it took. What was
+    replaced stays for ``GRACE``, for readers that have begun, and is deleted by a later export or compaction.
     """
     with only_one(LOCK):
         known = manifest()
@@ -113,8 +114,8 @@ def _compacted(known: Manifest, now: datetime) -> int:
     for file in known.files:
         months.setdefault(file.month, []).append(file)
     alive = {month.isoformat() for month in partitions.existing()}
-    profiles = _profile_ids()
-    kept = {month: _rewrite(files, profiles) if month in alive else [] for month, files in months.items()}
+    profiles, gone_by = _profile_ids(), let_go(now)
+    kept = {month: _rewrite(files, profiles, gone_by) if month in alive else [] for month, files in months.items()}
     files = tuple(file for month in sorted(kept) for file in kept[month])
     gone = {file.path: now.isoformat() for file in known.files if file not in files}
     publish(replace(known, files=files, retired=known.retired | gone))
@@ -219,11 +220,13 @@ def _write(frame: Any, month: str, name: str) -> LakeFile:
     )
 
 
-def _rewrite(files: list[LakeFile], profiles: Any) -> list[LakeFile]:
+def _rewrite(files: list[LakeFile], profiles: Any, gone_by: LetGo) -> list[LakeFile]:
     import polars as pl  # noqa: PLC0415
 
     frame = pl.scan_parquet([root() / file.path for file in files])
     kept = frame.join(profiles.lazy(), on="user", how="semi")
+    if any(before > _begin(files[0].month) for before in gone_by.before.values()):
+        kept = kept.filter(~_past(gone_by))
     count = kept.select(pl.len()).collect().item()
     if len(files) == 1 and count == files[0].rows:
         return files
@@ -231,6 +234,24 @@ def _rewrite(files: list[LakeFile], profiles: Any) -> list[LakeFile]:
         return []
     name = f"{files[0].month[:7]}-{sha256(''.join(file.sha256 for file in files).encode()).hexdigest()[:12]}-c.parquet"
     return [_write(kept, files[0].month, name)]
+
+
+def _begin(month: str) -> datetime:
+    return datetime.combine(date.fromisoformat(month), time(), UTC)
+
+
+def _past(gone_by: LetGo) -> Any:
+    """Return which rows retention has taken from the record.
+
+    The files hold wall clock times. In the hour that a zone has twice, the later moment counts: a row may stay a day
+    longer, and none goes that the record keeps.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    zoned = pl.col("occurred_at").dt.replace_time_zone(settings.TIME_ZONE, ambiguous="latest", non_existent="null")
+    moment = zoned.dt.convert_time_zone("UTC")
+    past = [(pl.col("kind") == kind) & (moment < pl.lit(before)) for kind, before in gone_by.before.items()]
+    return pl.any_horizontal(past).fill_null(value=False) & ~pl.col("user").is_in(list(gone_by.held))
 
 
 def _profile_ids() -> Any:

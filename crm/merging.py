@@ -52,6 +52,19 @@ def merge(
     """
     if user is None and (source is None or not source.may_merge):
         raise MergeRefused("Only a person, or a source whose key is not public, may merge two profiles.")
+    return join(duplicate, canonical, now=now, reason=reason, source=source, user=user)
+
+
+def join(
+    duplicate: int,
+    canonical: int,
+    *,
+    now: datetime,
+    reason: str,
+    source: Source | None = None,
+    user: "AbstractBaseUser | None" = None,
+) -> ProfileAlias | None:
+    """Do what :func:`merge` does for whoever need not be asked who they are: the house itself."""
     if duplicate == canonical:
         raise MergeRefused(f"Profile #{duplicate} cannot be merged into itself.")
     with transaction.atomic(), connection.cursor() as cursor:

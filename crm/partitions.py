@@ -1,11 +1,18 @@
 """Monthly partitions of the event log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection
+from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 
-_seen: set[date] = set()  # months that this process knows to be there
+# Months that this process has seen. Another may drop one of them: whoever writes does it in :func:`expected`.
+_seen: set[date] = set()
+
+
+class Dropped(RuntimeError):
+    """The month that was written to is gone: retention dropped it after it was looked for. Write again."""
 
 
 def month_of(at: datetime) -> date:
@@ -48,12 +55,45 @@ def ensure(months: Iterable[date]) -> None:
         _seen.update(wanted)
 
 
+@contextmanager
+def expected() -> Iterator[None]:
+    """Let events be written in the block, into months that were seen before; ``Dropped`` where one is gone.
+
+    Nothing is asked beforehand: a month may be dropped in any moment up to the write itself, and it hardly ever is.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if "no partition of relation" not in str(error):
+            raise
+        _seen.clear()
+        raise Dropped("A month of the log was dropped while it was about to be written to.") from error
+
+
 def drop(month: date) -> bool:
     """Drop the partition of a month with every event in it; False if there is none."""
     _seen.discard(month)
     with connection.cursor() as cursor:
         cursor.execute("SELECT crm_drop_event_month(%s)", [month])
         return bool(cursor.fetchone()[0])
+
+
+def drop_empty(month: date) -> bool:
+    """Drop the partition of a month if no event is in it; False if one is, or if others were too busy with the log.
+
+    It looks and drops under one lock: an event that is written meanwhile is not lost.
+    """
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT crm_drop_empty_event_month(%s)", [month])
+        except OperationalError as error:
+            if getattr(error.__cause__, "pgcode", "") != LOCK_NOT_AVAILABLE:
+                raise
+            return False
+        gone = bool(cursor.fetchone()[0])
+    if gone:
+        _seen.discard(month)
+    return gone
 
 
 def _create(month: date) -> None:

@@ -90,6 +90,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.approve_impactassessment": "Compliance",
     "crm.handle_privacyrequest": "Compliance",
     "crm.check_privacyrequest": "Compliance",
+    "crm.release_retention": "Compliance",  # after a look at a rehearsal, class by class
     "campaigns.approve_campaign": "Marketing Compliance",  # a colleague, never whoever asked
     "campaigns.run_campaign": "Marketing",
     "campaigns.stop_sending": "Marketing Support Compliance",
@@ -108,6 +109,7 @@ NOBODYS = frozenset(
         *("campaigns.accountuse", "campaigns.webhookattempt"),
         *("crm.answeredrequest", "crm.releasecharge", "crm.linkepoch", "crm.tagobjection"),
         *("crm.guardianlink", "crm.requestwarning"),
+        "crm.retentionrelease",
     }
 )
 

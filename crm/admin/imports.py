@@ -1,18 +1,16 @@
 """Files into the record, step by step: upload, say what the columns mean, start; the job's page shows the rest.
 
-An uploaded file waits under ``MEDIA_ROOT/imports`` and is named between the steps by a signed ticket, so that nobody
-can name a file of the server that is not an upload of theirs.
+An uploaded file waits sealed (``crm.imports.uploads``) and is named between the steps by chance, so that nobody can
+name a file of the server that is not an upload of theirs, and no address tells what it was called.
 """
 
 from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core import signing
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.files.base import File
 from django.http import HttpRequest, HttpResponse
@@ -26,12 +24,12 @@ from django.utils.translation import gettext_lazy as _
 from crm import imports
 from crm.admin.bells import ring
 from crm.admin.lists import person_of
+from crm.imports import uploads
 from crm.imports.mapping import Mapping, targets
+from crm.imports.uploads import Ticket
 from crm.models import JobRun, Source
 from crm.privacy import masked_attributes
 
-SALT = "crm.admin.imports"
-TICKET_SECONDS = 24 * 3600
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
 WHAT = (("events", _("Events")), ("profiles", _("People")), ("items", _("Items")), ("consents", _("Consents")))
 TARGETS = {
@@ -93,13 +91,14 @@ def upload_view(request: HttpRequest) -> HttpResponse:
     _check(request)
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        ticket = {
-            "file": _kept(form.cleaned_data["file"]),
-            "what": form.cleaned_data["what"],
-            "source": form.cleaned_data["source"].pk,
-            "user": request.user.pk,
-        }
-        return redirect("admin:crm_import_mapping", signing.dumps(ticket, salt=SALT))
+        file: File[bytes] = form.cleaned_data["file"]
+        ticket = Ticket(
+            name=get_valid_filename(Path(file.name or "file").name)[-100:],
+            what=form.cleaned_data["what"],
+            source=form.cleaned_data["source"].pk,
+            user=person_of(request).pk,
+        )
+        return redirect("admin:crm_import_mapping", uploads.keep(file.chunks(), ticket))
     return _page(request, "upload", {"form": form, "suffixes": ",".join(SUFFIXES)})
 
 
@@ -108,31 +107,31 @@ def mapping_view(request: HttpRequest, ticket: str) -> HttpResponse:
     from crm.imports.files import UnreadableFile
 
     _check(request)
-    upload = _opened(request, ticket)
-    mapping = _chosen(request.POST, upload["what"]) if request.method == "POST" else None
+    path, upload = _opened(request, ticket)
+    mapping = _chosen(request.POST, upload.what) if request.method == "POST" else None
     try:
-        preview = imports.preview(_directory() / upload["file"], upload["what"], mapping, now=timezone.now())
+        preview = imports.preview(path, upload.what, mapping, now=timezone.now())
     except UnreadableFile as error:
-        messages.error(request, str(error))
+        messages.error(request, str(error).replace(path.name, upload.name))
         return redirect("admin:crm_import")
     blocked = preview.mapping.problems(preview.columns)
     if request.method == "POST" and "start" in request.POST and not blocked:
-        return redirect("admin:crm_jobrun_change", _start(request, upload, preview.mapping).pk)
+        return redirect("admin:crm_jobrun_change", _start(request, path, upload, preview.mapping).pk)
     return _page(request, "mapping", _facts(upload, preview) | {"blocked": blocked})
 
 
-def _facts(upload: dict[str, Any], preview: imports.Preview) -> dict[str, Any]:
+def _facts(upload: Ticket, preview: imports.Preview) -> dict[str, Any]:
     mapping = preview.mapping
     return {
         "preview": preview,
         "rows": [
             list(masked_attributes({c: row.get(c) or "" for c in preview.columns}).values()) for row in preview.rows
         ],
-        "file_name": Path(upload["file"]).name,
-        "what": dict(WHAT)[upload["what"]],
+        "file_name": upload.name,
+        "what": dict(WHAT)[upload.what],
         "fields": [
             (target, TARGETS.get(target, target), mapping.columns.get(target, ""), mapping.constants.get(target, ""))
-            for target in targets(upload["what"])
+            for target in targets(upload.what)
         ],
         "mapping": mapping,
         "zones": [("UTC", "UTC"), (settings.TIME_ZONE, settings.TIME_ZONE)],
@@ -144,29 +143,14 @@ def _check(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _kept(file: "File[bytes]") -> str:
-    """Write an upload to where workers find it, and return its place there."""
-    place = f"{uuid4().hex}/{get_valid_filename(Path(file.name or 'file').name)[-100:]}"
-    path = _directory() / place
-    path.parent.mkdir(parents=True)
-    with path.open("wb") as kept:
-        for chunk in file.chunks():
-            kept.write(chunk)
-    return place
-
-
-def _directory() -> Path:
-    return Path(settings.MEDIA_ROOT) / "imports"
-
-
-def _opened(request: HttpRequest, ticket: str) -> dict[str, Any]:
+def _opened(request: HttpRequest, place: str) -> tuple[Path, Ticket]:
     try:
-        upload: dict[str, Any] = signing.loads(ticket, salt=SALT, max_age=TICKET_SECONDS)
-    except signing.BadSignature as error:
+        path, upload = uploads.find(place, timezone.now())
+    except uploads.NoUpload as error:
         raise BadRequest("The upload is not known any more. Upload the file again.") from error
-    if upload["user"] != request.user.pk:
+    if upload.user != request.user.pk:
         raise PermissionDenied
-    return upload
+    return path, upload
 
 
 def _chosen(answers: AnyMapping[str, Any], what: str) -> Mapping:
@@ -184,10 +168,9 @@ def _chosen(answers: AnyMapping[str, Any], what: str) -> Mapping:
     )
 
 
-def _start(request: HttpRequest, upload: dict[str, Any], mapping: Mapping) -> JobRun:
-    source = get_object_or_404(Source, pk=upload["source"])
-    path = _directory() / upload["file"]
-    job = imports.order(path, mapping, source=source, now=timezone.now(), user=person_of(request))
+def _start(request: HttpRequest, path: Path, upload: Ticket, mapping: Mapping) -> JobRun:
+    source = get_object_or_404(Source, pk=upload.source)
+    job = imports.order(path, mapping, source=source, now=timezone.now(), user=person_of(request), name=upload.name)
     ring(job)
     return job
 

@@ -23,7 +23,7 @@ from crm.admin.again import ask_again
 from crm.admin.lists import column, person_of
 from crm.admin.restricted import MAY
 from crm.admin.searching import LONGEST_ID, MOST_FOUND, PrivateSearch
-from crm.encryption import blind_index
+from crm.encryption import possible_indexes
 from crm.merging import members
 from crm.models import Event, Identifier, PersonalDataAccess, Profile, ProfileAlias
 from crm.privacy import masked, masked_attributes, masked_name
@@ -38,7 +38,7 @@ def matches(term: str) -> Q:
     by_id = Q(pk=int(digits)) if digits.isdecimal() and len(digits) <= LONGEST_ID else Q()
     if term.startswith("#"):
         return by_id or Q(pk__in=[])
-    return Q(pk__in=known) | Q(name_index=blind_index("name", term)) | by_id
+    return Q(pk__in=known) | Q(name_index__in=possible_indexes("name", term)) | by_id
 
 
 @admin.register(Profile)

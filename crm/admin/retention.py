@@ -7,7 +7,7 @@ from celery import current_app
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -18,10 +18,11 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from crm import holds, retention
+from crm import holds, retention_releases
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
-from crm.models import LegalHold, Profile, RetentionRule, RetentionRun
+from crm.models import LegalHold, Profile, RetentionRelease, RetentionRule, RetentionRun
 from crm.retention_classes import CLASSES
+from crm.retention_keeps import all_keeps
 
 CLASS_CHOICES = [(name, kept.title) for name, kept in CLASSES.items()]
 
@@ -116,6 +117,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
         told = super().clean() or {}
         if days := told.get("days"):
             self.instance.keep = timedelta(days=days)
+            least = CLASSES[told["data_class"]].least.days if told.get("data_class") else 0
+            if days < least:
+                self.add_error(
+                    "days", gettext("The law wants these kept for %(days)s days at least.") % {"days": least}
+                )
         return told
 
 
@@ -154,8 +160,13 @@ class RetentionRunAdmin(ReadOnlyAdmin):
     fields = ("started_at",)
 
     def get_urls(self) -> list[URLPattern]:
-        rehearse = self.admin_site.admin_view(self.rehearse_view)
-        return [path("rehearse/", rehearse, name="crm_retentionrun_rehearse"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("rehearse/", wrap(self.rehearse_view), name="crm_retentionrun_rehearse"),
+            path("<int:pk>/release/", wrap(self.release_view), name="crm_retentionrun_release"),
+            path("take-back/", wrap(self.take_back_view), name="crm_retentionrun_take_back"),
+            *super().get_urls(),
+        ]
 
     @column(_("kind"), label={"rehearsal": "info", "pass": "success"}, ordering="dry_run")
     def sort_label(self, run: RetentionRun) -> tuple[str, Any]:
@@ -174,16 +185,49 @@ class RetentionRunAdmin(ReadOnlyAdmin):
         return sum(one["held"] for one in run.report)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        kept = [(title_of(name), CLASSES[name].purpose, keep.days) for name, keep in retention.keeps().items()]
-        may = request.user.has_perm("crm.add_retentionrun")
-        return super().changelist_view(request, (extra_context or {}) | {"keeps": kept, "may_rehearse": may})
+        keeps = all_keeps()
+        waiting = set(retention_releases.waiting({name: keep.shortest for name, keep in keeps.items()}))
+        kept = [
+            (title_of(name), CLASSES[name].purpose, keep.longest.days, name not in waiting, name)
+            for name, keep in keeps.items()
+        ]
+        facts = {
+            "keeps": kept,
+            "waiting": len(waiting),
+            "may_rehearse": request.user.has_perm("crm.add_retentionrun"),
+            "may_release": request.user.has_perm("crm.release_retention"),
+        }
+        return super().changelist_view(request, (extra_context or {}) | facts)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
-        rows = [(title_of(one["data_class"]), one) for one in run.report] if run else []
-        return super().change_view(request, object_id, form_url, (extra_context or {}) | {"run": run, "rows": rows})
+        facts = {"run": run, "rows": _rows(run) if run else [], "may_release": _may_release(request, run)}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+    @method_decorator(require_POST)
+    def release_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let the nightly passes delete a class, as this rehearsal showed it."""
+        if not request.user.has_perm("crm.release_retention"):
+            raise PermissionDenied
+        run, name = get_object_or_404(RetentionRun, pk=pk), request.POST.get("data_class", "")
+        if name not in CLASSES:
+            raise Http404
+        try:
+            keep = all_keeps()[name].shortest
+            retention_releases.release(run, name, keep=keep, user=person_of(request), now=timezone.now())
+        except retention_releases.CannotRelease:
+            messages.error(request, gettext("This cannot be released by this run: rehearse again."))
+        return redirect("admin:crm_retentionrun_change", pk)
+
+    @method_decorator(require_POST)
+    def take_back_view(self, request: HttpRequest) -> HttpResponse:
+        """Let the nightly passes leave a class alone again."""
+        if not request.user.has_perm("crm.release_retention"):
+            raise PermissionDenied
+        retention_releases.take_back(request.POST.get("data_class", ""), user=person_of(request), now=timezone.now())
+        return redirect("admin:crm_retentionrun_changelist")
 
     @method_decorator(require_POST)
     def rehearse_view(self, request: HttpRequest) -> HttpResponse:
@@ -198,3 +242,14 @@ class RetentionRunAdmin(ReadOnlyAdmin):
 def title_of(name: str) -> str:
     """Return what a class of data is called; its code where it is not known any more."""
     return str(CLASSES[name].title) if name in CLASSES else name
+
+
+def _rows(run: RetentionRun) -> list[tuple[str, dict[str, Any], bool]]:
+    """Return what a run found in each class: its title, the finding, and whether passes may delete it now."""
+    waiting = set(retention_releases.waiting({name: keep.shortest for name, keep in all_keeps().items()}))
+    free = set(RetentionRelease.objects.values_list("data_class", flat=True)) - waiting
+    return [(title_of(one["data_class"]), one, one["data_class"] in free) for one in run.report]
+
+
+def _may_release(request: HttpRequest, run: RetentionRun | None) -> bool:
+    return bool(run and run.dry_run and run.finished_at and request.user.has_perm("crm.release_retention"))

@@ -9,13 +9,16 @@ from crm.encryption.values import (
     aad,
     blind_index,
     blind_indexes,
+    indexes_by_generation,
     open_,
     open_for_house,
+    possible_indexes,
     pseudonym,
     seal,
     seal_for_house,
     suppression_key,
     suppression_keys,
+    suppression_keys_by_generation,
 )
 
 __all__ = [
@@ -31,13 +34,16 @@ __all__ = [
     "blind_index",
     "blind_indexes",
     "ids_of",
+    "indexes_by_generation",
     "open_",
     "open_for_house",
+    "possible_indexes",
     "pseudonym",
     "seal",
     "seal_for_house",
     "share_keys",
     "suppression_key",
     "suppression_keys",
+    "suppression_keys_by_generation",
     "was_set",
 ]

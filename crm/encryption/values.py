@@ -106,6 +106,28 @@ def blind_indexes(refs: Iterable[tuple[str, str]]) -> list[bytes]:
     return [_keyed(key, type_, normal(type_, value)) for type_, value in refs]
 
 
+def possible_indexes(type: str, value: str) -> list[bytes]:
+    """Return what :func:`blind_index` was or may be for a value, by every generation of the secret, the newest first.
+
+    Who searches asks by all of them: while the secret is rotated, rows of either generation are right.
+    """
+    text = normal(type, value)
+    return [_keyed(key, type, text) for key in ring().generations("index").values()]
+
+
+def indexes_by_generation(refs: Iterable[tuple[str, str]]) -> list[list[bytes]]:
+    """Return :func:`blind_indexes` for every generation of the secret, the one that is written with first."""
+    texts = [(type_, normal(type_, value)) for type_, value in refs]
+    return [[_keyed(key, *one) for one in texts] for key in ring().generations("index").values()]
+
+
+def suppression_keys_by_generation(refs: Iterable[tuple[str, str]]) -> dict[str, list[bytes]]:
+    """Return :func:`suppression_keys` for every generation of the secret, the one that is written with first."""
+    texts = [(type_, normal(type_, value)) for type_, value in refs]
+    known = ring().generations("suppression")
+    return {number: [_keyed(key, *one) for one in texts] for number, key in known.items()}
+
+
 def suppression_key(type: str, value: str) -> bytes:
     """Return 16 bytes by which an address stays suppressed when the person is erased; another key than the index."""
     return _keyed(ring().suppression, type, normal(type, value))

@@ -8,14 +8,17 @@ import gzip
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
 from django.conf import settings
 
-from crm import packs
+from crm import packs, sealed_files
 from crm.carrying_out import NotYet
+from crm.encryption import Tampered
 from crm.erasers.subject import SHORT, Subject
+from crm.keyring import UnknownKey
 from crm.models import JobRun, ReplyPack
 
 BLOCK = 1 << 20
@@ -31,10 +34,10 @@ def forget_uploads(subject: Subject) -> Mapping[str, int]:
         An import is running: what it has read already will be found in the record, the rest would come after us.
     """
     folder = Path(settings.MEDIA_ROOT) / "imports"
-    jobs = {Path(job.parameters.get("path", "")).name: job for job in JobRun.objects.filter(kind="import")}
+    jobs = {Path(job.parameters.get("path", "")): job for job in JobRun.objects.filter(kind="import")}
     gone = 0
     for path in _files(folder):
-        job = jobs.get(path.name)
+        job = jobs.get(path.resolve())
         if job is not None and job.status in GOING_ON:
             raise NotYet(f"import {job.pk} is running")
         waits = job is not None and job.status in {JobRun.Status.PAUSED, JobRun.Status.FAILED}
@@ -64,14 +67,14 @@ def forget_exports(subject: Subject) -> Mapping[str, int]:
 
 def names(path: Path, subject: Subject) -> bool:
     """Tell whether a file names the person, in UTF-8, GB18030 or as Parquet; what cannot be read counts as naming."""
-    if path.suffix == ".parquet":
+    if sealed_files.kind_of(path) == ".parquet":
         return _in_parquet(path, subject)
     wanted = [text for type_, name in subject.names for text in _spellings(type_, name)]
     needles = {text.encode(encoding) for text in wanted for encoding in ("utf-8", "gb18030")}
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else sealed_files.opened(path) as file:
             return _contains(cast("IO[bytes]", file), needles)
-    except (OSError, EOFError):
+    except (OSError, EOFError, Tampered, UnknownKey):
         return True
 
 
@@ -104,8 +107,9 @@ def _in_parquet(path: Path, subject: Subject) -> bool:
     import polars as pl  # noqa: PLC0415 (web processes may load this module, not the science)
 
     try:
-        frame = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError):
+        with sealed_files.opened(path) as file:
+            frame = pl.read_parquet(BytesIO(file.read()))
+    except (OSError, Tampered, UnknownKey, pl.exceptions.PolarsError):
         return True
     values = {str(value) for column in frame for value in column.cast(pl.String, strict=False).unique() if value}
     return any(subject.mentioned_in(unicodedata.normalize("NFC", value)) for value in values)

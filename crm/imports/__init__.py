@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crm import sealed_files
 from crm.imports.mapping import Mapping, guess
 from crm.models import JobRun, RejectedEvent, Source
 
@@ -64,12 +65,16 @@ def order(
     now: datetime,
     user: "AbstractBaseUser | None" = None,
     encoding: str = "",
+    name: str = "",
 ) -> JobRun:
-    """Return a new job that will import the file; queue ``crm.tasks.import_file`` with its id, or :func:`run` it."""
-    parameters = {"path": str(path.resolve()), "bytes": path.stat().st_size, "mapping": mapping.to_json()}
+    """Return a new job that will import the file; queue ``crm.tasks.import_file`` with its id, or :func:`run` it.
+
+    ``name`` is what people call the file, where it lies under another one.
+    """
+    parameters = {"path": str(path.resolve()), "bytes": sealed_files.size(path), "mapping": mapping.to_json()}
     return JobRun.objects.create(
         kind=KIND,
-        title=f"{mapping.what}: {path.name}"[:200],
+        title=f"{mapping.what}: {name or path.name}"[:200],
         parameters=parameters | {"source": source.pk, "encoding": encoding},
         requested_by_id=user.pk if user else None,
         created_at=now,

@@ -3,12 +3,14 @@
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 import polars as pl
 
+from crm import sealed_files
 from crm.imports import csvtext
 
 BLOCK = 12 * 2**20
@@ -58,8 +60,8 @@ def open_rows(path: Path, *, encoding: str = "") -> RowFile:
         ".jsonl": JsonlFile,
         ".ndjson": JsonlFile,
     }
-    suffix = path.suffix.lower()
-    if not path.exists() or path.stat().st_size == 0:
+    suffix = sealed_files.kind_of(path)
+    if not path.exists() or sealed_files.size(path) == 0:
         raise UnreadableFile(f"{path.name} is empty or not there.")
     if suffix == ".parquet":
         return ParquetFile(path)
@@ -70,7 +72,7 @@ def open_rows(path: Path, *, encoding: str = "") -> RowFile:
 
 def encoding_of(path: Path) -> str:
     """Return UTF-8 (with or without mark), or GB18030 where the file's beginning is not UTF-8."""
-    with path.open("rb") as file:
+    with sealed_files.opened(path) as file:
         sample = file.read(SAMPLE)
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UnreadableFile(f"{path.name} is UTF-16; save it as UTF-8.")
@@ -84,18 +86,18 @@ def encoding_of(path: Path) -> str:
 class _LineFile:
     def __init__(self, path: Path, encoding: str) -> None:
         self.path, self.encoding = path, encoding
-        with path.open("rb") as file:
+        with sealed_files.opened(path) as file:
             mark = file.read(3) == codecs.BOM_UTF8
         self.begin = 3 if mark else 0
 
     def count(self) -> int:
-        with self.path.open("rb") as file:
+        with sealed_files.opened(self.path) as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
 
     def blocks(self, start: dict[str, int], quoted: bool) -> Iterator[tuple[bytes, int, dict[str, int]]]:
         """Yield whole lines, the first one's number, and where the next block begins."""
         offset, line = start["byte"], start["line"]
-        with self.path.open("rb") as file:
+        with sealed_files.opened(self.path) as file:
             file.seek(offset)
             rest = b""
             while fresh := file.read(BLOCK):
@@ -116,7 +118,7 @@ class CsvFile(_LineFile):
 
     def __init__(self, path: Path, encoding: str) -> None:
         super().__init__(path, encoding)
-        with path.open("rb") as file:
+        with sealed_files.opened(path) as file:
             file.seek(self.begin)
             head = file.readline(SAMPLE)
         self.after_head = self.begin + len(head)
@@ -141,7 +143,7 @@ class JsonlFile(_LineFile):
 
     def __init__(self, path: Path, encoding: str) -> None:
         super().__init__(path, encoding)
-        with path.open("rb") as file:
+        with sealed_files.opened(path) as file:
             file.seek(self.begin)
             sample = file.read(SAMPLE).split(b"\n")[:1000]
         self.columns = list(dict.fromkeys(name for line in sample for name in _keys(line, encoding)))
@@ -172,7 +174,8 @@ class ParquetFile:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.scan = pl.scan_parquet(path)
+            # A sealed one is opened in memory: its reader goes to and fro, and nothing may lie on the disk in the open.
+            self.scan = pl.scan_parquet(_in_memory(path) if sealed_files.is_sealed(path) else path)
             self.columns = self.scan.collect_schema().names()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UnreadableFile(f"{path.name} is not Parquet: {error}"[:300]) from error
@@ -188,6 +191,11 @@ class ParquetFile:
             place += len(rows)
             texts = rows.select(_as_text(name, dtype) for name, dtype in rows.schema.items())
             yield Piece(rows=texts, lines=lines, then={"row": place})
+
+
+def _in_memory(path: Path) -> BytesIO:
+    with sealed_files.opened(path) as file:
+        return BytesIO(file.read())
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -12,8 +12,8 @@ import orjson
 import polars as pl
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from crm import copying, partitions
-from crm.encryption import aad, ids_of, seal_for_house
+from crm import copying, partitions, sealed_files
+from crm.encryption import Tampered, aad, ids_of, seal_for_house
 from crm.errors import cause_of
 from crm.identity import ATTEMPTS, LostRace
 from crm.imports.files import Piece, RowFile, UnreadableFile, open_rows
@@ -22,6 +22,7 @@ from crm.imports.tables import TABLES, content
 from crm.imports.uploads import forget_upload
 from crm.imports.writing import Repeats, Writer, bisected, with_keys
 from crm.ingest import Erased
+from crm.keyring import UnknownKey
 from crm.models import JobRun, RejectedEvent, Source
 
 IMPORT_LOCK = 7305200
@@ -56,7 +57,7 @@ def run(job: JobRun, *, clock: Clock) -> bool:
             _run(job, clock)
         except Stopped:
             job.refresh_from_db()
-        except UnreadableFile as error:
+        except (UnreadableFile, Tampered, UnknownKey) as error:
             job.fail(clock(), str(error))
         except (DatabaseError, OSError, pl.exceptions.PolarsError) as error:
             job.fail(clock(), cause_of(error))
@@ -70,7 +71,7 @@ def _run(job: JobRun, clock: Clock) -> None:
     mapping = Mapping(**job.parameters["mapping"])
     path = Path(job.parameters["path"])
     file = open_rows(path, encoding=job.parameters.get("encoding", ""))
-    if path.stat().st_size != job.parameters["bytes"]:
+    if sealed_files.size(path) != job.parameters["bytes"]:
         raise UnreadableFile(f"{path.name} has changed since the import was ordered.")
     if problems := mapping.problems(file.columns):
         raise UnreadableFile(" ".join(problems))
@@ -129,7 +130,9 @@ def _write(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -
             return _write_once(job, writer, what, ready, clock)
         except (Erased, IntegrityError):  # the latter at commit, where a key was about to be made for them
             writer.people = None
-    raise LostRace(f"A piece could not be written in {ATTEMPTS} attempts: its people were erased each time.")
+        except partitions.Dropped:
+            continue  # its months are made again
+    raise LostRace(f"A piece could not be written in {ATTEMPTS} attempts: people or months went each time.")
 
 
 def _write_once(job: JobRun, writer: Writer, what: str, ready: Ready, clock: Clock) -> None:

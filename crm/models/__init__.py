@@ -33,6 +33,7 @@ from crm.models.requests import (
     RequestPause,
     RequestStep,
     RequestWarning,
+    RetentionRelease,
     RetentionRule,
     RetentionRun,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "RequestPause",
     "RequestStep",
     "RequestWarning",
+    "RetentionRelease",
     "RetentionRule",
     "RetentionRun",
     "RowExport",

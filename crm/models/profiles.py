@@ -15,7 +15,7 @@ from crm.encryption import (
     SealedModel,
     SealedQuerySet,
     blind_index,
-    blind_indexes,
+    possible_indexes,
     suppression_key,
     was_set,
 )
@@ -29,11 +29,11 @@ class ProfileQuerySet(SealedQuerySet["Profile"]):
 
     def identified(self, type: str, value: str) -> "ProfileQuerySet":
         """Return who has the identifier, in whichever spelling."""
-        return self.filter(identifiers__type=type, identifiers__digest=blind_index(type, value))
+        return self.filter(identifiers__type=type, identifiers__digest__in=possible_indexes(type, value))
 
     def named(self, name: str) -> "ProfileQuerySet":
         """Return who has exactly this name, but for capitals, spaces and what cannot be seen."""
-        return self.filter(name_index=blind_index("name", name))
+        return self.filter(name_index__in=possible_indexes("name", name))
 
 
 class Profile(SealedModel):
@@ -121,7 +121,9 @@ class IdentifierQuerySet(SealedQuerySet["Identifier"]):
         The types are named so that the unique index on (type, digest) answers.
         """
         types = Identifier.Type.values
-        return self.filter(type__in=types, digest__in=blind_indexes((type_, value) for type_ in types))
+        return self.filter(
+            type__in=types, digest__in=[index for type_ in types for index in possible_indexes(type_, value)]
+        )
 
 
 class Identifier(SealedModel):
@@ -161,6 +163,14 @@ class Identifier(SealedModel):
 
     def __str__(self) -> str:
         return f"{self.type} #{self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        from crm.suppression import recognise  # noqa: PLC0415 (it reads this model)
+
+        told = was_set(self, "value")
+        super().save(*args, **kwargs)
+        if told:
+            recognise([(self.type, self.value)])
 
     def prepare(self) -> None:
         if was_set(self, "value"):

@@ -375,12 +375,36 @@ class RetentionRun(models.Model):
         related_name="+",
         verbose_name=_("requested by"),
     )
+    lake_rows = models.BigIntegerField(_("rows that left the lake"), null=True, blank=True)
     started_at = models.DateTimeField(_("started"), db_index=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("retention run")
         verbose_name_plural = _("retention runs")
+        permissions = [("release_retention", _("Can release classes of data for deletion"))]
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class RetentionRelease(models.Model):
+    """That somebody looked at a rehearsal, and let the passes delete one class of data from then on.
+
+    It holds for the time that was looked at and longer ones: a class that is kept shorter waits for another look.
+    """
+
+    data_class = models.CharField(_("data class"), max_length=32, unique=True)
+    run = models.ForeignKey(RetentionRun, models.PROTECT, related_name="releases", verbose_name=_("rehearsal"))
+    keep = models.DurationField(_("keep for"))
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("released by")
+    )
+    released_at = models.DateTimeField(_("released"))
+
+    class Meta:
+        verbose_name = _("release for deletion")
+        verbose_name_plural = _("releases for deletion")
+
+    def __str__(self) -> str:
+        return self.data_class

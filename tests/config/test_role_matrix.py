@@ -59,6 +59,8 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "crm_privacyrequest_pack": ("post", {"pk": 10**9}, "crm.handle_privacyrequest"),
     "crm_legalhold_release": ("post", {"pk": 10**9}, "crm.change_legalhold"),
     "crm_retentionrun_rehearse": ("post", {}, "crm.add_retentionrun"),
+    "crm_retentionrun_release": ("post", {"pk": 10**9}, "crm.release_retention"),
+    "crm_retentionrun_take_back": ("post", {}, "crm.release_retention"),
     "crm_source_renew": ("post", {"pk": 10**9}, "crm.change_source"),
     "mlengine_reasons": ("get", {"pk": 10**9, "profile": 1}, "mlengine.view_score"),
     "mlengine_modelversion_promote": ("post", {"pk": 10**9}, "mlengine.change_modelversion"),

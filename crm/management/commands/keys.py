@@ -6,6 +6,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+SECRET_VERBS = {
+    "rotate-secret": "add a generation of a secret of the keyed hashes and use it at once",
+    "add-secret": "add a generation without using it: distribute the file, then 'use-secret'",
+    "use-secret": "make hashes by this generation from now on, and search by all",
+    "retire-secret": "take a generation that nothing needs out of the ring, for good",
+    "secrets": "how many rows need each generation of a secret; reads every value",
+}
+
 
 class Command(BaseCommand):
     help = "Show and rotate the keys that wrap the keys of people. No key is ever printed, but by 'keys new'."
@@ -19,13 +27,19 @@ class Command(BaseCommand):
         rewrap = verbs.add_parser("rewrap", help="wrap again what older keys wrapped; can be stopped and run again")
         rewrap.add_argument("--batch", type=int, default=1000, help="rows in a transaction")
         verbs.add_parser("retire", help="take a key that nothing needs out of the ring, for good").add_argument("key")
+        for verb, what in SECRET_VERBS.items():
+            secret = verbs.add_parser(verb, help=what)
+            secret.add_argument("secret", choices=("index", "suppression"))
+            if verb in {"use-secret", "retire-secret"}:
+                secret.add_argument("number")
+        verbs.add_parser("reindex", help="make the hashes anew that older secrets made; can be stopped and run again")
         verbs.add_parser("new", help="print a fresh ring, for KEY_RING or a KMS: it holds secrets")
 
     def handle(self, *args: Any, **options: Any) -> None:
         from crm.keyring import BadKeyRing, UnknownKey
 
         try:
-            getattr(self, f"_{options['verb']}")(options)
+            getattr(self, f"_{options['verb'].replace('-', '_')}")(options)
         except (BadKeyRing, UnknownKey) as error:
             raise CommandError(str(error)) from error
 
@@ -67,6 +81,46 @@ class Command(BaseCommand):
 
         retire(options["key"])
         self.stdout.write(f"{options['key']} is gone.")
+
+    def _rotate_secret(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import rotate
+
+        number = rotate(options["secret"])
+        self.stdout.write(f"Generation {number} of {options['secret']} is in use. Now run: manage.py keys reindex")
+
+    def _add_secret(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import add
+
+        number = add(options["secret"])
+        self.stdout.write(f"Generation {number} is in the ring. When every machine has it: manage.py keys use-secret")
+
+    def _use_secret(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import use
+
+        use(options["secret"], options["number"])
+        self.stdout.write(f"Generation {options['number']} is in use. Now run: manage.py keys reindex")
+
+    def _retire_secret(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import retire
+
+        retire(options["secret"], options["number"])
+        self.stdout.write(f"Generation {options['number']} of {options['secret']} is gone.")
+
+    def _secrets(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import usage
+        from crm.keyring import ring
+
+        for number, rows in usage(options["secret"]).items():
+            state = "in use" if number == ring().version(options["secret"]) else ""
+            self.stdout.write(f"{options['secret']} {number:<4} {rows:>12,} rows  {state}".rstrip())
+
+    def _reindex(self, options: dict[str, Any]) -> None:
+        from crm.index_rotation import reindex
+
+        done = 0
+        for done in reindex(timezone.now()):
+            self.stdout.write(f"{done:,} rows")
+        self.stdout.write(f"{done:,} rows looked at; none is left behind.")
 
     def _new(self, options: dict[str, Any]) -> None:
         from crm.keyring import new_ring
