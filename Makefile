@@ -31,7 +31,7 @@ contracts:
 
 check:
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	DEBUG=0 PUBLIC_URL=https://crm.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
+	DEBUG=0 PUBLIC_URL=https://crm.example.com $(BIN)/python manage.py check --deploy --database default --fail-level WARNING
 
 # Tests keep their own servers, apart from those of the demo.
 unit: export VAR_DIR := $(CURDIR)/var/test

@@ -17,7 +17,11 @@ INSERT_ONLY = "SELECT, INSERT"
 # What a table gets that is neither ordinary nor insert-only. Events are never rewritten: only the lake's transaction
 # number is, after a restore.
 SPECIAL = {"django_migrations": "SELECT", "crm_event": "SELECT, INSERT, DELETE, UPDATE (xid)"}
-FUNCTIONS = ("crm_add_event_month(date)", "crm_drop_event_month(date)", "crm_drop_empty_event_month(date)")
+FUNCTIONS = (
+    "crm_add_event_month(date)",
+    "crm_drop_event_month(date)",
+    "crm_drop_empty_event_month(date)",
+)
 
 # Tables are insert-only by their trigger (crm/insert_only.py), so that the right and the trigger cannot part.
 TABLES = """

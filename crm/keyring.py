@@ -26,6 +26,7 @@ from functools import lru_cache
 from hmac import digest as hmac_digest
 from pathlib import Path
 from secrets import token_bytes, token_hex
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
@@ -79,7 +80,8 @@ class KeyRing:
         if number not in known:
             raise UnknownKey(f"The key ring has no generation {number!r} of the secret {secret}.")
         kept = self._with_others(secret, {other: key for other, key in known.items() if other != number})
-        return replace(kept, **{secret: known[number]}, versions={**self.versions, secret: number})
+        used: dict[str, Any] = {secret: known[number]}
+        return replace(kept, versions={**self.versions, secret: number}, **used)
 
     def without_secret(self, secret: str, number: str) -> "KeyRing":
         """Return the ring without a generation that is not written with."""
@@ -153,7 +155,7 @@ def read_ring(text: str) -> KeyRing:
     try:
         told = json.loads(text)
         wrapping = {str(key_id): b64decode(key, validate=True) for key_id, key in told["wrapping"].items()}
-        secrets = {name: b64decode(told[name], validate=True) for name in SECRETS}
+        secrets: dict[str, Any] = {name: b64decode(told[name], validate=True) for name in SECRETS}
         others = {
             name: {str(int(number)): b64decode(key, validate=True) for number, key in known.items()}
             for name, known in told.get("others", {}).items()

@@ -101,8 +101,8 @@ class Rows:
         gone = 0
         while keys := list(self._free(limits).values_list("pk", flat=True)[: self.batch]):
             # Plain deletion: a model's own may refuse, as that of assessments, whose three years are over here.
-            rows = models.QuerySet(self._model).filter(pk__in=keys)
-            gone += models.QuerySet.delete(rows)[1].get(self._model._meta.label, 0)
+            rows: QuerySet[Any] = QuerySet(self._model).filter(pk__in=keys)
+            gone += QuerySet.delete(rows)[1].get(self._model._meta.label, 0)
         return Gone(rows=gone)
 
     def _free(self, limits: Limits) -> "QuerySet[Any]":

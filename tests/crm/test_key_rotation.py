@@ -114,7 +114,7 @@ def test_what_an_older_key_wrapped_is_read_and_then_wrapped_again(capsys: Any) -
     assert key_rotation.usage() == {"k1": 10, "k2": 0}
     factories.profile("u9", name="New")
     assert key_rotation.usage() == {"k1": 10, "k2": 1}
-    with pytest.raises(BadKeyRing, match="10 rows still need k1"):
+    with pytest.raises(BadKeyRing, match="10 rows or files still need k1"):
         key_rotation.retire("k1")
     call_command("keys", "rewrap", batch=2)
     assert key_rotation.usage() == {"k1": 0, "k2": 11}

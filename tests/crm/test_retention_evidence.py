@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,7 +42,7 @@ def told() -> None:
     consents.notice("offers", "news", at=LONG_AGO - 600 * DAY)
 
 
-def answers() -> set[tuple[int, str]]:
+def answers() -> set[tuple[Any, Any]]:
     return set(ConsentState.objects.values_list("profile_id", "purpose_id"))
 
 
@@ -126,7 +127,14 @@ def test_to_whom_a_message_left_is_kept_as_long_as_its_purpose_says() -> None:
 
 
 def test_assessments_go_three_years_after_they_ended() -> None:
-    words = {"purposes": ["t"], "data_types": ["t"], "necessity": "-", "risks": "-", "measures": "-", "level": "low"}
+    words: dict[str, Any] = {
+        "purposes": ["t"],
+        "data_types": ["t"],
+        "necessity": "-",
+        "risks": "-",
+        "measures": "-",
+        "level": "low",
+    }
     words |= {
         "conclusion": "proceed",
         "is_synthetic": True,

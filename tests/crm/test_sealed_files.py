@@ -114,7 +114,8 @@ def test_a_sealed_upload_is_imported_and_gone(kind: str, tmp_path: Path) -> None
 
     frame = pl.read_csv(ROWS.encode(), schema_overrides={"phone": pl.String})
     plain = tmp_path / f"rows.{kind}"
-    {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[kind](plain)
+    write: Any = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[kind]
+    write(plain)
     path, ticket = uploads.find(uploaded(f"people.{kind}", plain.read_bytes()), timezone.now())
     assert imports.preview(path, "profiles", now=NOW).rows[0]["name"] == "金丝雀"
     job = imports.order(
