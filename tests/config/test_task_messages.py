@@ -2,10 +2,12 @@
 
 import ast
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kombu.serialization import dumps
 
 from config.celery import app
 
@@ -24,6 +26,19 @@ def test_a_task_takes_numbers_of_rows_only(name: str) -> None:
     for parameter in inspect.signature(TASKS[name].run).parameters.values():
         assert parameter.annotation in {int, "int"}, f"{name}({parameter})"
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_message_on_the_wire_holds_numbers_and_nothing_of_the_row(name: str) -> None:
+    """Whatever the broker, RabbitMQ too, this is what lies in its queue; headers travel beside it."""
+    numbers = list(range(7001, 7001 + len(inspect.signature(TASKS[name].run).parameters)))
+    message = app.amqp.as_task_v2("the-id", name, args=numbers, kwargs={})
+    _, _, body = dumps(message.body, serializer=app.conf.task_serializer)
+    nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    assert json.loads(body) == [numbers, {}, nothing]
+    told = {header: value for header, value in message.headers.items() if value}
+    assert set(told) <= {"lang", "task", "id", "root_id", "argsrepr", "kwargsrepr", "origin", "timelimit"}
+    assert (told["argsrepr"], told["kwargsrepr"]) in {(repr(numbers), "{}"), ("()", "{}")}
 
 
 def test_messages_are_json_and_nothing_else_is_accepted() -> None:
