@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0024_drop_empty_months'),
+        ('crm', '0025_drop_empty_months'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -34,6 +34,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0023_guardian_links_and_warnings")]
+    dependencies = [("crm", "0024_indexes_of_consent")]
 
     operations = [migrations.RunSQL(DROP_EMPTY, "DROP FUNCTION crm_drop_empty_event_month(date)")]
