@@ -7,11 +7,11 @@ The clock of the request stands still while we wait for this, and for nothing el
 
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, Sum
 from django.utils.translation import gettext as _
 
 from crm import clocks, merging
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 CONTROL = 2  # points for the use of an account or address
-MOST_FAILURES = 5
+MOST_FAILURES, REMEMBERED = 5, timedelta(days=30)
 # How control is shown: our own signed link, the log-in of an application that vouches for it, or a call back by staff
 # to a number or address that we hold.
 SHOWN_BY = ("preference_link", "account", "call_back")
@@ -76,7 +76,7 @@ def tell(request: PrivacyRequest, claims: Mapping[str, str], *, now: datetime) -
     TooManyAttempts
         Staff has to confirm the identity.
     """
-    if request.identity_failures >= MOST_FAILURES:
+    if _failures(request, now) >= MOST_FAILURES:
         raise TooManyAttempts(_("Too many wrong answers: staff has to confirm the identity."))
     types = sorted(set(claims) & set(map(str, NAMEABLE)))
     held = [(i.type, normal(i.type, i.value)) for i in Identifier.objects.filter(profile__in=_profiles(request))]
@@ -87,6 +87,13 @@ def tell(request: PrivacyRequest, claims: Mapping[str, str], *, now: datetime) -
         note(request, "identity_failed", now)
         return False
     return _gain(request, types, len(types), now, None)
+
+
+def _failures(request: PrivacyRequest, now: datetime) -> int:
+    """Return the wrong answers of the last weeks to all requests of the person: asking anew brings no new guesses."""
+    mine = Q(pk=request.pk) | (Q(subject=request.subject) if request.subject else Q())
+    lately = PrivacyRequest.objects.filter(mine, received_at__gt=now - REMEMBERED)
+    return lately.aggregate(wrong=Sum("identity_failures"))["wrong"] or 0
 
 
 def _gain(request: PrivacyRequest, shown: list[str], points: int, now: datetime, user: "User | None") -> bool:

@@ -15,9 +15,11 @@ from django.db import IntegrityError, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from crm import carrying_out, consent_basis, identity_checks, packs, restrictions, rights
+from crm import carrying_out, consent_basis, identity_checks, merged, packs, restrictions, rights
 from crm.models import Event, Identifier, LedgerNote, PrivacyRequest, Profile
 from crm.portability import LANGUAGES
+from crm.preferences import rights as preferences
+from crm.preferences.changes import Refused
 from mlengine import online
 from mlengine.models import Score
 from tests import api, factories
@@ -294,3 +296,20 @@ def test_the_reason_why_a_restriction_ended_names_nobody_in_the_ledger() -> None
     restrictions.restrict([person.pk], NOW)
     restrictions.lift(person.pk, now=NOW, user=officer(), reason="She called from 13800138000.")
     assert "13800138000" not in LedgerNote.objects.get(kind="request").facts_json
+
+
+def test_asking_anew_brings_no_new_guesses() -> None:
+    profile = factories.profile("u1")
+    Identifier.objects.create(type="phone", value="+8613800138000", profile=profile, created_at=NOW)
+    person = merged.person(profile.pk)
+    assert person is not None
+    for guess in range(7):
+        preferences.ask(person, "copy", {}, "en", NOW)
+        request = PrivacyRequest.objects.latest("pk")
+        with pytest.raises(Refused, match="not_confirmed" if guess < 5 else "too_many"):
+            preferences.confirm(person, str(request.reference), {"phone": f"1380013810{guess}"}, NOW)
+        preferences.cancel(person, str(request.reference), NOW)
+    preferences.ask(person, "copy", {}, "en", NOW)
+    request = PrivacyRequest.objects.latest("pk")
+    with pytest.raises(Refused, match="too_many"):
+        preferences.confirm(person, str(request.reference), {"phone": "13800138000"}, NOW)
