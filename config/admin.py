@@ -1,4 +1,4 @@
-"""The admin site as a whole: its menu, its dashboard, and the accounts of those who use it.
+"""The admin site as a whole: its dashboard, and the accounts of those who use it; ``config.menu`` has its menu.
 
 The topics of each package register themselves in its ``admin`` package; here stands only what needs to know several.
 """
@@ -16,8 +16,8 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import (
@@ -28,108 +28,13 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config import dashboard
 from config.program_admin import ApplicationAdmin
 from crm.admin.again import AsksAgain, ask_again
-from crm.admin.lists import ReadOnlyAdmin, column, person_of
-
-MENU: tuple[tuple[Any, tuple[tuple[Any, str, str, str], ...]], ...] = (
-    ("", ((_("Dashboard"), "space_dashboard", "index", ""),)),
-    (
-        _("People"),
-        (
-            (_("Profiles"), "group", "crm_profile_changelist", "crm.view_profile"),
-            (_("Segments found"), "bubble_chart", "mlengine_cluster_changelist", "mlengine.view_cluster"),
-            (_("Identifiers"), "fingerprint", "crm_identifier_changelist", "crm.view_identifier"),
-            (_("Merges"), "merge", "crm_profilealias_changelist", "crm.view_profilealias"),
-            (_("Row exports"), "download", "crm_rowexport_changelist", "crm.view_rowexport"),
-            (_("Relations"), "hub", "crm_relation_changelist", "crm.view_relation"),
-        ),
-    ),
-    (
-        _("Record"),
-        (
-            (_("Events"), "receipt_long", "crm_event_changelist", "crm.view_event"),
-            (_("Items"), "inventory_2", "crm_item_changelist", "crm.view_item"),
-            (_("Sources"), "sensors", "crm_source_changelist", "crm.view_source"),
-            (_("Import a file"), "upload_file", "crm_import", "crm.add_event"),
-            (_("Rejected events"), "report", "crm_rejectedevent_changelist", "crm.view_rejectedevent"),
-        ),
-    ),
-    (
-        _("Compliance"),
-        (
-            (_("Overview"), "verified_user", "crm_compliance", "crm.view_checkpoint"),
-            (_("Approvals"), "approval_delegation", "crm_approval_changelist", "crm.view_approval"),
-            (_("Purposes"), "checklist", "crm_purpose_changelist", "crm.view_purpose"),
-            (_("Notices"), "menu_book", "crm_notice_changelist", "crm.view_notice"),
-            (_("Consent log"), "history_edu", "crm_consentevent_changelist", "crm.view_consentevent"),
-            (_("Forms elsewhere"), "web_asset", "crm_consent_embed", "crm.view_purpose"),
-            (_("Privacy requests"), "shield_person", "crm_privacyrequest_changelist", "crm.view_privacyrequest"),
-            (_("Legal holds"), "gavel", "crm_legalhold_changelist", "crm.view_legalhold"),
-            (_("Retention"), "auto_delete", "crm_retentionrun_changelist", "crm.view_retentionrun"),
-        ),
-    ),
-    (
-        _("Learning"),
-        (
-            (_("Models"), "model_training", "mlengine_modelversion_changelist", "mlengine.view_modelversion"),
-            (_("Predictions"), "insights", "mlengine_predictionrun_changelist", "mlengine.view_predictionrun"),
-            (_("Impact assessments"), "balance", "crm_impactassessment_changelist", "crm.view_impactassessment"),
-            (_("Private figures"), "blur_on", "crm_release_changelist", "crm.view_release"),
-            (_("Jobs"), "pending_actions", "crm_jobrun_changelist", "crm.view_jobrun"),
-        ),
-    ),
-    (
-        _("Access"),
-        (
-            (_("Users"), "person", "auth_user_changelist", "auth.view_user"),
-            (_("Groups"), "groups", "auth_group_changelist", "auth.view_group"),
-            (
-                _("API applications"),
-                "key",
-                "oauth2_provider_application_changelist",
-                "oauth2_provider.view_application",
-            ),
-            (_("Second factors"), "phonelink_lock", "mfa_authenticator_changelist", "mfa.view_authenticator"),
-            (_("Failed logins"), "lock_person", "axes_accessattempt_changelist", "axes.view_accessattempt"),
-            (_("History"), "history", "admin_logentry_changelist", "admin.view_logentry"),
-            (
-                _("Looks at personal data"),
-                "visibility",
-                "crm_personaldataaccess_changelist",
-                "crm.view_personaldataaccess",
-            ),
-        ),
-    ),
-)
-
-
-def menu(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the menu with only what this person may open."""
-    entries = [
-        {
-            "title": title,
-            "items": [
-                {"title": text, "icon": icon, "link": reverse(f"admin:{name}")}
-                for text, icon, name, permission in items
-                if not permission or request.user.has_perm(permission)
-            ],
-        }
-        for title, items in MENU
-    ]
-    return _with_active([entry for entry in entries if entry["items"]], request.path)
-
-
-def _with_active(entries: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    """Mark the one entry whose address is the longest beginning of the path; the dashboard's begins them all."""
-    items = [item for entry in entries for item in entry["items"]]
-    here = max((item["link"] for item in items if path.startswith(item["link"])), key=len, default="")
-    for item in items:
-        item["active"] = item["link"] == here
-    return entries
+from crm.admin.lists import ReadOnlyAdmin, column, moment, person_of
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +45,17 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
 def _days(request: HttpRequest) -> int:
     return 30 if request.GET.get("days") == "30" else 90
 
+
+ROLE_WORDS = {
+    "Marketing": (_("Marketing"), _("sees people masked, imports files, keeps the items")),
+    "Analyst": (_("Analyst"), _("trains models and asks for figures; sees no person")),
+    "Support": (_("Support"), _("finds one person at a time and may reveal them, with a reason")),
+    "Compliance": (
+        _("Compliance"),
+        _("answers requests, keeps notices and proofs, is the second person"),
+    ),
+    "Admin": (_("Admin"), _("keeps users, sources and programs; sees people masked and decides nothing")),
+}
 
 admin.site.unregister((User, Group))
 admin.site.unregister(
@@ -199,17 +115,52 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 class GroupAdmin(AsksAgain, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and their permissions."""
 
+    list_display = ("name", "role", "members")
+    list_display_links = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        rows: QuerySet[Group] = super().get_queryset(request)
+        return rows.annotate(people=Count("user"))
+
+    def title_of(self, obj: Group) -> str:
+        return str(ROLE_WORDS[obj.name][0]) if obj.name in ROLE_WORDS else obj.name
+
+    @column(_("what it is for"))
+    def role(self, group: Group) -> str:
+        return str(ROLE_WORDS[group.name][1]) if group.name in ROLE_WORDS else "–"
+
+    @column(_("members"), ordering="people")
+    def members(self, group: Any) -> int:
+        return int(group.people)
+
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(AsksAgain, ReadOnlyAdmin):
     """Who has a second factor. Only a superuser takes a lost one away: with it and a password one is that person."""
 
-    list_display = ("user", "type", "created_at", "last_used_at")
-    list_filter = ("type",)
+    list_display = ("whose", "sort", "set_up_at", "used_at")
+    list_filter = (("type", ChoicesDropdownFilter),)
     list_select_related = ("user",)
     search_fields = ("user__username",)
-    fields = ("user", "type", "created_at", "last_used_at")
+    fields = ("whose", "sort", "set_up_at", "used_at")
+    nothing_yet = _("Nobody has a second factor yet. Each colleague sets one up under their own name, below the menu.")
     ordering = ("user__username",)
+
+    @column(_("user"), ordering="user__username")
+    def whose(self, factor: Authenticator) -> str:
+        return str(factor.user)
+
+    @column(_("kind"), ordering="type")
+    def sort(self, factor: Authenticator) -> str:
+        return str(factor.get_type_display())
+
+    @column(_("set up"), ordering="created_at")
+    def set_up_at(self, factor: Authenticator) -> str:
+        return moment(factor.created_at)
+
+    @column(_("last used"), ordering="last_used_at")
+    def used_at(self, factor: Authenticator) -> str:
+        return moment(factor.last_used_at) if factor.last_used_at else "–"
 
     def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
         return person_of(request).is_superuser
@@ -223,6 +174,10 @@ class LockedOutAdmin(ReadOnlyAdmin):
     search_fields = ("username", "ip_address")
     fields = ("username", "ip_address", "user_agent", "failures_since_start", "attempt_time")
     ordering = ("-attempt_time",)
+    nothing_yet = _("Nobody failed to log in lately.")
+
+    def title_of(self, obj: AccessAttempt) -> str:
+        return f"{obj.username}, {moment(obj.attempt_time)}"
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         return person_of(request).has_perm("axes.delete_accessattempt")
@@ -239,8 +194,22 @@ class LockedOutAdmin(ReadOnlyAdmin):
 class LogEntryAdmin(ReadOnlyAdmin):
     """Who changed what in this admin."""
 
-    list_display = ("action_time", "user", "content_type", "object_repr", "action_flag", "get_change_message")
+    list_display = ("action_time", "user", "content_type", "whom", "deed", "changes")
     list_filter = ("action_flag",)
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr",)
     ordering = ("-action_time",)
+    fields = (("action_time", "user"), ("content_type", "whom"), ("deed", "changes"))
+    nothing_yet = _("What staff add, change and delete by hand is written down here.")
+
+    @column(_("row"), ordering="object_repr")
+    def whom(self, entry: LogEntry) -> str:
+        return entry.object_repr
+
+    @column(_("deed"), ordering="action_flag")
+    def deed(self, entry: LogEntry) -> str:
+        return str(entry.get_action_flag_display())
+
+    @column(_("changes"))
+    def changes(self, entry: LogEntry) -> str:
+        return entry.get_change_message() or "–"

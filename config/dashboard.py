@@ -14,9 +14,10 @@ from django.core.cache import BaseCache
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from config import private_dashboard
+from config import next_steps, private_dashboard
 from crm import activity
 from crm.activity import Day
+from crm.audit import figures
 from crm.charts import Chart, Series, written
 from crm.models import JobRun
 from mlengine.admin import overview, private
@@ -67,7 +68,15 @@ class Record:
 
 def page(user: Any, *, days: int, now: datetime, cache: BaseCache) -> dict[str, Any]:
     """Return what the dashboard shows this person; a part that the group may not see is not even counted."""
-    context: dict[str, Any] = {"days": days, "sees_jobs": user.has_perm("crm.view_jobrun")}
+    context: dict[str, Any] = {
+        "days": days,
+        "sees_jobs": user.has_perm("crm.view_jobrun"),
+        "steps": next_steps.steps(user, now),
+        "actions": next_steps.actions(user),
+        "now": now,
+    }
+    if is_officer(user):
+        return context | {"compliance": figures.facts(now, cache), "sees_jobs": False}
     if not private.sees_people(user):
         context |= private_dashboard.page(user, now) if user.has_perm("crm.view_release") else {}
     elif user.has_perm("crm.view_event"):
@@ -84,6 +93,11 @@ def page(user: Any, *, days: int, now: datetime, cache: BaseCache) -> dict[str, 
         jobs = JobRun.objects.select_related("requested_by")
         context |= {"jobs": jobs.active().order_by("-created_at")[:8], "ended_jobs": _ended(jobs)}
     return context
+
+
+def is_officer(user: Any) -> bool:
+    """Return whether somebody's day begins with requests and proofs instead of sales; a superuser sees everything."""
+    return user.has_perm("crm.handle_privacyrequest") and not user.is_superuser
 
 
 def read() -> Record | None:

@@ -41,6 +41,21 @@ class ApplicationAdmin(AsksAgain, ListAdmin):
     raw_id_fields = ("user",)
     inlines = (ApiAccessInline,)
     actions = ("revoke_selected",)
+    nothing_yet = _("A program that uses the REST API is added here, with the scopes that it may ask for.")
+    # What our API has no use for (it knows the client credentials flow only) stays folded away.
+    fieldsets = (
+        (None, {"fields": ("name", ("client_id", "client_secret"), ("client_type", "authorization_grant_type"))}),
+        (
+            _("More"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("user", "redirect_uris", "post_logout_redirect_uris", "allowed_origins", "algorithm"),
+                    *(("skip_authorization", "hash_client_secret"), ("registration_source", "cimd_expires_at")),
+                ),
+            },
+        ),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.revoke_view)

@@ -377,7 +377,7 @@ UNFOLD: dict[str, Any] = {
             {"title": _("Password"), "link": reverse_lazy("account_change_password")},
         ]
     },
-    "SIDEBAR": {"show_search": True, "navigation": "config.admin.menu"},
+    "SIDEBAR": {"show_search": True, "navigation": "config.menu.menu"},
     "STYLES": [lambda request: static("zhiyin/zhiyin.css")],
     "SCRIPTS": [lambda request: static("zhiyin/zhiyin.js")],
     # Jade; 600 is dark enough for white letters on it (contrast 4.9 : 1).

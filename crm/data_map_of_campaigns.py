@@ -2,102 +2,105 @@
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext_noop as _
+
 from crm.classification import Table, table
 from crm.data_map_of_packages import NOBODY
 
 CAMPAIGNS: Mapping[str, Table] = {
     # -- whom to reach ------------------------------------------------------------------------------------------------
     "campaigns.segment": table(
-        "describing whom to reach", "configuration", "keep", reason=NOBODY, staff="created_by",
+        _("describing whom to reach"), "configuration", "keep", reason=NOBODY, staff="created_by",
         none="id name description kind current created_at archived_at",
     ),
     "campaigns.segmentversion": table(
-        "describing whom to reach", "configuration", "keep", reason=NOBODY, staff="made_by",
+        _("describing whom to reach"), "configuration", "keep", reason=NOBODY, staff="made_by",
         none="id segment number rule made_at",
     ),
     "campaigns.listmember": table(
-        "reaching the people of a list", "person", "delete", pseudonym="profile", quasi="segment",
+        _("reaching the people of a list"), "person", "delete", pseudonym="profile", quasi="segment",
         technical="added_at",
     ),
     "campaigns.segmentsnapshot": table(
-        "seeing how a segment moves", "configuration", "keep", reason=NOBODY,
+        _("seeing how a segment moves"), "configuration", "keep", reason=NOBODY,
         none="id segment version size joined left taken_at",
     ),
     "campaigns.segmentmember": table(
-        "seeing how a segment moves", "person", "delete", pseudonym="profile", derived="segment",
+        _("seeing how a segment moves"), "person", "delete", pseudonym="profile", derived="segment",
         technical="id joined_at left_at",
     ),
     # -- what is said -------------------------------------------------------------------------------------------------
     "campaigns.template": table(
-        "writing messages", "configuration", "keep", reason=NOBODY, staff="created_by",
+        _("writing messages"), "configuration", "keep", reason=NOBODY, staff="created_by",
         none="id name description current created_at archived_at",
     ),
     "campaigns.templateversion": table(
-        "writing messages", "configuration", "keep", reason=NOBODY, staff="made_by",
+        _("writing messages"), "configuration", "keep", reason=NOBODY, staff="made_by",
         none="id template number forms fallbacks made_at",
     ),
     "campaigns.link": table(
-        "knowing which link was followed", "configuration", "keep", reason=NOBODY,
+        _("knowing which link was followed"), "configuration", "keep", reason=NOBODY,
         none="id variant channel language position url label",
     ),
     # -- campaigns ----------------------------------------------------------------------------------------------------
     "campaigns.campaign": table(
-        "planning messages", "configuration", "keep", reason=NOBODY, staff="created_by submitted_by approved_by",
+        _("planning messages"), "configuration", "keep", reason=NOBODY, staff="created_by submitted_by approved_by",
         none="id name kind purpose segment channels priority holdout goal goal_name attribution_window"
         " message_expires_after send_rate timing starts_at ends_at status status_reason approved_digest created_at"
         " submitted_at approved_at next_run_at",
     ),
     "campaigns.variant": table(
-        "comparing messages", "configuration", "keep", reason=NOBODY, none="id campaign name template weight",
+        _("comparing messages"), "configuration", "keep", reason=NOBODY, none="id campaign name template weight",
     ),
     "campaigns.run": table(
-        "planning messages", "configuration", "keep", reason=NOBODY,
+        _("planning messages"), "configuration", "keep", reason=NOBODY,
         none="id campaign key segment_version job salt shares counts status starts_at planned_at finished_at",
     ),
     "campaigns.sendingpolicy": table(
-        "leaving people in peace", "configuration", "keep", reason=NOBODY, staff="stopped_by",
+        _("leaving people in peace"), "configuration", "keep", reason=NOBODY, staff="stopped_by",
         none="id quiet_from quiet_until holdout salt stop_reason stopped_at",
     ),
     "campaigns.frequencycap": table(
-        "leaving people in peace", "configuration", "keep", reason=NOBODY, none="id channel most within",
+        _("leaving people in peace"), "configuration", "keep", reason=NOBODY, none="id channel most within",
     ),
     "campaigns.guardrail": table(
-        "stopping what goes wrong", "configuration", "keep", reason=NOBODY,
+        _("stopping what goes wrong"), "configuration", "keep", reason=NOBODY,
         none="id campaign signal usual worst active",
     ),
     "campaigns.alarm": table(
-        "stopping what goes wrong", "configuration", "keep", reason=NOBODY, staff="looked_at_by",
+        _("stopping what goes wrong"), "configuration", "keep", reason=NOBODY, staff="looked_at_by",
         none="id campaign run signal seen paused raised_at looked_at",
     ),
     # -- what became of each message ----------------------------------------------------------------------------------
     "campaigns.delivery": table(
-        "sending a message once, knowing what became of it", "deliveries", "delete", pseudonym="profile provider_id",
+        _("sending a message once, knowing what became of it"), "deliveries", "delete",
+        pseudonym="profile provider_id",
         behavioural="variant channel status reason called_at ended_at",
         technical="id occasion run account attempt call reserved_by logged cost planned_at due_at expires_at"
         " lease_until",
     ),
     "campaigns.callback": table(
-        "hearing what a provider tells", "callbacks", "delete", identifying="told",
+        _("hearing what a provider tells"), "callbacks", "delete", identifying="told",
         technical="id account key kind code delivery happened_at received_at handled_at",
     ),
     "campaigns.channelaccount": table(
-        "speaking to providers", "configuration", "keep", reason=NOBODY, key="secrets hook",
+        _("speaking to providers"), "configuration", "keep", reason=NOBODY, key="secrets hook",
         none="id name channel provider settings preferred per_second per_day per_person_month cost currency status"
         " status_reason created_at",
     ),
     "campaigns.accountuse": table(
-        "keeping to quotas", "configuration", "keep", reason=NOBODY, none="account day used",
+        _("keeping to quotas"), "configuration", "keep", reason=NOBODY, none="account day used",
     ),
     # -- telling other systems ----------------------------------------------------------------------------------------
     "campaigns.webhookendpoint": table(
-        "telling other systems", "configuration", "keep", reason=NOBODY, key="secret",
+        _("telling other systems"), "configuration", "keep", reason=NOBODY, key="secret",
         none="id name url kinds active created_at",
     ),
     "campaigns.webhookmessage": table(
-        "telling other systems", "webhooks", "delete", pseudonym="profile_id body",
+        _("telling other systems"), "webhooks", "delete", pseudonym="profile_id body",
         technical="id endpoint kind attempts created_at next_at delivered_at",
     ),
     "campaigns.webhookattempt": table(
-        "telling other systems", "webhooks", "delete", technical="id message status error took_ms tried_at",
+        _("telling other systems"), "webhooks", "delete", technical="id message status error took_ms tried_at",
     ),
 }  # fmt: skip

@@ -87,6 +87,7 @@ SPECIAL: Mapping[str, str] = {
     "crm.record_consent": "Support Compliance",  # what somebody said by phone or letter, with the proof
     "crm.decide_approval": "Compliance",
     "crm.export_audit_bundle": "Compliance",
+    "crm.view_data_map": "Analyst Compliance",  # which columns there are and what for; no person's data
     "crm.approve_impactassessment": "Compliance",
     "crm.handle_privacyrequest": "Compliance",
     "crm.check_privacyrequest": "Compliance",

@@ -5,8 +5,11 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.html import conditional_escape
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from crm.charts import rounded
 from crm.models import JobRun, Profile
@@ -36,6 +39,45 @@ def grouped(value: Any, digits: int = 0) -> str:
 def percent(value: Any, digits: int = 0) -> str:
     """Return a share of one as percent."""
     return "–" if value is None or value == "" else f"{rounded(value * 100, digits)} %"
+
+
+# Keys of what jobs, approvals and events tell of themselves; what a source sends keeps its own names.
+KEYS = {
+    "begin": gettext_lazy("From"),
+    "from": gettext_lazy("From"),
+    "end": gettext_lazy("To"),
+    "until": gettext_lazy("To"),
+    "people": gettext_lazy("People"),
+    "purpose": gettext_lazy("Purpose"),
+    "purposes": gettext_lazy("Purposes"),
+    "language": gettext_lazy("Language"),
+    "clear_text": gettext_lazy("In clear text"),
+    "held": gettext_lazy("The auditor's checkpoint"),
+    "spec": gettext_lazy("Model"),
+    "cutoff": gettext_lazy("Cutoff"),
+    "stage": gettext_lazy("Stage"),
+    "version": gettext_lazy("Version"),
+    "decision": gettext_lazy("Decision"),
+    "seconds": gettext_lazy("Seconds by step"),
+    "rows": gettext_lazy("Rows"),
+    "sends": gettext_lazy("Sends"),
+    "violations": gettext_lazy("Violations"),
+    "records": gettext_lazy("Records"),
+    "source": gettext_lazy("Source"),
+    "file": gettext_lazy("File"),
+    "store_id": gettext_lazy("Shop"),
+    "retail_disc": gettext_lazy("Discount of the shop"),
+    "coupon_disc": gettext_lazy("Discount by coupon"),
+    "coupon_match_disc": gettext_lazy("Discount by a matched coupon"),
+    "manufacturer_id": gettext_lazy("Manufacturer"),
+    "package_size": gettext_lazy("Package size"),
+    "income": gettext_lazy("income"),
+    "home_ownership": gettext_lazy("home ownership"),
+    "marital_status": gettext_lazy("marital status"),
+    "household_size": gettext_lazy("household size"),
+    "household_composition": gettext_lazy("household composition"),
+    "kids": gettext_lazy("children in the household"),
+}
 
 
 @register.filter
@@ -85,8 +127,8 @@ def span(duration: timedelta) -> str:
 
 @register.filter
 def spoken(name: str) -> str:
-    """Return a key of a JSON object as words."""
-    return WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize())
+    """Return a key of a JSON object as words, in the reader's language where the key is one of ours."""
+    return str(KEYS.get(name) or WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize()))
 
 
 @register.filter
@@ -101,6 +143,26 @@ def fact(value: Any) -> str:
     if isinstance(value, int | float):
         return rounded(value, 0 if isinstance(value, int) else 4)
     return conditional_escape("–" if value in (None, "") else value)
+
+
+@register.filter
+def fact_named(value: Any, name: str) -> str:
+    """Return a JSON value in one line; values that are words of ours in the reader's language."""
+    from mlengine.admin import words  # noqa: PLC0415 (as below)
+    from mlengine.models import ModelVersion  # noqa: PLC0415 (as below)
+
+    if name == "decision":
+        return conditional_escape(words.decision_text(str(value)))
+    if name == "spec":
+        return conditional_escape(words.spec_title(str(value)))
+    if name == "stage":
+        return conditional_escape(dict(ModelVersion.Stage.choices).get(str(value), value))
+    if name == "seconds":
+        steps = value.items() if isinstance(value, dict) else value
+        return "; ".join(f"{words.step_title(step)}: {rounded(took, 1)}" for step, took in steps)
+    if name == "cutoff" and (at := parse_datetime(str(value))):
+        return date_format(timezone.localtime(at), "DATETIME_FORMAT")
+    return fact(value)
 
 
 @register.filter
@@ -120,11 +182,25 @@ def stepped(step: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def way_here(context: Any) -> Any:
+    """Return the steps from the menu to this page."""
+    from config.places import way  # noqa: PLC0415 (the admin's registry is filled later than templates are read)
+
+    return way(context.flatten())
+
+
+@register.simple_tag(takes_context=True)
 def learned(context: dict[str, Any], profile: Profile) -> dict[str, Any]:
     """Return what the models say of a person: here, where packages meet, so that the record imports no learning."""
     from mlengine.admin import people  # noqa: PLC0415 (Unfold renders a template while it is being imported)
 
     return people.about(profile, context["request"].user, timezone.now())
+
+
+@register.filter
+def assessed(subject: str) -> str:
+    """Return what an impact assessment is about, in words where it is one of our models."""
+    return next((str(title) for code, title in assessable() if code == subject), subject)
 
 
 @register.simple_tag

@@ -1,5 +1,6 @@
 """What colleagues ask for, and where a second person decides it."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, re_path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -35,7 +36,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
     """Requests for a second person: one's own, and, for those who decide, everybody's."""
 
     change_form_template = "zhiyin/approval/change_form.html"
-    list_display = ("what", "subject", "requested_by", "reason", "state", "requested_at", "expires_at")
+    list_display = ("what", "subject", "requested_by", "reason", "state", "asked_at", "expires_at")
     list_display_links = ("what",)
     list_filter = (("decision", ChoicesDropdownFilter),)
     list_select_related = ("requested_by",)
@@ -49,6 +50,15 @@ class ApprovalAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
         rows: QuerySet[Approval] = super().get_queryset(request)
         return rows if request.user.has_perm(approvals.DECIDES) else rows.filter(requested_by=person_of(request))
+
+    nothing_yet = _("What needs a second person, as an audit bundle in clear text, is asked for and decided here.")
+
+    def title_of(self, obj: Approval) -> str:
+        return f"{self.what(obj)}: {obj.subject}"
+
+    @column(pgettext_lazy("approval", "requested"), ordering="requested_at")
+    def asked_at(self, approval: Approval) -> datetime:
+        return approval.requested_at
 
     @column(_("action"), ordering="action")
     def what(self, approval: Approval) -> str:

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -46,7 +47,7 @@ class ImpactAssessmentAdmin(ListAdmin):
 
     form = AssessmentForm
     change_form_template = "zhiyin/assessment/change_form.html"
-    list_display = ("number", "subject", "title", "level", "conclusion", "state", "approved_by", "valid_until")
+    list_display = ("number", "about_what", "title", "level", "conclusion", "state", "approved_by", "valid_until")
     list_filter = (("level", ChoicesDropdownFilter), ("conclusion", ChoicesDropdownFilter), "is_synthetic")
     list_select_related = ("approved_by",)
     search_fields = ("subject", "title")
@@ -77,6 +78,12 @@ class ImpactAssessmentAdmin(ListAdmin):
         # Whoever wrote in it last may not approve it either.
         obj.prepared_by = person_of(request)
         super().save_model(request, obj, form, change)
+
+    nothing_yet = _("Before a model or a connector may work on people's data, its risks are weighed and approved here.")
+
+    @column(_("subject"), ordering="subject")
+    def about_what(self, one: ImpactAssessment) -> str:
+        return render_to_string("zhiyin/assessment/subject.html", {"subject": one.subject}).strip()
 
     @column(_("number"), ordering="id")
     def number(self, one: ImpactAssessment) -> str:

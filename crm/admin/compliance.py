@@ -12,17 +12,21 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from crm import access_log, approvals, checkpoints, verify
+from crm.admin import data_map
 from crm.admin.again import ask_again
 from crm.admin.bells import ring
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.admin.searching import numbers
 from crm.audit import figures, orders
 from crm.audit.query import BadQuery, Query, ask
+from crm.charts import rounded
 from crm.models import Approval, Checkpoint, JobRun, PersonalDataAccess, Purpose
 
 LARGEST_NOTE = 10_000
@@ -75,10 +79,10 @@ ASKED = ("begin", "end", "purposes", "people", "language", "held", "clear_text")
 class CheckpointAdmin(ReadOnlyAdmin):
     """What we signed; and above it the workspace, which is about what these prove."""
 
-    list_display = ("size", "root_start", "leaves", "waited_ms", "created_at")
+    list_display = ("covers", "root_start", "added", "waited", "created_at")
     list_filter = (("created_at", RangeDateTimeFilter),)
     ordering = ("-size",)
-    fields = (("size", "leaves", "waited_ms", "created_at"), "signed_note")
+    fields = (("covers", "created_at"), ("added", "waited"), "signed_note")
     readonly_fields = ("signed_note",)
 
     def get_urls(self) -> list[URLPattern]:
@@ -90,17 +94,36 @@ class CheckpointAdmin(ReadOnlyAdmin):
             path("compliance/bundle/<int:pk>.<str:kind>", view(download_view), name="crm_audit_download"),
             path("compliance/verify.py", view(verifier_view), name="crm_audit_verifier"),
             path("compliance/checkpoint.txt", view(checkpoint_view), name="crm_audit_checkpoint"),
+            path("compliance/data-map/", view(data_map.page_view), name="crm_data_map"),
+            path("compliance/data-map.csv", view(data_map.file_view), name="crm_data_map_file"),
             path("compliance/check/", view(check_view), name="crm_ledger_check"),
             *super().get_urls(),
         ]
+
+    nothing_yet = _("As soon as there is something to prove, it is signed for within seconds.")
+
+    def title_of(self, obj: Checkpoint) -> str:
+        return self.covers(obj)
+
+    @column(_("leaves"), ordering="size")
+    def covers(self, checkpoint: Checkpoint) -> str:
+        return rounded(checkpoint.size, 0)
+
+    @column(_("leaves added"), ordering="leaves")
+    def added(self, checkpoint: Checkpoint) -> str:
+        return rounded(checkpoint.leaves, 0)
+
+    @column(_("longest wait"), ordering="waited_ms")
+    def waited(self, checkpoint: Checkpoint) -> str:
+        return gettext("%(seconds)s s") % {"seconds": rounded(checkpoint.waited_ms / 1000, 1)}
 
     @column(_("root"))
     def root_start(self, checkpoint: Checkpoint) -> str:
         return f"{checkpoint.root.hex()[:16]}…"
 
     @column(_("signed note"))
-    def signed_note(self, checkpoint: Checkpoint) -> str:
-        return checkpoint.note
+    def signed_note(self, checkpoint: Checkpoint) -> SafeString:
+        return format_html('<pre class="zy-pre zy-mono">{}</pre>', checkpoint.note)
 
 
 def overview_view(request: HttpRequest) -> HttpResponse:

@@ -60,6 +60,11 @@ class ConsentEventAdmin(ReadOnlyAdmin):
     search_help_text = _("Number of a person (#42), or the event's id")
     ordering = ("-received_at", "-pk")
 
+    nothing_yet = _("Every answer of a person stands here: who allowed, refused or withdrew what, when and how.")
+
+    def title_of(self, obj: ConsentEvent) -> str:
+        return f"{obj.purpose}: {obj.get_state_display()}"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConsentEvent]:
         rows: QuerySet[ConsentEvent] = super().get_queryset(request)
         return rows.annotate(sequence=Subquery(Leaf.objects.filter(record=OuterRef("pk")).values("sequence")[:1]))

@@ -1,6 +1,5 @@
 """The log, to be read only, and what could not be taken into it."""
 
-import json
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,12 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -22,10 +23,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from crm import partitions
 from crm.admin.identities import profile_link
-from crm.admin.lists import ReadOnlyAdmin, column
+from crm.admin.lists import ReadOnlyAdmin, column, moment
 from crm.admin.profiles import people_known_by
 from crm.admin.restricted import WithoutRestricted
 from crm.admin.searching import PrivateSearch
+from crm.charts import rounded
 from crm.models import Event, RejectedEvent
 from crm.privacy import masked_attributes, masked_text
 
@@ -61,7 +63,7 @@ class MonthFilter(DropdownFilter):  # type: ignore[misc]
 class EventAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
     """Everything that happened. Nobody changes or deletes it here, not even an administrator."""
 
-    list_display = ("occurred_at", "kind_label", "person", "item", "amount", "quantity", "session", "source")
+    list_display = ("occurred_at", "kind_label", "person", "item", "amount", "number", "session", "source")
     list_filter = (MonthFilter, ("kind", ChoicesDropdownFilter), "source")
     list_select_related = ("item", "source")
     search_fields = ("profile",)
@@ -71,7 +73,7 @@ class EventAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
         ("occurred_at", "received_at"),
         ("kind", "name"),
         ("person", "item", "source"),
-        ("amount", "quantity", "discount"),
+        ("amount", "number", "discount"),
         ("session", "channel"),
         "shown_properties",
     )
@@ -80,9 +82,17 @@ class EventAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
     def meant(self, term: str) -> list[int]:
         return people_known_by(term)
 
+    def title_of(self, obj: Event) -> str:
+        return f"{capfirst(obj.get_kind_display())}, {moment(obj.occurred_at)}"
+
     @column(_("properties"))
     def shown_properties(self, event: Event) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(masked_attributes(event.told), ensure_ascii=False, indent=2))
+        return render_to_string("zhiyin/facts.html", {"facts": masked_attributes(event.told)})
+
+    @column(_("quantity"), ordering="quantity")
+    def number(self, event: Event) -> str:
+        """Return the quantity as people write it: 2, not 2.000."""
+        return "" if event.quantity is None else rounded(float(event.quantity), 3).rstrip("0").rstrip(".")
 
     @column(_("kind"), ordering="kind", label=True)
     def kind_label(self, event: Event) -> str:
@@ -94,12 +104,14 @@ class EventAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
 
     @column(_("value"), ordering="value")
     def amount(self, event: Event) -> str:
-        return "" if event.value is None else f"{event.value} {event.currency}"
+        return "" if event.value is None else f"{rounded(float(event.value), 2)} {event.currency}"
 
 
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(ReadOnlyAdmin):
     """What could not be taken, as it came, with the reason; it can be replayed when the cause is gone."""
+
+    nothing_yet = _("What a source sends and we cannot read stands here, with the reason, until it is replayed.")
 
     change_form_template = "zhiyin/rejected/change_form.html"
     list_display = ("received_at", "source", "field", "shown_reason", "job", "state")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -45,10 +45,13 @@ class IdentifierAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
 
     search_for = "profile"
 
+    def title_of(self, obj: Identifier) -> str:
+        return f"{obj.get_type_display()} #{obj.pk}"
+
     def meant(self, term: str) -> list[int]:
         return list(Identifier.objects.known_as(term).values_list("profile", flat=True).distinct())
 
-    @column(_("value"))
+    @column(pgettext_lazy("identifier", "value"))
     def shown_value(self, identifier: Identifier) -> str:
         return masked(identifier.type, identifier.value)
 
@@ -60,6 +63,8 @@ class IdentifierAdmin(WithoutRestricted, ReadOnlyAdmin, PrivateSearch):
 @admin.register(ProfileAlias)
 class ProfileAliasAdmin(ReadOnlyAdmin):
     """Merges, each with who did it and why; undoing one loses nothing, since events never move."""
+
+    nothing_yet = _("When a source says that two profiles are one person, the merge stands here and can be undone.")
 
     list_display = ("__str__", "kept", "reason", "source", "merged_by", "merged_at", "state")
     list_select_related = ("source", "merged_by")
@@ -97,6 +102,8 @@ class ProfileAliasAdmin(ReadOnlyAdmin):
 @admin.register(Relation)
 class RelationAdmin(ListAdmin):
     """Who belongs to whom."""
+
+    nothing_yet = _("Who belongs together, as a household or a child and its guardian; sources and the API tell it.")
 
     list_display = ("__str__", "from_person", "kind", "to_person", "weight", "source", "created_at")
     list_select_related = ("source",)

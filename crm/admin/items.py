@@ -50,8 +50,8 @@ class ItemAdmin(ListAdmin):
 
     @column(_("item"), ordering="title", header=True)
     def title_and_code(self, item: Item) -> list[str]:
-        return [item.title or item.code, item.code]
+        return [item.title or item.code, item.code if item.title not in {"", item.code} else ""]
 
     @column(_("categories"))
     def path(self, item: Item) -> str:
-        return " › ".join(item.categories)
+        return " › ".join(item.categories) or "–"

@@ -40,12 +40,21 @@ class JobRunAdmin(ReadOnlyAdmin):
 
     change_form_template = "zhiyin/job/change_form.html"
     change_list_template = "zhiyin/job/change_list.html"
-    list_display = ("title", "kind", "status_label", "progress", "rejected", "requested_by", "created_at")
+    list_display = ("shown_title", "status_label", "progress", "rejected", "requested_by", "created_at")
     list_filter = (("status", ChoicesDropdownFilter), "kind")
     list_select_related = ("requested_by",)
     search_fields = ("title",)
     ordering = ("-created_at",)
     fields = ("parameters", "result", "error")
+
+    nothing_yet = _("Imports, training, exports and checks stand here while they run, and for a year after.")
+
+    def title_of(self, obj: JobRun) -> str:
+        return render_to_string("zhiyin/job/title.html", {"job": obj}).strip()
+
+    @column(_("title"), ordering="title")
+    def shown_title(self, job: JobRun) -> str:
+        return self.title_of(job)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

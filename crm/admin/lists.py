@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -10,7 +11,11 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.forms import SplitDateTimeField
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 if TYPE_CHECKING:
@@ -44,6 +49,11 @@ def column(description: Any, **facts: Any) -> Callable[[Function], Function]:
     return made
 
 
+def moment(at: datetime) -> str:
+    """Return a point in time as a page says it: in the organisation's zone and the reader's language."""
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
+
+
 def person_of(request: HttpRequest) -> User:
     """Return who asks: nobody else gets past the login of the admin."""
     assert isinstance(request.user, User)  # noqa: S101
@@ -68,6 +78,20 @@ class ListAdmin(BaseAdmin):
     list_fullwidth = False
     compressed_fields = True
     warn_unsaved_form = True
+
+    nothing_yet: Any = ""  # what would stand in the list, said where it is empty
+
+    def title_of(self, obj: Any) -> str:
+        """Return what a row is called at the head of its page, in the reader's language."""
+        return str(obj)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, SplitDateTimeField):
+            # One label stands before two inputs: say to whom cannot see it which is which.
+            for part, name in zip(field.widget.widgets, (gettext("Date"), gettext("Time")), strict=True):
+                part.attrs["aria-label"] = f"{field.label}: {name}"
+        return field
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return List

@@ -13,13 +13,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from crm import notice_drafts, notices
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import Notice, Purpose
+from crm.models.purposes import in_language
 from crm.notice_content import LONGEST_TEXT, NEEDED_TEXTS, flaws
 from crm.preferences.shown import LANGUAGES, shown
 
@@ -107,6 +108,11 @@ class NoticeAdmin(ReadOnlyAdmin):
     ordering = ("code", "-version")
     list_select_related = ("published_by",)
 
+    nothing_yet = _("What people are told before they are asked: no consent can be recorded without a published one.")
+
+    def title_of(self, obj: Notice) -> str:
+        return obj.reference
+
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         return bool(request.user.has_perm(ADD))
 
@@ -120,13 +126,13 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @column(_("notice"), ordering="code", header=True)
     def title(self, notice: Notice) -> list[str]:
-        said: dict[str, Any] = notice.texts.get("en") or next(iter(notice.texts.values()), {})
-        return [str(said.get("title") or notice.code), notice.reference]
+        titles = {language: str(said.get("title", "")) for language, said in notice.texts.items()}
+        return [in_language(titles) or notice.code, notice.reference]
 
     @column(_("status"), ordering="published_at", label={"draft": "warning", "published": "success"})
     def status_label(self, notice: Notice) -> tuple[str, str]:
         if notice.published_at:
-            return "published", gettext("published")
+            return "published", pgettext("notice", "published")
         return "draft", gettext("draft")
 
     @column(_("material"), boolean=True, ordering="is_material")

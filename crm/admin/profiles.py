@@ -106,7 +106,7 @@ class ProfileAdmin(consents.PersonConsents, PrivateSearch):
 
     @column(_("place"), ordering="city")
     def place(self, profile: Profile) -> str:
-        return " · ".join(part for part in (profile.province, profile.city) if part)
+        return " · ".join(part for part in (profile.province, profile.city) if part) or "–"
 
     @column(_("known as"))
     def identifier_list(self, profile: Profile) -> str:

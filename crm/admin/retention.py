@@ -19,7 +19,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from crm import holds, retention_releases
-from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, person_of
+from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, moment, person_of
+from crm.charts import rounded
 from crm.models import LegalHold, Profile, RetentionRelease, RetentionRule, RetentionRun
 from crm.retention_classes import CLASSES
 from crm.retention_keeps import all_keeps
@@ -55,6 +56,8 @@ class HoldForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
 @admin.register(LegalHold)
 class LegalHoldAdmin(ListAdmin):
     """Orders to keep; they are released, never changed or deleted."""
+
+    nothing_yet = _("What a court or an authority wants kept: while a hold is in force, nothing it names is deleted.")
 
     form = HoldForm
     change_form_template = "zhiyin/rights/hold.html"
@@ -129,6 +132,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable 
 class RetentionRuleAdmin(ListAdmin):
     """The officer's own times; a class without a rule is kept as long as ours say."""
 
+    nothing_yet = _("Every class is kept as long as the product says. A rule of yours makes it longer or shorter.")
+
     form = RuleForm
     list_display = ("class_title", "purpose", "days", "changed_by", "changed_at")
     list_select_related = ("changed_by",)
@@ -168,27 +173,30 @@ class RetentionRunAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
+    def title_of(self, obj: RetentionRun) -> str:
+        return moment(obj.started_at)
+
     @column(_("kind"), label={"rehearsal": "info", "pass": "success"}, ordering="dry_run")
     def sort_label(self, run: RetentionRun) -> tuple[str, Any]:
         return ("rehearsal", _("rehearsal")) if run.dry_run else ("pass", _("pass"))
 
     @column(_("past their time"))
-    def due(self, run: RetentionRun) -> int:
-        return sum(one["due"] for one in run.report)
+    def due(self, run: RetentionRun) -> str:
+        return rounded(sum(one["due"] for one in run.report), 0)
 
     @column(_("deleted"))
-    def deleted(self, run: RetentionRun) -> int:
-        return sum(one["deleted"] for one in run.report)
+    def deleted(self, run: RetentionRun) -> str:
+        return rounded(sum(one["deleted"] for one in run.report), 0)
 
     @column(_("held"))
-    def held(self, run: RetentionRun) -> int:
-        return sum(one["held"] for one in run.report)
+    def held(self, run: RetentionRun) -> str:
+        return rounded(sum(one["held"] for one in run.report), 0)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         keeps = all_keeps()
         waiting = set(retention_releases.waiting({name: keep.shortest for name, keep in keeps.items()}))
         kept = [
-            (title_of(name), CLASSES[name].purpose, keep.longest.days, name not in waiting, name)
+            (title_of(name), purpose_of(name), keep.longest.days, name not in waiting, name)
             for name, keep in keeps.items()
         ]
         facts = {
@@ -237,6 +245,23 @@ class RetentionRunAdmin(ReadOnlyAdmin):
         current_app.send_task("crm.tasks.rehearse_retention", [person_of(request).pk], queue="default")
         messages.success(request, gettext("A rehearsal was started; its report will stand on top of this list."))
         return redirect("admin:crm_retentionrun_changelist")
+
+
+# What a class of data is kept for, where nobody wrote a rule: not always a purpose that people are asked about.
+REASONS = {
+    "profiling": _("knowing what interests people"),
+    "marketing": _("marketing, and knowing how it worked"),
+    "contract": _("contract: orders, refunds, bookkeeping"),
+    "service": _("service: accounts and what people state"),
+    "operation": _("running the system"),
+    "legal_obligation": _("proof that a law asks for"),
+}
+
+
+def purpose_of(name: str) -> str:
+    """Return what a class of data is kept for."""
+    code = CLASSES[name].purpose
+    return str(REASONS.get(code, code))
 
 
 def title_of(name: str) -> str:

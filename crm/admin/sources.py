@@ -18,6 +18,8 @@ from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column
 from crm.models import Source
 
+LABELS = {"server": "info", "browser": "warning", "import": "success", "system": "default"}
+
 
 @admin.register(Source)
 class SourceAdmin(ListAdmin):
@@ -37,7 +39,7 @@ class SourceAdmin(ListAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
         return False  # its events name it: a source that is gone is switched off
 
-    @column(_("kind"), ordering="kind", label={"server": "info", "browser": "warning", "import": "success"})
+    @column(_("kind"), ordering="kind", label=LABELS)
     def kind_label(self, source: Source) -> tuple[str, Any]:
         return source.kind, source.get_kind_display()
 

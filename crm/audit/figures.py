@@ -10,6 +10,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm import clocks
 from crm.charts import Chart, Series
 from crm.consent_rules import GRANTS, REFUSALS
 from crm.models import CheckpointCopy, ConsentState, JobRun, Notice, PrivacyRequest, Purpose
@@ -43,7 +44,7 @@ class Sends:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A request of a person, and in how many days it is due; negative: it is late."""
+    """A request of a person, and in how many working days it is due; negative: it is late."""
 
     request: PrivacyRequest
     days: int | None
@@ -68,10 +69,15 @@ def copies() -> list[CheckpointCopy]:
 
 def due(now: datetime) -> tuple[list[Due], int]:
     """Return the open requests that are due first, and how many are open."""
-    requests = PrivacyRequest.objects.open().order_by("due_on", "received_at")
-    today = timezone.localdate(now)
-    first = [Due(request=one, days=(one.due_on - today).days if one.due_on else None) for one in requests[:SHOWN]]
+    requests = PrivacyRequest.objects.open().prefetch_related("pauses").order_by("due_on", "received_at")
+    # Working days, as the list of requests counts them: two numbers for one delay would be one too many.
+    first = [Due(request=one, days=clocks.clock(one, now).left if one.due_on else None) for one in requests[:SHOWN]]
     return first, requests.count()
+
+
+def late(now: datetime) -> int:
+    """Return how many requests should have been answered before today."""
+    return PrivacyRequest.objects.running().filter(due_on__lt=timezone.localdate(now)).count()
 
 
 def answers(cache: BaseCache) -> dict[str, dict[str, int]]:
@@ -135,7 +141,7 @@ def facts(now: datetime, cache: BaseCache) -> dict[str, Any]:
         "sends": sends(now),
         "requests": requests,
         "open_requests": open_requests,
-        "late_requests": sum(one.days is not None and one.days < 0 for one in requests),
+        "late_requests": late(now),
         "answers": answers_chart(answers(cache)),
         "notices": notices(now),
         "exports": exports(),

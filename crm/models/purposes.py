@@ -99,6 +99,7 @@ class Purpose(models.Model):
     class Meta:
         verbose_name = _("purpose")
         verbose_name_plural = _("purposes")
+        permissions = [("view_data_map", _("Can see the data map, the record of processing"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(ask_again_after__gte=ASK_AGAIN_AFTER),

@@ -30,6 +30,9 @@ class ClusterAdmin(ReadOnlyAdmin):
     ordering = ("spec", "code")
     fields = ("shown_name", "found_by", "shown_description", "first_seen_at")
 
+    def title_of(self, obj: Cluster) -> str:
+        return self.shown_name(obj)
+
     @column(_("segment"), ordering="code")
     def shown_name(self, cluster: Cluster) -> str:
         return in_language(cluster.name) or str(cluster.code)

@@ -23,6 +23,13 @@ NAMES = {
     "province": _("province"),
     "city": _("city"),
     "language": _("language"),
+    # What the demonstration's people tell of their households.
+    "income": _("income"),
+    "home_ownership": _("home ownership"),
+    "marital_status": _("marital status"),
+    "household_size": _("household size"),
+    "household_composition": _("household composition"),
+    "kids": _("children in the household"),
 }
 
 
@@ -48,6 +55,8 @@ class ExportForm(forms.Form):
 @admin.register(RowExport)
 class RowExportAdmin(ReadOnlyAdmin):
     """The record of exports, and the page that makes one."""
+
+    nothing_yet = _("Every export of rows, and every refusal, is kept here: who, for whom, what for, how private.")
 
     list_display = ("at", "asked_by", "recipient", "purpose", "rows", "k", "l", "grade", "outcome")
     list_filter = ("grade",)

@@ -7,17 +7,23 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from crm.admin.lists import ReadOnlyAdmin, column, person_of
+from crm.admin.lists import ReadOnlyAdmin, column, moment, person_of
 from crm.models import Release
 from mlengine import figures, releases
 from mlengine.admin import private
 from mlengine.figures import Figure
+
+NOISES = {"laplace": _("Laplace noise"), "gaussian": _("Gaussian noise")}
 
 
 @admin.register(Release)
@@ -25,14 +31,40 @@ class ReleaseAdmin(ReadOnlyAdmin):
     """What was released, below the figures of this week and the questions that may still be asked."""
 
     change_list_template = "zhiyin/figure/change_list.html"
-    list_display = ("figure", "told", "margin", "alone", "data_at", "released_at")
+    list_display = ("figure", "told", "margin", "alone", "data_at", "published_at")
     list_filter = ("name",)
     ordering = ("-released_at", "-id")
-    fields = ("name", "answer", "mechanism", "epsilon", "data_at", "released_at")
+    fields = ("figure", "shown_answer", "noise", "alone", ("data_at", "published_at"))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.ask_view)
         return [path("ask/<str:name>/", view, name="crm_release_ask"), *super().get_urls()]
+
+    nothing_yet = _("Nothing was told yet. What analysts and programs are told with noise stands here, once for all.")
+
+    def title_of(self, obj: Release) -> str:
+        return f"{self.figure(obj)}, {date_format(timezone.localtime(obj.data_at), 'DATE_FORMAT')}"
+
+    @column(pgettext_lazy("figure", "released"), ordering="released_at")
+    def published_at(self, release: Release) -> str:
+        return moment(release.released_at)
+
+    @column(_("answer"))
+    def shown_answer(self, release: Release) -> SafeString:
+        found = figures.figures().get(release.name)
+        names = private.labels_of(found) if found else {}
+        told = {str(names.get(key) or private.label_of(key)): count for key, count in release.answer.items()}
+        return render_to_string("zhiyin/figure/rows.html", {"rows": told.items()})
+
+    @column(_("noise"))
+    def noise(self, release: Release) -> str:
+        used = release.mechanism
+        facts = {
+            "kind": NOISES.get(used.get("kind", ""), "–"),
+            "scale": used.get("scale", "–"),
+            "most": used.get("most", "–"),
+        }
+        return gettext("%(kind)s, scale %(scale)s; one person counts in at most %(most)s cells") % facts
 
     @column(_("figure"), ordering="name")
     def figure(self, release: Release) -> str:

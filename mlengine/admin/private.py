@@ -77,7 +77,7 @@ def chart_of(told: Told, *, height: int = 0) -> Chart:
     return Chart(
         id=told.figure.name,
         title=title_of(told.figure),
-        labels=[names.get(key, _label(key)) for key, _count in cells],
+        labels=[names.get(key, label_of(key)) for key, _count in cells],
         series=[Series(label=_("People"), values=[count for _key, count in cells], kind="bar")],
         horizontal=not upright,
         height=height or (220 if upright else 70 + 28 * len(cells)),
@@ -108,7 +108,7 @@ def _window(first: int, last: int) -> str:
     return _("%(days)d days before") % {"days": first - last}
 
 
-def _label(key: str) -> str:
+def label_of(key: str) -> str:
     if key == UNKNOWN:
         return _("not known")
     try:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column, person_of
@@ -30,7 +31,7 @@ class PredictionRunAdmin(ReadOnlyAdmin):
     """Runs; a score's run lists the people with the highest scores, with reasons."""
 
     change_form_template = "zhiyin/run/change_form.html"
-    list_display = ("name", "version", "cutoff", "rows", "started_at", "finished_at", "state")
+    list_display = ("name", "by", "cutoff", "rows", "started_at", "finished_at", "state")
     list_filter = ("spec",)
     list_select_related = ("version",)
     ordering = ("-cutoff", "-id")
@@ -63,6 +64,13 @@ class PredictionRunAdmin(ReadOnlyAdmin):
     @column(_("run"), ordering="spec")
     def name(self, run: PredictionRun) -> str:
         return f"{spec_title(run.spec)} #{run.pk}"
+
+    def title_of(self, obj: PredictionRun) -> str:
+        return f"{spec_title(obj.spec)} {date_format(timezone.localtime(obj.cutoff), 'DATE_FORMAT')}"
+
+    @column(_("version"), ordering="version")
+    def by(self, run: PredictionRun) -> str:
+        return f"v{run.version.number}"
 
     @column(_("state"), label={"done": "success", "working": "info"}, ordering="finished_at")
     def state(self, run: PredictionRun) -> tuple[str, Any]:

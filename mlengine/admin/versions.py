@@ -49,6 +49,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def name(self, version: ModelVersion) -> str:
         return f"{spec_title(version.spec)} v{version.number}"
 
+    def title_of(self, obj: ModelVersion) -> str:
+        return self.name(obj)
+
     @column(_("stage"), ordering="stage", label=STAGES)
     def stage_label(self, version: ModelVersion) -> tuple[str, str]:
         return version.stage, version.get_stage_display()

@@ -26,6 +26,7 @@ METRICS: Mapping[str, Any] = {
     "novelty": _("Novelty (bits)"),
     "popularity_share": _("Share of popular items"),
     "value_explained": _("Variance of later value explained"),
+    "lines_explained": _("Variance of the number of bought lines explained"),
     "behaviour_explained": _("Variance of later behaviour explained"),
     "stability": _("Stability (adjusted Rand)"),
     "silhouette": _("Separation (silhouette)"),
@@ -128,6 +129,8 @@ def step_title(step: str) -> str:
     cutoff, colon, subject = step.removeprefix("backtest ").partition(": ")
     if step.startswith("backtest ") and colon:
         return gettext("backtest %(cutoff)s: %(subject)s") % {"cutoff": cutoff, "subject": subject_title(subject)}
+    if step not in STEPS and step.startswith("backtest "):
+        return gettext("backtest: %(subject)s") % {"subject": subject_title(cutoff)}
     return str(STEPS.get(step, step))
 
 

@@ -17,22 +17,32 @@ from mlengine.specs import SPECS
 ROOT = Path(settings.BASE_DIR)
 CATALOGUE = ROOT / "config" / "locale" / "zh_Hans" / "LC_MESSAGES"
 MARKERS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext"}
-MESSAGE = re.compile(r'^msgid ((?:".*"\n?)+)(?:msgid_plural (?:".*"\n?)+)?msgstr(?:\[0\])? ((?:".*"\n?)+)', re.M)
+IN_CONTEXT = {"pgettext", "pgettext_lazy"}
+MESSAGE = re.compile(
+    r'^(?:msgctxt "(.*)"\n)?msgid ((?:".*"\n?)+)(?:msgid_plural (?:".*"\n?)+)?msgstr(?:\[0\])? ((?:".*"\n?)+)', re.M
+)
 
 
 def said(source: str) -> Iterator[str]:
     """Yield the texts that a Python source marks for translation."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        if node.func.id in MARKERS and texts:
+            yield texts[0]
+        elif node.func.id in IN_CONTEXT and len(texts) > 1:
+            yield "\x04".join(texts[:2])
 
 
 def said_in_templates(text: str) -> Iterator[str]:
     for marked in re.findall(r"_\(((?:u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))", templatize(text)):
         yield ast.literal_eval(marked)
-    for marked in re.findall(r"gettext\(((?:u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))", templatize(text)):
+    for context, marked in re.findall(
+        r"pgettext\((u?'[^']*'|u?\"[^\"]*\"), *(u?'[^']*'|u?\"[^\"]*\")", templatize(text)
+    ):
+        yield f"{ast.literal_eval(context)}\x04{ast.literal_eval(marked)}"
+    for marked in re.findall(r"(?<!p)gettext\(((?:u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"))", templatize(text)):
         yield ast.literal_eval(marked)
 
 
@@ -70,7 +80,10 @@ def test_the_compiled_catalogue_says_what_its_source_says() -> None:
     compiled = catalogue()
     source = (CATALOGUE / "django.po").read_text()
     assert "#, fuzzy" not in source
-    messages = [(_text(asked), _text(answer)) for asked, answer in MESSAGE.findall(source)][1:]
+    messages = [
+        (f"{context}\x04{_text(asked)}" if context else _text(asked), _text(answer))
+        for context, asked, answer in MESSAGE.findall(source)
+    ][1:]
     assert len(messages) > 300
     for asked, answer in messages:
         assert answer, asked

@@ -1,11 +1,6 @@
-"""In a real browser: log in, look at the dashboard, open a profile, train a model and see it finish, read Chinese.
+"""In a real browser: log in, look at the dashboard, open a profile, train a model, see it finish, read Chinese."""
 
-The page's console must stay silent all the way. Screenshots of a failed run are kept below ``VAR_DIR/screenshots``.
-"""
-
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,45 +8,18 @@ from typing import Any
 
 import pytest
 from celery.contrib.testing.worker import start_worker
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import connection, connections
 
 from config.celery import app
 from crm.ingest import NewEvent, record_many
 from crm.models import Profile
-from tests import factories
+from tests import browser, factories
+from tests.browser import SECONDS
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed"),
-    # The worker's and the browser's threads end when they like; that is not what is tested here.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--no-first-run"),
-]
+pytestmark = browser.MARKS
 OPENED = datetime(2025, 1, 1, 4, tzinfo=UTC)
 DAYS = 300
-SECONDS = 1000  # playwright counts in thousandths
-
-
-@pytest.fixture(autouse=True)
-def _alone_at_the_end(transactional_db: None) -> Iterator[None]:
-    """End the sessions that threads of the server and the worker left behind: they would hold the test database."""
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
 
 
 @pytest.fixture
@@ -86,33 +54,6 @@ def worker() -> Iterator[None]:
     """Do the jobs beside the server, as a worker would."""
     with start_worker(app, perform_ping_check=False, pool="solo", queues=["ml"], loglevel="warning"):
         yield
-
-
-@pytest.fixture
-def page(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open a page of Chromium; whatever its console says is an error at the end."""
-    from playwright.sync_api import sync_playwright
-
-    # Playwright's loop runs in this thread, where Django would refuse to be asked anything.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    assert CHROMIUM, "Chromium is not installed, and in CI that is an error"
-    said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened = browser.new_page(base_url=live_server.url, viewport={"width": 1280, "height": 900}, locale="en")
-        opened.set_default_timeout(20 * SECONDS)
-        opened.on("console", lambda message: said.append(message.text) if message.type != "log" else None)
-        opened.on("pageerror", lambda error: said.append(str(error)))
-        try:
-            yield opened
-        finally:
-            kept = settings.VAR_DIR / "screenshots"
-            kept.mkdir(exist_ok=True)
-            opened.screenshot(path=kept / f"{request.node.name}.png", full_page=True)
-            browser.close()
-            connections.close_all()  # inside of playwright's loop this thread has a connection of its own
-            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
-    assert said == []
 
 
 def log_in(page: Any) -> None:

@@ -11,13 +11,10 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from tests import factories
-from tests.config import test_browser
-from tests.config.test_browser import page  # noqa: F401
+from tests import browser, factories
 from tests.staff import member
 
-pytestmark = test_browser.pytestmark
-_alone_at_the_end = test_browser._alone_at_the_end
+pytestmark = browser.MARKS
 PASSWORD = "a long password"
 
 
@@ -31,7 +28,7 @@ def officer(settings: Any) -> User:
     return user
 
 
-def plug_in(page: Any) -> tuple[Any, str]:  # noqa: F811
+def plug_in(page: Any) -> tuple[Any, str]:
     """Plug a key into the browser whose owner touches it at once, and return the wire to it and its number."""
     wire = page.context.new_cdp_session(page)
     wire.send("WebAuthn.enable")
@@ -40,20 +37,20 @@ def plug_in(page: Any) -> tuple[Any, str]:  # noqa: F811
     return wire, wire.send("WebAuthn.addVirtualAuthenticator", {"options": facts})["authenticatorId"]
 
 
-def log_in(page: Any) -> None:  # noqa: F811
+def log_in(page: Any) -> None:
     page.goto("/admin/")
     page.fill("[name=login]", "officer")
     page.fill("[name=password]", PASSWORD)
     page.click(".card button[type=submit]")
 
 
-def log_out(page: Any) -> None:  # noqa: F811
+def log_out(page: Any) -> None:
     page.goto("/accounts/2fa/")
     page.click("nav button")
     page.wait_for_url(re.compile("/accounts/login/"))
 
 
-def enrol(page: Any) -> list[str]:  # noqa: F811
+def enrol(page: Any) -> list[str]:
     """Add a key with a name, and return the recovery codes that come with it."""
     log_in(page)
     page.wait_for_url(re.compile("totp/activate"))
@@ -66,7 +63,7 @@ def enrol(page: Any) -> list[str]:  # noqa: F811
 
 
 def test_a_key_is_set_up_and_opens_the_door_and_so_does_each_recovery_code_once(
-    page: Any,  # noqa: F811
+    page: Any,
     officer: User,
 ) -> None:
     wire, key = plug_in(page)
@@ -100,7 +97,7 @@ def test_a_key_is_set_up_and_opens_the_door_and_so_does_each_recovery_code_once(
 
 
 def test_a_key_proves_again_who_it_is_and_another_key_proves_nothing(
-    page: Any,  # noqa: F811
+    page: Any,
     officer: User,
     settings: Any,
     live_server: Any,

@@ -20,15 +20,13 @@ from config.celery import app
 from crm import consent, handoffs, sequencer
 from crm.handoffs import NewHandOff
 from crm.models import PersonalDataAccess
-from tests import factories
-from tests.config import test_browser
-from tests.config.test_browser import SECONDS, page  # noqa: F401
+from tests import browser, factories
+from tests.browser import SECONDS
 from tests.config.test_login import code_of
 from tests.crm import consents
 from tests.staff import member
 
-pytestmark = test_browser.pytestmark
-_alone_at_the_end = test_browser._alone_at_the_end
+pytestmark = browser.MARKS
 BARE = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys._base_executable  # type: ignore[attr-defined]
 
 
@@ -74,7 +72,7 @@ def secret(settings: Any) -> str:
     return made
 
 
-def log_in(page: Any, secret: str) -> None:  # noqa: F811
+def log_in(page: Any, secret: str) -> None:
     page.goto("/admin/")
     page.fill("[name=login]", "officer")
     page.fill("[name=password]", "a long password")
@@ -84,7 +82,7 @@ def log_in(page: Any, secret: str) -> None:  # noqa: F811
     page.wait_for_selector("#dashboard")
 
 
-def downloaded(page: Any, link: str, folder: Path) -> Path:  # noqa: F811
+def downloaded(page: Any, link: str, folder: Path) -> Path:
     with page.expect_download() as download:
         page.click(link)
     path = folder / str(download.value.suggested_filename)
@@ -96,7 +94,7 @@ def test_from_the_login_with_a_second_factor_to_a_bundle_that_a_bare_python_veri
     history: None,
     worker: None,
     secret: str,
-    page: Any,  # noqa: F811
+    page: Any,
     tmp_path: Path,
 ) -> None:
     log_in(page, secret)

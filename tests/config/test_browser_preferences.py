@@ -1,21 +1,11 @@
-"""In a real browser, on a phone: open the link, withdraw, switch personalisation off, ask for erasure; no script runs.
+"""In a real browser, on a phone: open the link, withdraw, no more personalisation, erasure; no script runs."""
 
-Nothing may be logged by the console. Screenshots are kept below ``VAR_DIR/screenshots``.
-"""
-
-import os
-from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.cache import cache
-from django.db import connection, connections
 from django.template.loader import render_to_string
-from django.test import Client
 from django.utils import timezone
 
 from crm import consent, preference_links
@@ -24,19 +14,12 @@ from crm.models import ConsentEvent, Identifier, Notice, PrivacyRequest, Profile
 from crm.notices import publish
 from crm.person_tokens import PersonToken, mint
 from crm.preferences.shown import shown
-from tests import factories
+from tests import browser, factories
 from tests.api import application
-from tests.config.test_browser import ARGUMENTS, CHROMIUM, SECONDS
+from tests.browser import SECONDS, kept
+from tests.config.conftest import PHONE
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-PHONE: Any = {"width": 390, "height": 844}
+pytestmark = browser.MARKS
 TEXTS = {
     "en": {
         "title": "How we use your contact data",
@@ -49,45 +32,6 @@ TEXTS = {
         "withdraw": "您可以随时在本页撤回，或回复短信 TD。",
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def _alone_at_the_end(transactional_db: None) -> Iterator[None]:
-    """End the sessions that threads of the server left behind: they would hold the test database."""
-    cache.clear()
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-
-
-@pytest.fixture
-def phone(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open a page of Chromium as large as a phone, without JavaScript."""
-    from playwright.sync_api import sync_playwright
-
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    assert CHROMIUM, "Chromium is not installed, and in CI that is an error"
-    said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened = browser.new_page(
-            base_url=live_server.url, viewport=PHONE, locale="en", java_script_enabled=False, device_scale_factor=2
-        )
-        opened.set_default_timeout(20 * SECONDS)
-        opened.on("console", lambda message: said.append(message.text))
-        try:
-            yield opened
-        finally:
-            kept = settings.VAR_DIR / "screenshots"
-            kept.mkdir(exist_ok=True)
-            opened.screenshot(path=kept / f"{request.node.name}.png", full_page=True)
-            browser.close()
-            connections.close_all()
-            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
-    assert [text for text in said if "404" not in text] == []
 
 
 @pytest.fixture
@@ -166,39 +110,6 @@ def test_the_page_fits_a_phone_in_both_languages(phone: Any, person: Profile, la
 def test_a_link_that_opens_nothing_says_so_in_the_browsers_language(phone: Any) -> None:
     phone.goto("/p/" + "A" * 43 + "/")
     assert phone.inner_text("h1") == "This link does not open a page"
-
-
-@pytest.fixture
-def desk(live_server: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open a page of Chromium as large as a desk's, logged in; its console must stay silent."""
-    from playwright.sync_api import sync_playwright
-
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    assert CHROMIUM, "Chromium is not installed, and in CI that is an error"
-    said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened = browser.new_page(base_url=live_server.url, viewport={"width": 1360, "height": 900}, locale="en")
-        opened.set_default_timeout(20 * SECONDS)
-        opened.on("console", lambda message: said.append(message.text) if message.type != "log" else None)
-        opened.on("pageerror", lambda error: said.append(str(error)))
-        client = Client()
-        client.force_login(User.objects.create_superuser("root", password="a long password"))
-        cookie = client.cookies["sessionid"].value
-        opened.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-        try:
-            yield opened
-        finally:
-            browser.close()
-            connections.close_all()
-            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
-    assert [text for text in said if "ERR_CONNECTION_RESET" not in text] == []  # which a test brings about
-
-
-def kept(page: Any, name: str) -> None:
-    folder = settings.VAR_DIR / "screenshots"
-    folder.mkdir(exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
 def test_an_officer_looks_after_purposes_notices_and_the_log(desk: Any, person: Profile) -> None:

@@ -47,6 +47,8 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "crm_audit_download": ("get", {"pk": 10**9, "kind": "zip"}, "crm.export_audit_bundle"),
     "crm_audit_verifier": ("get", {}, "crm.view_checkpoint"),
     "crm_audit_checkpoint": ("get", {}, "crm.view_checkpoint"),
+    "crm_data_map": ("get", {}, "crm.view_data_map"),
+    "crm_data_map_file": ("get", {}, "crm.view_data_map"),
     "crm_ledger_check": ("post", {}, "crm.view_checkpoint"),
     "crm_rejectedevent_replay": ("post", {"pk": 10**9}, "crm.change_rejectedevent"),
     "crm_import": ("get", {}, "crm.add_event"),
