@@ -67,6 +67,7 @@ def hunt(name: str, part: int, *, rows: int, single: int) -> tuple[Counter[str],
     from tests.crm import mutations
 
     connection.settings_dict = connection.settings_dict | {"NAME": name}
+    mutations.remember()
     tried, found = Counter[str](), Counter[str]()
     with as_owner():
         trusted = mutations.held_elsewhere()
