@@ -21,6 +21,7 @@ app.conf.beat_schedule = {
     "checkpoints": {"task": "crm.tasks.publish_checkpoints", "schedule": 60.0, "options": {"expires": 60.0}},
     "bundles": {"task": "crm.tasks.remove_bundles", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "birthdays": {"task": "crm.tasks.celebrate", "schedule": 6 * 3600.0, "options": {"expires": 3600.0}},
+    "hindrances": {"task": "crm.tasks.note_hindrances", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "answers": {"task": "crm.tasks.forget_answers", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

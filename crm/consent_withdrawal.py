@@ -95,7 +95,7 @@ def _withdraw_all(
         done = _refused(people, told.channel)
         left = [replace(told, purpose=code, idempotency=key) for code, key in keys.items() if code not in done]
         since = min(told.claimed_at or now, now)
-        suppression.suppress_people(people, told.channel, Suppression.Why.UNSUBSCRIBED, now=since)
+        suppression.suppress_people(people, told.channel, Suppression.Why.UNSUBSCRIBED, now=now, since=since)
         return _written([Wanted(profile, one) for one in left], heard, now)
 
 

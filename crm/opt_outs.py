@@ -70,7 +70,8 @@ def take(found: Sequence[tuple[int, OptOut]], *, source: Source, now: datetime) 
     """Withdraw for each (profile, opt-out), in the transaction that writes the events; a repetition changes nothing."""
     for profile, one in found:
         if one.meaning == BOUNCED:
-            suppression.suppress_people([profile], one.channel, Suppression.Why.BOUNCED, now=min(one.occurred_at, now))
+            since = min(one.occurred_at, now)
+            suppression.suppress_people([profile], one.channel, Suppression.Why.BOUNCED, now=now, since=since)
             continue
         key = message_key(source.pk, f"opt-out:{one.message_id}") if one.message_id else None
         heard = Heard(
@@ -82,7 +83,8 @@ def take(found: Sequence[tuple[int, OptOut]], *, source: Source, now: datetime) 
         withdraw_marketing(profile, one.channel, "unfollow", now, heard)
         if one.meaning == COMPLAINED:
             people = members_of([profile])[profile]
-            suppression.suppress_people(people, one.channel, Suppression.Why.COMPLAINED, now=min(one.occurred_at, now))
+            since = min(one.occurred_at, now)
+            suppression.suppress_people(people, one.channel, Suppression.Why.COMPLAINED, now=now, since=since)
 
 
 def lock_first(found: Sequence[tuple[int, OptOut]], others: Sequence[int]) -> None:

@@ -7,8 +7,9 @@ consents anew after it (``crm.consent_rules``); the row stays, and stands for ev
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
+from crm import hindrances
 from crm.addresses import ADDRESSES
 from crm.copying import bytes_array, text_array
 from crm.encryption import suppression_keys_by_generation
@@ -49,13 +50,30 @@ def suppress(addresses: Iterable[tuple[str, str]], channel: str, reason: str, *,
     return _insert(keys, channel, reason, now=now, basis=basis)
 
 
-def suppress_people(profiles: Iterable[int], channel: str, reason: str, *, now: datetime, basis: str = "") -> int:
-    """Suppress the addresses of profiles that the channel writes to; on every channel, all that they have."""
-    found = Identifier.objects.filter(profile_id__in=list(profiles))
+def suppress_people(
+    profiles: Iterable[int],
+    channel: str,
+    reason: str,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    basis: str = "",
+) -> int:
+    """Suppress the addresses of profiles that the channel writes to; on every channel, all that they have.
+
+    It counts from ``since``, where that was before ``now``. What is a person's wish is noted in the ledger, in the same
+    transaction.
+    """
+    profiles = list(profiles)
+    found = Identifier.objects.filter(profile_id__in=profiles)
     if channel:
         found = found.filter(type__in=ADDRESSES.get(channel, ()))
     keys = [bytes(key) for key in found.values_list("suppression_key", flat=True)]
-    return suppress_keys(keys, channel, reason, now=now, basis=basis)
+    with transaction.atomic():
+        written = suppress_keys(keys, channel, reason, now=since or now, basis=basis)
+        if written and reason in Suppression.ABOUT_THE_PERSON:
+            hindrances.note(now, profiles)
+    return written
 
 
 def suppress_keys(keys: Sequence[bytes], channel: str, reason: str, *, now: datetime, basis: str = "") -> int:

@@ -151,6 +151,14 @@ def celebrate() -> int:
 
 
 @shared_task
+def note_hindrances() -> int:
+    """Note in the ledger who came to be suppressed or under age, and who is no more; beat rings this."""
+    from crm import hindrances
+
+    return hindrances.note(timezone.now())
+
+
+@shared_task
 def forget_answers() -> int:
     """Forget the answers to repeatable requests, and old links of guardians; beat rings this."""
     from crm import guardians, idempotency

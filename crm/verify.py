@@ -559,11 +559,17 @@ DPV = {
     "ConsentInvalidated": "invalidated",
     "ConsentExpired": "expired",
 }
+# Ways in which a person consents by an act of her own: only such a consent counts against a suppression before it.
+OWN_ACTS = frozenset(
+    {"preference_centre", "form", "mini_program", "api", "double_opt_in", "sms_reply", "phone_call", "paper"}
+)
+HINDRANCES = ("age", "suppression")
+ENDS_NOTED = timedelta(days=2)  # that one has ended is noted by a job: it counts from so long before
 NO_CHOICE = frozenset({"legal_obligation", "vital_interest", "public_interest"})  # one cannot object to these
 REASONS = (
     *("", "no_consent", "unknown_event", "not_a_grant", "other_purpose", "other_channel", "other_person"),
     *("recorded_later", "received_later", "refused", "withdrawn", "revoked", "invalidated", "expired"),
-    *("stale_notice", "wrong_basis"),
+    *("stale_notice", "wrong_basis", "minor", "suppressed"),
 )
 FINDINGS = ("asked_again", "not_separate", "split_thread", "late_record", "backdated")
 NEVER = b"~" * 27  # sorts after every time
@@ -571,10 +577,11 @@ TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-
 
 # Records of the sorts below: all of one sort have one length, and begin with what they are sorted by.
 _GRANT = struct.Struct(">16sB16s16sHHBQ27s")  # id, 0, person, thread, purpose, channel, state, number, received
-_FOLLOWS = struct.Struct(">16sB16sQH46x")  # thread, 1, person, number, purpose
+_FOLLOWS = struct.Struct(">16sB16sQH46x")  # thread, 1 (3: only named with it), person, number, purpose
 _SEND = struct.Struct(">16sB16sHHBQ27s16s")  # allowed by, 2, person, purpose, channel, basis, number, time, delivery
-_SAID = struct.Struct(">16sH27sBH16s27s27s27s27s16sHB?Q")  # person or thread, purpose, time, 0, channel, id, …
-_SENT = struct.Struct(">16sH27sBHB16s16s16sBQ94x")  # person or thread, purpose, time, 1, channel, basis, …
+_SAID = struct.Struct(">16sH27sBH16s27s27s27s27s16sHB??Q")  # person or thread, purpose, time, 0, channel, id, …
+_SENT = struct.Struct(">16sH27sBHB16s16s16sBQ95x")  # person or thread, purpose, time, 1, channel, basis, …
+_HINDERED = struct.Struct(">16sH27sBH16s16sB?27sQ84x")  # person or thread, purpose, time, 2, channel, chain, id, …
 _VIOLATION = struct.Struct(">Q16s16s27sHHB16sB16s27s")
 _FINDING = struct.Struct(">Q16s16sB")
 NOBODY = bytes(16)
@@ -638,6 +645,16 @@ class Said(NamedTuple):
     notice: str
     is_general: bool
     sequence: int
+    is_own_act: bool
+
+
+class Hindrance(NamedTuple):
+    """What forbids sends to a person whatever she said; it stands until its chain of notes says otherwise."""
+
+    kind: str
+    channel: int
+    event: bytes
+    since: bytes
 
 
 class Join:
@@ -647,7 +664,8 @@ class Join:
         self.begin, self.end = begin or "", end or "~"
         self.words, self.events, self.groups = Words(), Sorter(), Sorter()
         self.violated, self.found = Sorter(), Sorter()
-        self.purposes: dict[str, list[tuple[str, str, bool]]] = {}  # code: when, legal basis, separate
+        self.purposes: dict[str, list[tuple[str, str, bool, str]]] = {}  # code: when, legal basis, separate, kind
+        self.hindrances, self.sent_for = Sorter(), set[int]()  # of persons who are known; the purposes of sends
         self.material: dict[str, dict[str, list[tuple[str, int]]]] = {}  # purpose: notice: when, version
         self.counts = {"sends": 0, "violations": 0, "findings": 0, "in_flight": 0}
         self.allowed: dict[str, int] = {}
@@ -655,15 +673,34 @@ class Join:
 
     # what the records say
 
-    def note(self, body: dict[str, Any]) -> None:
+    def note(self, sequence: int, body: dict[str, Any], person: str | None) -> None:
         facts, at = body["facts"], body["happened_at"]
-        if body["kind"] == "purpose":
+        if body["kind"] in HINDRANCES:
+            self._hinder(sequence, body, identity(person) if person else NOBODY)
+        elif body["kind"] == "purpose":
             known = self.purposes.setdefault(body["reference"], [])
-            insort(known, (at, facts["basis"], bool(facts["separate"])))
+            insort(known, (at, facts["basis"], bool(facts["separate"]), str(facts.get("kind", ""))))
         elif body["kind"] == "notice" and facts["material"]:
             code, _, version = body["reference"].rpartition("/")
             for purpose in facts["purposes"]:
                 insort(self.material.setdefault(purpose, {}).setdefault(code, []), (at, int(version)))
+
+    def _hinder(self, sequence: int, body: dict[str, Any], who: bytes) -> None:
+        """Take in that something stands against sends to a person, or no more."""
+        id_, facts, at = identity(body["id"]), body["facts"], moment(body["happened_at"])
+        self._check_clock(sequence, id_, who, body["recorded_at"])
+        stands = bool(facts["stands"])
+        effective = later(at, PROMISED if stands else -ENDS_NOTED)
+        since = moment(facts["since"]) if body["kind"] == "suppression" else at
+        number, channel = HINDRANCES.index(body["kind"]), self.words(facts.get("channel", ""))
+        told = (channel, identity(body["reference"]), id_, number, stands, since, sequence)
+        for purpose, text in facts["threads"]:
+            thread = identity(text)
+            self.events.add(_FOLLOWS.pack(thread, 3, who, sequence, 0))
+            if who == NOBODY:
+                self.groups.add(_HINDERED.pack(thread, self.words(purpose), effective, 2, *told))
+        if who != NOBODY:
+            self.hindrances.add(_HINDERED.pack(who, 0, effective, 2, *told))
 
     def consent(self, sequence: int, body: dict[str, Any], person: str | None) -> None:
         id_, thread = identity(body["id"]), identity(body["thread"])
@@ -686,7 +723,8 @@ class Join:
             self._find(sequence, id_, who, "not_separate")
         asked = received if state in REFUSALS else claimed
         times = (counts_from, asked, moment(body["valid_until"]), moment(body["ask_cooldown_until"]))
-        said = (channel, id_, *times, who, self.words(body["notice"]), number, general, sequence)
+        own_act = body["collection_method"] in OWN_ACTS
+        said = (channel, id_, *times, who, self.words(body["notice"]), number, general, own_act, sequence)
         self.groups.add(_SAID.pack(thread if who == NOBODY else who, purpose, effective, 0, *said))
 
     def hand_off(self, sequence: int, body: dict[str, Any], person: str | None) -> None:
@@ -699,6 +737,7 @@ class Join:
             self._find(sequence, identity(body["id"]), who, "late_record")
         purpose, channel = self.words(body["purpose"]), self.words(body["channel"])
         basis, delivery = self.words(body["basis"]), identity(body["delivery"])
+        self.sent_for.add(purpose)
         if body["allowed_by"] is not None:
             named = (who, purpose, channel, basis, sequence, time, delivery)
             self.events.add(_SEND.pack(identity(body["allowed_by"]), 2, *named))
@@ -711,6 +750,9 @@ class Join:
 
     def finish(self, violations: Table, findings: Table) -> None:
         """Sort by event, then by person and purpose; list what is wrong in the order of the ledger."""
+        for record in self.hindrances:  # a person's on every purpose
+            for purpose in self.sent_for:
+                self.groups.add(record[:16] + purpose.to_bytes(2, "big") + record[18:])
         self._resolve()
         self._judge()
         for record in self.violated:
@@ -731,12 +773,8 @@ class Join:
                 if record[:16] == id_:
                     raise ValueError(f"two events are called {uuid_text(id_)}")
                 id_, grant = record[:16], _GRANT.unpack(record)
-            elif record[16] == 1:
-                first, _, who, sequence, purpose = _FOLLOWS.unpack(record)
-                if first != id_ or grant is None or grant[4] != purpose:
-                    raise ValueError(f"the record {sequence} goes on from an event that is not in the bundle")
-                if grant[2] != who:
-                    self._find(sequence, first, who, "split_thread")
+            elif record[16] != 2:
+                self._check_thread(record, grant if record[:16] == id_ else None)
             else:
                 allowed, _, who, purpose, channel, basis, sequence, time, delivery = _SEND.unpack(record)
                 known = grant if allowed == id_ else None
@@ -744,6 +782,14 @@ class Join:
                 group = known[3] if known and who == NOBODY else who
                 told = (channel, basis, delivery, allowed, who, REASONS.index(reason), sequence)
                 self.groups.add(_SENT.pack(group, purpose, time, 1, *told))
+
+    def _check_thread(self, record: bytes, grant: Any) -> None:
+        """See that who goes on from an event, or is named with its thread, is whose it was."""
+        first, tag, who, sequence, purpose = _FOLLOWS.unpack(record)
+        if tag == 1 and (grant is None or grant[4] != purpose):
+            raise ValueError(f"the record {sequence} goes on from an event that is not in the bundle")
+        if grant is not None and grant[2] != who:
+            self._find(sequence, first, who, "split_thread")
 
     @staticmethod
     def _misnamed(grant: Any, who: bytes, purpose: int, channel: int, sequence: int, time: bytes) -> str:
@@ -765,22 +811,28 @@ class Join:
         group = b""
         held: dict[int, list[Said]] = {}
         cooling: dict[int, bytes] = {}
+        standing: dict[bytes, Hindrance] = {}
         recent: deque[bytes] = deque(maxlen=1000)
         for record in self.groups:
             if record[:18] != group:
-                group, held, cooling = record[:18], {}, {}
+                group, held, cooling, standing = record[:18], {}, {}, {}
                 recent.clear()
-            if record[45]:
-                self._judge_send(record, held)
+            if record[45] == 1:
+                self._judge_send(record, held, standing)
                 recent.append(record[18:45])
+            elif record[45] == 2:
+                *_, channel, chain, id_, kind, stands, since, _ = _HINDERED.unpack(record)
+                standing.pop(chain, None)
+                if stands:
+                    standing[chain] = Hindrance(HINDRANCES[kind], channel, id_, since)
             else:
                 self._hear(_SAID.unpack(record), held, cooling, recent)
 
     def _hear(self, said: Any, held: Any, cooling: dict[int, bytes], recent: Iterable[bytes]) -> None:
         """Take in what a person said."""
-        _, _, _, _, channel, id_, counts, asked, valid, cool, who, notice, state, general, sequence = said
+        _, _, _, _, channel, id_, counts, asked, valid, cool, who, notice, state, general, own, sequence = said
         name = STATES[state]
-        words = (self.words.words[notice], general, sequence)
+        words = (self.words.words[notice], general, sequence, own)
         insort(
             held.setdefault(channel, []),
             Said(name not in QUESTIONS, counts, name in REFUSALS, id_, name, asked, valid, *words),
@@ -794,25 +846,29 @@ class Join:
         elif name == "requested" and asked < max(cooling.get(channel, b""), cooling.get(0, b"")):
             self._find(sequence, id_, who, "asked_again")
 
-    def _judge_send(self, record: bytes, held: dict[int, list[Said]]) -> None:
+    def _judge_send(self, record: bytes, held: dict[int, list[Said]], standing: dict[bytes, Hindrance]) -> None:
         _, purpose, time, _, channel, basis, delivery, allowed, who, number, sequence = _SENT.unpack(record)
         words = self.words.words
-        reason, said = REASONS[number], None
+        reason, since = REASONS[number], [NOBODY, NEVER]
         if not reason:
             own = _counting(held.get(channel, ()), sequence) if channel else None
-            reason, said = self._refused(words[purpose], words[basis], time, own, _counting(held.get(0, ()), sequence))
+            every = _counting(held.get(0, ()), sequence)
+            reason, said = self._refused(words[purpose], words[basis], time, own, every)
+            since = [said.event, said.counts_from] if said else since
+            if not reason and standing and self._declared(words[purpose], time.decode())[2] in ("", "marketing"):
+                grants = [one for one in (own, every) if one and words[basis] == "consent"]
+                reason, *since = _hindered(standing.values(), channel, grants)
         if not reason:
             self.allowed[words[basis]] = self.allowed.get(words[basis], 0) + 1
             return
-        event, since = (said.event, said.counts_from) if said else (NOBODY, NEVER)
-        told = (delivery, who, time, purpose, channel, basis, allowed, REASONS.index(reason), event, since)
+        told = (delivery, who, time, purpose, channel, basis, allowed, REASONS.index(reason), *since)
         self.violated.add(_VIOLATION.pack(sequence, *told))
 
     def _refused(
         self, purpose: str, basis: str, time: bytes, own: Said | None, every: Said | None
     ) -> tuple[str, Said | None]:
         """Return why this must not have been sent, and by which event; nothing where it was allowed."""
-        declared, separate = self._declared(purpose, time.decode())
+        declared, separate, _ = self._declared(purpose, time.decode())
         if declared and declared != basis:
             return "wrong_basis", None
         no = None if basis in NO_CHOICE else self._standing(own, every)
@@ -850,10 +906,10 @@ class Join:
         code, _, version = said.notice.rpartition("/")
         return any(newer > int(version) and published <= time for published, newer in material.get(code, ()))
 
-    def _declared(self, purpose: str, time: str) -> tuple[str, bool]:
-        """Return the legal basis that the purpose had then, and whether it needs separate consent."""
+    def _declared(self, purpose: str, time: str) -> tuple[str, bool, str]:
+        """Return the legal basis that the purpose had then, whether it needs separate consent, and its kind."""
         known = [declared for declared in self.purposes.get(purpose, ()) if declared[0] <= time]
-        return known[-1][1:] if known else ("", False)
+        return known[-1][1:] if known else ("", False, "")
 
     def _check_clock(self, sequence: int, event: bytes, who: bytes, recorded_at: str) -> None:
         """The ledger keeps the order of recording: what claims to be much older than its neighbours was put in."""
@@ -869,6 +925,20 @@ class Join:
 def _counting(said: Iterable[Said], sequence: int) -> Said | None:
     """Return what counts for a send with this number: of grants only one that the ledger had before it."""
     return next((one for one in reversed(list(said)) if one.is_refusal or one.sequence < sequence), None)
+
+
+def _hindered(standing: Iterable[Hindrance], channel: int, said: Iterable[Said]) -> tuple[str, bytes, bytes]:
+    """Return what stands against marketing on a channel, by which note and since when: age before addresses.
+
+    A suppression ends with a consent that the person gave after it by an act of her own.
+    """
+    own = max((one.claimed for one in said if one.is_own_act and one.state in GRANTS), default=b"")
+    for one in sorted(standing):
+        if one.kind == "age":
+            return "minor", one.event, one.since
+        if one.channel in (0, channel) and own <= one.since:
+            return "suppressed", one.event, one.since
+    return "", NOBODY, NEVER
 
 
 def token(who: bytes) -> str:
@@ -900,7 +970,7 @@ class Account:
             self.join.hand_off(sequence, body, person)
             self.tables["sends.csv"].add((sequence, person, *map(body.get, HAND_OFF)))
         else:
-            self.join.note(body)
+            self.join.note(sequence, body, person)
             self.tables[NOTES.get(kind, "notes.csv")].add((sequence, person, *map(body.get, NOTE_FIELDS)))
 
     def finish(self) -> dict[str, Any]:

@@ -100,6 +100,14 @@ def note(number: int, kind: str, reference: str, facts: dict[str, Any], *, secon
     }
 
 
+def hindrance(number: int, kind: str, person: int, *, seconds: float, **facts: Any) -> dict[str, Any]:
+    """Return the leaf that says that a person is under age or her address suppressed; its chain has the same number."""
+    told: dict[str, Any] = {"stands": True, "threads": [["news", identity("consent", person, 0)]]}
+    told |= {"age": "minor"} if kind == "age" else {"channel": "", "reason": "complained", "since": at(seconds)}
+    made = note(100 + number, kind, identity("hindrance", number), told | facts, seconds=seconds)
+    return made | {"commitment": commit_to({"profile": person}, bytes(32)).digest.hex()}
+
+
 def everyday(people: int, seed: int = 1) -> list[tuple[dict[str, Any], int | None]]:
     """Return a lawful history: a notice, and people who consent, get two messages, and sometimes withdraw."""
     random = Random(seed)

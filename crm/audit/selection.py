@@ -65,7 +65,7 @@ SELECT DISTINCT leaf.sequence, allowing.thread, 0 FROM crm_audit_shown shown
   JOIN crm_leaf leaf ON leaf.record = allowing.id AND leaf.sequence < %(size)s ON CONFLICT DO NOTHING
 """
 # Merged profiles are one person: what any of them said of the purpose counts for a send to any other.
-BEFORE = """
+EVERYONE = """
 INSERT INTO crm_audit_shown
 WITH RECURSIVE chain (profile, at) AS (
     SELECT duplicate_id, canonical_id FROM crm_profilealias WHERE undone_at IS NULL
@@ -84,12 +84,30 @@ WITH RECURSIVE chain (profile, at) AS (
     SELECT person AS profile, purpose FROM receivers
     UNION SELECT merged.profile, purpose FROM receivers JOIN merged USING (person)
 )
+"""
+BEFORE = f"""{EVERYONE}
 SELECT leaf.sequence, event.thread, 0 FROM everyone
   JOIN crm_consenteventperson said ON said.profile_id = everyone.profile
   JOIN crm_consentevent event ON event.id = said.event_id AND event.purpose = everyone.purpose
    AND event.received_at < %(end)s
   JOIN crm_leaf leaf ON leaf.record = event.id AND leaf.sequence < %(size)s ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608  # nothing but our own words
+# What forbids sends to the receivers whatever they said; of those who were erased it is found by their threads.
+HINDERED = f"""{EVERYONE}
+SELECT leaf.sequence, NULL::uuid, 0 FROM everyone
+  JOIN crm_ledgernoteperson about ON about.profile_id = everyone.profile
+  JOIN crm_ledgernote note ON note.id = about.note_id AND note.kind IN ('suppression', 'age')
+   AND note.happened_at < %(end)s
+  JOIN crm_leaf leaf ON leaf.record = note.id AND leaf.sequence < %(size)s
+UNION
+SELECT leaf.sequence, NULL::uuid, 0 FROM crm_ledgernote note
+  JOIN crm_leaf leaf ON leaf.record = note.id AND leaf.sequence < %(size)s
+ WHERE note.kind IN ('suppression', 'age') AND note.happened_at < %(end)s
+   AND NOT EXISTS (SELECT FROM crm_ledgernoteperson WHERE note_id = note.id)
+   AND EXISTS (SELECT FROM jsonb_array_elements(note.facts_json::jsonb -> 'threads') AS told
+        JOIN crm_audit_shown shown ON shown.thread = (told ->> 1)::uuid)
+ON CONFLICT DO NOTHING
+"""  # noqa: S608  # nothing but our own words
 # A thread is shown whole up to the end of the period, and always from its first event on.
 THREADS = """
 INSERT INTO crm_audit_shown
@@ -122,7 +140,7 @@ def select(query: Query) -> tuple[int, int] | None:
             if first is not None:
                 span = (first, last)
                 cursor.execute(BETWEEN, {"first": first, "last": last})
-        for step in (RULES, ALLOWING, BEFORE, THREADS):
+        for step in (RULES, ALLOWING, BEFORE, THREADS, HINDERED):
             cursor.execute(step, facts)
         cursor.execute("ANALYZE crm_audit_shown")
     return span

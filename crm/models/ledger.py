@@ -156,6 +156,8 @@ class LedgerNote(Evidence):
         ERASURE = "erasure", _("erasure")
         RETENTION = "retention", _("retention")
         HOLD = "hold", _("legal hold")
+        SUPPRESSION = "suppression", _("suppression")
+        AGE = "age", _("age")
         KEY = "key", _("key")
 
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)

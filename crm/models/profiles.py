@@ -90,6 +90,8 @@ class Profile(SealedModel):
             GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="crm_profile_attributes"),
             # For lists of what people did, which leave the few restricted ones out.
             models.Index(fields=["id"], condition=Q(restricted_at__isnull=False), name="crm_profile_restricted"),
+            # For crm.hindrances, which looks for them every hour.
+            models.Index(fields=["id"], condition=Q(age_class__in=["child", "minor"]), name="crm_profile_under_age"),
         ]
         constraints = [
             models.CheckConstraint(

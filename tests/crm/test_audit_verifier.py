@@ -263,6 +263,41 @@ def test_another_persons_consent_covers_nobody_else(tmp_path: Path) -> None:
     assert reasons(tmp_path, [GIVEN, other]) == ["other_person"]
 
 
+def test_a_send_to_a_minor_or_to_a_suppressed_address_is_one(tmp_path: Path) -> None:
+    for kind, reason in (("age", "minor"), ("suppression", "suppressed")):
+        stands = (bundles.hindrance(0, kind, 1, seconds=10), 1)
+        sends = [(hand_off(n, 1, seconds=seconds), 1) for n, seconds in enumerate((60, 71))]
+        assert reasons(tmp_path, [GIVEN, stands, *sends]) == [reason]
+        assert reasons(tmp_path, [(body, None) for body, _ in (GIVEN, stands, *sends)]) == [reason]
+        assert reasons(tmp_path, [GIVEN, (stands[0], 2), *sends]) == []
+        assert findings(tmp_path, [GIVEN, (stands[0], 2), *sends]) == ["split_thread"]
+
+
+def test_what_stood_is_over_with_the_note_that_says_so(tmp_path: Path) -> None:
+    for kind in ("age", "suppression"):
+        stands = (bundles.hindrance(0, kind, 1, seconds=10), 1)
+        ends = (bundles.hindrance(0, kind, 1, seconds=5 * DAY, stands=False) | {"id": identity("end")}, 1)
+        sends = [(hand_off(n, 1, seconds=day * DAY), 1) for n, day in enumerate((2, 4, 6))]
+        assert len(reasons(tmp_path, [GIVEN, stands, *sends[:2], ends, sends[2]])) == 1
+
+
+def test_hindrances_are_of_marketing_and_of_their_channel(tmp_path: Path) -> None:
+    service = (note(0, "purpose", "news", {"basis": "consent", "kind": "service", "separate": False}, seconds=0), None)
+    stands = [(bundles.hindrance(n, kind, 1, seconds=10), 1) for n, kind in enumerate(("age", "suppression"))]
+    assert reasons(tmp_path, [service, GIVEN, *stands, (hand_off(0, 1, seconds=100), 1)]) == []
+    sms = (bundles.hindrance(0, "suppression", 1, seconds=10, channel="sms"), 1)
+    sends = [(hand_off(n, 1, seconds=100 + n, channel=channel), 1) for n, channel in enumerate(("email", "sms"))]
+    assert reasons(tmp_path, [GIVEN, sms, *sends]) == ["suppressed"]
+
+
+def test_only_an_act_of_her_own_lifts_a_suppression(tmp_path: Path) -> None:
+    stands = (bundles.hindrance(0, "suppression", 1, seconds=10), 1)
+    for method, expected in (("form", []), ("import", ["suppressed"]), ("admin", ["suppressed"])):
+        again = (consent(1, 1, seconds=100, collection_method=method), 1)
+        send = (hand_off(0, 1, seconds=200, allowed_by=identity("consent", 1, 1)), 1)
+        assert reasons(tmp_path, [GIVEN, stands, again, send]) == expected
+
+
 def test_a_send_during_a_withdrawal_is_counted_not_condemned(tmp_path: Path) -> None:
     slow = (consent(1, 1, "withdrawn", seconds=100, recorded_at=at(103)), 1)
     bundle = made(tmp_path, [GIVEN, (hand_off(0, 1, seconds=101), 1), slow, (hand_off(1, 1, seconds=104), 1)])
