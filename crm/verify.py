@@ -511,35 +511,45 @@ class Table:
 
 
 class Sorter:
-    """Sorts any number of records of the same length in bounded memory, by way of temporary files."""
+    """Sorts any number of records of the same length in bounded memory, by way of one temporary file."""
 
-    CHUNK = 100_000
+    CHUNK, BLOCK = 100_000, 1000  # records in a sorted run, and read of one at a time
 
     def __init__(self) -> None:
         self.records: list[bytes] = []
-        self.spilled: list[BinaryIO] = []
+        self.file: BinaryIO | None = None  # one for all runs: systems allow few open files
+        self.runs: list[tuple[int, int]] = []
 
     def add(self, record: bytes) -> None:
         self.records.append(record)
         if len(self.records) >= self.CHUNK:
-            self.records.sort()
-            file = tempfile.TemporaryFile()  # noqa: SIM115
-            file.write(b"".join(self.records))
-            self.spilled.append(file)
-            self.width = len(record)
-            self.records = []
+            self._spill()
+
+    def _spill(self) -> None:
+        if self.file is None:
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115
+        self.records.sort()
+        begin, self.width = self.file.tell(), len(self.records[0])
+        self.file.write(b"".join(self.records))
+        self.runs.append((begin, self.file.tell()))
+        self.records = []
 
     def __iter__(self) -> Iterator[bytes]:
         self.records.sort()
-        return heapq.merge(self.records, *map(self._read, self.spilled)) if self.spilled else iter(self.records)
+        if self.file is None:
+            yield from self.records
+            return
+        with self.file as file:
+            yield from heapq.merge(self.records, *(self._read(file, *run) for run in self.runs))
 
-    def _read(self, file: BinaryIO) -> Iterator[bytes]:
-        file.seek(0)
+    def _read(self, file: BinaryIO, begin: int, end: int) -> Iterator[bytes]:
         width = self.width
-        while block := file.read(width * 1000):
+        while begin < end:
+            file.seek(begin)
+            block = file.read(min(width * self.BLOCK, end - begin))
+            begin += len(block)
             for start in range(0, len(block), width):
                 yield block[start : start + width]
-        file.close()
 
 
 # --- sends against consent: the same rules as the sender's, worked out again from the records alone
@@ -1035,11 +1045,35 @@ class Proven(NamedTuple):
     beginnings: int
 
 
+# What no bundle can prove: every manifest says so, word for word, and every answer.
+LIMITS = (
+    "Messages that were sent outside the system leave no record here: nobody can prove that there were none.",
+    "\u5728\u7cfb\u7edf\u4e4b\u5916\u53d1\u9001\u7684\u6d88\u606f\u4e0d\u4f1a\u7559\u4e0b\u8bb0\u5f55\uff0c\u65e0\u4eba\u80fd\u591f\u8bc1\u660e\u5176\u4e0d\u5b58\u5728\u3002",
+    "Whoever holds the database and the key can rewrite what came after the last checkpoint that somebody else holds.",
+    (
+        "\u540c\u65f6\u638c\u63e1\u6570\u636e\u5e93\u4e0e\u5bc6\u94a5\u7684\u4eba\uff0c\u53ef\u4ee5\u6539\u5199\u6700\u8fd1\u4e00\u4e2a\u7531\u4ed6\u4eba"
+        "\u4fdd\u7ba1\u7684\u68c0\u67e5\u70b9\u4e4b\u540e\u7684\u5185\u5bb9\u3002"
+    ),
+)
 MANIFEST = frozenset(
-    {"schema", "software", "key", "old_keys", "tree", "range", "query", "time_zone", "period", "counts", "files"}
+    {
+        "schema",
+        "limits",
+        "software",
+        "key",
+        "old_keys",
+        "tree",
+        "range",
+        "query",
+        "time_zone",
+        "period",
+        "counts",
+        "files",
+    }
 )
 QUERY = frozenset({"from", "to", "purposes", "people", "clear_text", "approval", "language", "compare"})
 FILE = frozenset({"name", "size", "rows", "sha256", "sm3"})
+FILE_NAME = re.compile(r"([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")  # whatever unpacks it, no file lands elsewhere
 
 
 def check(path: str, trusted_note: str | None = None, expected_key: str | None = None) -> Proven:
@@ -1079,13 +1113,17 @@ def _check_form(manifest: Any) -> None:
     texts = (manifest["software"], manifest["time_zone"], *(query[name] or "" for name in ("from", "to", "approval")))
     forms = (
         set(query) == QUERY and type(query["clear_text"]) is bool and all(type(text) is str for text in texts),
+        manifest["limits"] == list(LIMITS),
         len(period) == 2 and all(moment(at) for at in period),
         range_ is None
         or (len(range_) == 2 and all(type(end) is int for end in range_) and 0 <= range_[0] < range_[1] <= size),
         all(set(file) == FILE and type(file["size"]) is int and file["size"] >= 0 for file in manifest["files"]),
+        all(FILE_NAME.fullmatch(file["name"]) for file in manifest["files"]),
     )
     if not all(forms):
-        raise Rejected("manifest.json: its query, period, range or list of files has not the form it should have")
+        raise Rejected(
+            "manifest.json: its limits, query, period, range or list of files has not the form it should have"
+        )
 
 
 def _signer(manifest: dict[str, Any], data: bytes, signature: bytes, expected: str | None) -> Key:
@@ -1278,13 +1316,11 @@ def _must_be_inside(trusted: Checkpoint, now: Checkpoint, container: Container) 
 
 # --- what is said
 
-LIMITS = """\
-what this cannot prove / \u6b64\u9a8c\u8bc1\u4e0d\u80fd\u8bc1\u660e
-  Messages that were sent outside the system leave no record here: nobody can prove that there were none.
-  \u5728\u7cfb\u7edf\u4e4b\u5916\u53d1\u9001\u7684\u6d88\u606f\u4e0d\u4f1a\u7559\u4e0b\u8bb0\u5f55\uff0c\u65e0\u4eba\u80fd\u591f\u8bc1\u660e\u5176\u4e0d\u5b58\u5728\u3002
-  Whoever holds the database and the key can rewrite what came after the last checkpoint that somebody else holds.
-  \u540c\u65f6\u638c\u63e1\u6570\u636e\u5e93\u4e0e\u5bc6\u94a5\u7684\u4eba\uff0c\u53ef\u4ee5\u6539\u5199\u6700\u8fd1\u4e00\u4e2a\u7531\u4ed6\u4eba\u4fdd\u7ba1\u7684\u68c0\u67e5\u70b9\u4e4b\u540e\u7684\u5185\u5bb9\u3002
-"""
+
+def limits() -> str:
+    return "\n".join(
+        ["what this cannot prove / \u6b64\u9a8c\u8bc1\u4e0d\u80fd\u8bc1\u660e", *(f"  {text}" for text in LIMITS), ""]
+    )
 
 
 def told(proven: Proven, *, checkpoint: bool, key: bool) -> str:
@@ -1317,13 +1353,14 @@ def told(proven: Proven, *, checkpoint: bool, key: bool) -> str:
     ]
     if hidden:
         lines.append(
-            "part only    a withdrawal may be among the hidden records: only a bundle of the whole ledger excludes it"
+            "part only    sends or withdrawals may be among the hidden records: only a bundle of the whole ledger"
+            " excludes that"
         )
     if not query["clear_text"]:
         lines.append(
             "people       by tokens that the signer assigned; which events are one person's is in the records (thread)"
         )
-    return "\n".join(lines) + "\n\n" + LIMITS
+    return "\n".join(lines) + "\n\n" + limits()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -149,6 +149,7 @@ def _manifest(files: Archive, content: Content, counts: dict[str, Any]) -> dict[
     content.extras(files)
     manifest: dict[str, Any] = {
         "schema": verify.BUNDLE,
+        "limits": list(verify.LIMITS),
         "software": content.software,
         "key": content.key,
         "old_keys": content.old_keys,

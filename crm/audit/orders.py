@@ -1,6 +1,7 @@
 """An officer's order of a bundle: approved by a second person where it is in clear text, made by a worker, kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 
 from crm import access_log, approvals
 from crm.audit import bundle, pdf, stamp
@@ -19,6 +20,8 @@ from crm.models import Approval, JobRun, PersonalDataAccess
 
 KIND = "audit_bundle"
 ACTION = "audit_clear_text"
+REPORT_EVERY = timedelta(seconds=1)
+ADVANCE = "UPDATE crm_jobrun SET heartbeat_at = %s, done = %s, total = %s WHERE id = %s AND status = 'running'"
 KEPT = timedelta(days=7)
 KEPT_IN_CLEAR_TEXT = timedelta(hours=24)
 
@@ -99,7 +102,8 @@ def run(job: JobRun, *, clock: Callable[[], datetime]) -> bool:
         return False
     path = file_of(job)
     try:
-        manifest = bundle.export(path, from_json(job.parameters), progress=_reporter(job, clock))
+        with _reporter(job, clock) as report:
+            manifest = bundle.export(path, from_json(job.parameters), progress=report)
         beside = {"pdf": _pdf(path), "stamp": _stamp(path)}
     except _Stopped:
         return False
@@ -115,12 +119,31 @@ class _Stopped(RuntimeError):
     """A person paused or cancelled the job."""
 
 
-def _reporter(job: JobRun, clock: Callable[[], datetime]) -> Callable[[int, int], None]:
-    def report(done: int, total: int) -> None:
-        if not job.advance(clock(), done=done, total=total):
-            raise _Stopped
+@contextmanager
+def _reporter(job: JobRun, clock: Callable[[], datetime]) -> Iterator[Callable[[int, int], None]]:
+    """Give what reports how far a job is, once a second, on a connection of its own.
 
-    return report
+    The export reads in one long transaction. What was written in there nobody would see before its end: no progress, no
+    sign of life, and whoever stops the job would wait for it.
+    """
+    own = connection if connection.in_atomic_block else connection.copy()
+    last: list[datetime] = []
+
+    def report(done: int, total: int) -> None:
+        now = clock()
+        if done < total and last and now - last[0] < REPORT_EVERY:
+            return
+        last[:] = [now]
+        with own.cursor() as cursor:
+            cursor.execute(ADVANCE, [now, done, total, job.pk])
+            if not cursor.rowcount:
+                raise _Stopped
+
+    try:
+        yield report
+    finally:
+        if own is not connection:
+            own.close()
 
 
 def _pdf(path: Path) -> bool:

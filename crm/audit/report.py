@@ -1,6 +1,7 @@
 """The pages of a bundle that people read: the report and the notes on how to check it."""
 
 import csv
+from collections.abc import Mapping
 from io import TextIOWrapper
 from itertools import islice
 from typing import Any
@@ -11,6 +12,8 @@ from django.utils.translation import override
 
 from crm import verify
 from crm.audit.archive import Archive
+from crm.consent_rules import Reason
+from crm.models import LedgerNote, Purpose
 
 LISTED = 100
 
@@ -25,11 +28,35 @@ POINTS = (
     (_("Withdrawing was possible, and how soon it worked"), _("notices/: withdraw; sends during a withdrawal, above")),
     (_("Every send had a valid basis; every violation"), "sends.csv, sends_violations.csv"),
     (_("Who refused was not asked again too soon"), "events.csv: ask_cooldown_until; findings.csv: asked_again"),
-    (_("Minors and their guardians"), "events.csv: consent_kind = guardian"),
+    (
+        _("Minors and their guardians"),
+        "events.csv: consent_kind = guardian; notes.csv: age; sends_violations.csv: minor",
+    ),
     (_("Recipients, and the impact assessment"), "events.csv: recipient, pia_id; disclosures.csv"),
     (_("Nothing was removed or edited since"), "proofs.jsonl, checkpoint.txt, checkpoints.jsonl"),
     (_("Who read or exported personal data"), "accesses.csv"),
 )
+
+# What the codes of the tables mean to people; those of a basis and of a note have labels of their own.
+REASONS = {
+    **{reason.value: reason.label for reason in Reason},
+    "unknown_event": _("names a consent that is not there"),
+    "not_a_grant": _("names an event that is no consent"),
+    "other_purpose": _("names a consent to another purpose"),
+    "other_channel": _("names a consent for another channel"),
+    "other_person": _("names the consent of another person"),
+    "recorded_later": _("names a consent that was recorded afterwards"),
+    "received_later": _("names a consent that was received afterwards"),
+    "wrong_basis": _("names another legal basis than the purpose has"),
+}
+FINDINGS = {
+    "asked_again": _("asked again too soon after a refusal"),
+    "not_separate": _("separate consent was not asked for separately"),
+    "split_thread": _("one person's events are named as two people's"),
+    "late_record": _("recorded long after it happened"),
+    "backdated": _("claims to be older than what was recorded before it"),
+}
+KINDS = {**dict(LedgerNote.Kind.choices), "consent": _("consent events"), "hand_off": _("messages handed off")}
 
 # The words of the records, for readers of JSON-LD.
 CONTEXT = {
@@ -99,18 +126,21 @@ What it proves, and what not / 能证明与不能证明的内容
   person's stands in the records (`thread`), so a withdrawal cannot be hidden by naming it otherwise.
   Times are in UTC. Reasons in sends_violations.csv: no_consent, unknown_event, not_a_grant, other_purpose,
   other_channel, other_person, recorded_later (the consent was put into the ledger after the send), received_later,
-  refused, withdrawn, revoked, invalidated, expired, stale_notice, wrong_basis.
-  Messages that were sent outside the system leave no record here: nobody can prove that there were none.
-  在系统之外发送的消息不会留下记录，无人能够证明其不存在。
-  Whoever holds the database and the key can rewrite what came after the last checkpoint that somebody else holds.
-  同时掌握数据库与密钥的人，可以改写最近一个由他人保管的检查点之后的内容。
+  refused, withdrawn, revoked, invalidated, expired, stale_notice, wrong_basis, minor (known to be under age),
+  suppressed (the address must not be written to). These two are judged by notes of the kinds `age` and `suppression`,
+  for marketing: from a minute after they were noted. A withdrawal from all marketing, and a complaint, are noted at
+  once; a birth date that was told, and an address that came back with an import, within an hour.
+  未成年与禁发按 age、suppression 类记录判定：登记一分钟之后的营销发送即为违规。
+
+  What it does NOT prove, whoever signs it / 无论由谁签名，均不能证明
+{limits}
   Tokens are pseudonyms, not anonymous data: handle this file as personal data (PIPL 4, 73).
   假名化数据仍属于个人信息，请按个人信息保护要求保管本文件。
 """
 
 
 def readme() -> str:
-    return README
+    return README.replace("{limits}", "\n".join(f"  {text}" for text in verify.LIMITS))
 
 
 def html(files: Archive, manifest: dict[str, Any], *, language: str) -> str:
@@ -121,28 +151,37 @@ def html(files: Archive, manifest: dict[str, Any], *, language: str) -> str:
 
 def _facts(files: Archive, manifest: dict[str, Any]) -> dict[str, Any]:
     violations = _rows(files, "sends_violations.csv")
+    for row in violations:
+        row["words"], row["at"] = REASONS[row["reason"]], row["handed_off_at"][:19].replace("T", " ")
+    findings = _rows(files, "findings.csv")
+    for row in findings:
+        row["words"] = FINDINGS[row["finding"]]
     return {
         "manifest": manifest,
         "counts": manifest["counts"],
-        "kinds": sorted(manifest["counts"]["kinds"].items()),
-        "allowed": sorted(manifest["counts"]["allowed"].items()),
+        "kinds": _named(manifest["counts"]["kinds"], KINDS),
+        "allowed": _named(manifest["counts"]["allowed"], dict(Purpose.Basis.choices)),
         "hidden": manifest["tree"]["size"] - (files.parts["events.jsonl"].rows or 0),
         "shown": files.parts["events.jsonl"].rows,
         "fingerprint": verify.key_of(manifest["key"]).fingerprint,
         "violations": violations,
         "unlisted": manifest["counts"]["violations"] - len(violations),
-        "findings": _rows(files, "findings.csv"),
+        "findings": findings,
         "accesses": files.parts["accesses.csv"].rows,
         "points": POINTS,
     }
 
 
-def _rows(files: Archive, name: str) -> list[dict[str, str]]:
+def _named(counts: dict[str, int], words: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
+    return [(code, words.get(code, ""), number) for code, number in sorted(counts.items())]
+
+
+def _rows(files: Archive, name: str) -> list[dict[str, Any]]:
     """Return the first rows of a table that is written already."""
     file = files.parts[name].file
     file.seek(3)  # after the byte order mark
     text = TextIOWrapper(file, encoding="utf-8", newline="")
-    rows = list(islice(csv.DictReader(text), LISTED))
+    rows: list[dict[str, Any]] = list(islice(csv.DictReader(text), LISTED))
     text.detach()
     file.seek(0, 2)
     return rows

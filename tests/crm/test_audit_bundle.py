@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from io import StringIO
+from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
@@ -30,6 +33,7 @@ from crm.models import Checkpoint, CheckpointCopy, ConsentEvent, HandOff, JobRun
 from tests import factories
 from tests.crm import consents
 from tests.crm.authority import Authority, serving
+from tests.crm.requests import carried_out
 
 pytestmark = pytest.mark.django_db
 NOW = factories.NOW
@@ -161,6 +165,52 @@ def test_the_size_of_the_tree_is_part_of_the_question(month: list[Profile], tmp_
         query.ask(size=2)
 
 
+def test_after_an_erasure_the_same_question_gives_the_same_but_for_who_it_was(
+    month: list[Profile], officers: tuple[User, User], tmp_path: Path
+) -> None:
+    """Equal must be every leaf, every proof, every send judged; gone, and nothing else changed, whose it was."""
+    size = Checkpoint.objects.latest_first()[0].size
+    asked: dict[str, Any] = {"size": size, "end": "2026-03-31"}
+    plain = query.ask(**asked)
+    clear = query.ask(**asked, clear_text=True)
+    told = orders.subject(clear), orders.parameters(clear)
+    approvals.approve(
+        approvals.ask(orders.ACTION, *told, by=officers[0], reason="The court asked.", now=NOW).pk,
+        by=officers[1],
+        now=NOW,
+    )
+    clear = replace(clear, approval=str(approvals.use(orders.ACTION, *told, by=officers[0], now=NOW).pk))
+    for name, one in (("plain", plain), ("clear", clear)):
+        bundle.export(tmp_path / f"{name}-1.zip", one)
+    consents.say(month[0], "refused", now=NOW + 6 * DAY)
+    send(month[2], None, NOW + 7 * DAY)
+    sequencer.sequence(NOW + 8 * DAY)
+    for name, one in (("plain", plain), ("clear", clear)):
+        bundle.export(tmp_path / f"{name}-2.zip", one)
+        assert (tmp_path / f"{name}-1.zip").read_bytes() == (tmp_path / f"{name}-2.zip").read_bytes()
+    carried_out("erasure", month[1])
+    assert not Profile.objects.filter(pk=month[1].pk).exists()
+    for name, one in (("plain", plain), ("clear", clear)):
+        bundle.export(tmp_path / f"{name}-3.zip", one)
+        bundle.export(tmp_path / f"{name}-4.zip", one)
+        assert (tmp_path / f"{name}-3.zip").read_bytes() == (tmp_path / f"{name}-4.zip").read_bytes()
+        before, after = (verify.check(str(tmp_path / f"{name}-{n}.zip")) for n in (1, 3))
+        assert (after.counts.pop("shredded"), before.counts.pop("shredded")) == (3, 0)
+        assert after.counts == before.counts
+        old, new = (records(tmp_path / f"{name}-{n}.zip") for n in (1, 3))
+        assert [line["body"] for line in old] == [line["body"] for line in new]
+        hers = [number for number, line in enumerate(old) if line["person"] and not new[number]["person"]]
+        assert len(hers) == 3
+        assert all(new[number].keys() == {"body", "person", "sequence"} for number in hers)
+        assert all(old[number] == new[number] for number in range(len(old)) if number not in hers)
+        for file in ("proofs.jsonl", "checkpoint.txt", "checkpoints.jsonl"):
+            assert lines(tmp_path / f"{name}-1.zip", file) == lines(tmp_path / f"{name}-3.zip", file)
+    for told_name in ("张1".encode(), b"external_id: u1"):
+        assert told_name in (tmp_path / "clear-1.zip").read_bytes()
+        assert told_name not in (tmp_path / "clear-3.zip").read_bytes()
+    assert "张0".encode() in (tmp_path / "clear-3.zip").read_bytes()
+
+
 def test_days_are_those_of_the_organisation(month: list[Profile], tmp_path: Path) -> None:
     # The first send left on 2 March, 12:00 UTC: 20:00 in Shanghai.
     assert exported(tmp_path / "a.zip", begin="2026-03-02", end="2026-03-02")["counts"]["sends"] == 1
@@ -283,14 +333,32 @@ def test_an_order_becomes_a_job_a_file_and_goes_when_its_time_is_up(
     assert list((tmp_path / "audit").iterdir()) == []
 
 
-def test_a_stopped_job_leaves_nothing_behind(
-    month: list[Profile], officers: tuple[User, User], tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.django_db(transaction=True)
+def test_others_see_how_far_a_job_is_and_can_stop_it_meanwhile(
+    month: list[Profile], officers: tuple[User, User], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.AUDIT_DIR = tmp_path / "audit"
     monkeypatch.setattr("crm.audit.compose.REPORTED", 1)
-    monkeypatch.setattr(JobRun, "advance", lambda self, now, **facts: False)
-    assert not orders.run(orders.place(query.ask(), user=officers[0], now=NOW), clock=lambda: NOW)
-    assert list((tmp_path / "audit").iterdir()) == []
+    job = orders.place(query.ask(), user=officers[0], now=NOW)
+    times, seen = count(), list[int]()
+
+    def stop() -> None:
+        seen.append(JobRun.objects.get().done)
+        job.cancel(NOW)
+        connection.close()
+
+    def clock() -> datetime:
+        number = next(times)
+        if number == 3:  # two records are reported
+            watching = Thread(target=stop)
+            watching.start()
+            watching.join(20)
+        return NOW + timedelta(seconds=number)
+
+    assert not orders.run(job, clock=clock)
+    assert (seen, next(times)) == ([2], 4)
+    assert list(Path(settings.AUDIT_DIR).iterdir()) == []
+    job.refresh_from_db()
+    assert (job.status, job.done) == (JobRun.Status.CANCELLED, 2)
 
 
 @pytest.mark.parametrize(
