@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -32,7 +33,7 @@ def offers() -> None:
     )
 
 
-def person(number: str = PHONE, **facts: object) -> Profile:
+def person(number: str = PHONE, **facts: Any) -> Profile:
     made = factories.profile(**facts)
     Identifier.objects.create(type="phone", value=number, profile=made, created_at=NOW)
     return made
@@ -41,7 +42,12 @@ def person(number: str = PHONE, **facts: object) -> Profile:
 def send(to: Profile, at: datetime, allowed: object = None, purpose: str = "offers") -> None:
     """Hand a message over without asking whether that is allowed."""
     basis = "consent" if purpose == "offers" else "contract"
-    told = {"basis": basis, "purpose": purpose, "channel": "sms", "allowed_by": getattr(allowed, "pk", None)}
+    told: dict[str, Any] = {
+        "basis": basis,
+        "purpose": purpose,
+        "channel": "sms",
+        "allowed_by": getattr(allowed, "pk", None),
+    }
     handoffs.record([NewHandOff(delivery=uuid4(), profile_id=to.pk, handed_off_at=at, **told)], now=at)
 
 
@@ -49,7 +55,7 @@ def send(to: Profile, at: datetime, allowed: object = None, purpose: str = "offe
 def judged(tmp_path: Path) -> Callable[..., list[str]]:
     """Return why the sends of a bundle were violations, once it has verified."""
 
-    def reasons(now: datetime, **asked: object) -> list[str]:
+    def reasons(now: datetime, **asked: Any) -> list[str]:
         sequencer.sequence(now)
         out = tmp_path / "bundle.zip"
         bundle.export(out, query.ask(**asked))
