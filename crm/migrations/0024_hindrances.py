@@ -4,19 +4,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crm', '0022_alter_event_kind'),
+        ("crm", "0023_guardian_links_and_warnings"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='ledgernote',
-            name='kind',
-            field=models.CharField(choices=[('notice', 'notice'), ('purpose', 'purpose'), ('request', 'request'), ('disclosure', 'disclosure'), ('access', 'access to personal data'), ('approval', 'approval'), ('assessment', 'impact assessment'), ('release', 'release of statistics'), ('erasure', 'erasure'), ('retention', 'retention'), ('hold', 'legal hold'), ('suppression', 'suppression'), ('age', 'age'), ('key', 'key')], max_length=16, verbose_name='kind'),
+            model_name="ledgernote",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("notice", "notice"),
+                    ("purpose", "purpose"),
+                    ("request", "request"),
+                    ("disclosure", "disclosure"),
+                    ("access", "access to personal data"),
+                    ("approval", "approval"),
+                    ("assessment", "impact assessment"),
+                    ("release", "release of statistics"),
+                    ("erasure", "erasure"),
+                    ("retention", "retention"),
+                    ("hold", "legal hold"),
+                    ("suppression", "suppression"),
+                    ("age", "age"),
+                    ("key", "key"),
+                ],
+                max_length=16,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddIndex(
-            model_name='profile',
-            index=models.Index(condition=models.Q(('age_class__in', ['child', 'minor'])), fields=['id'], name='crm_profile_under_age'),
+            model_name="profile",
+            index=models.Index(
+                condition=models.Q(("age_class__in", ["child", "minor"])), fields=["id"], name="crm_profile_under_age"
+            ),
         ),
     ]
