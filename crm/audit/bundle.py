@@ -77,7 +77,7 @@ def _content(query: Query, checkpoint: Checkpoint, progress: Callable[[int, int]
         query=query.told(list(people.tokens(query.people).values())),
         time_zone=settings.TIME_ZONE,
         period=query.period,
-        range=span,
+        range=span if total < query.size else None,  # where nothing is hidden there is nothing to say of it
         records=merged(shown, hidden),
         notices=_notices,
         extras=partial(extras.write, query=query, checkpoint=checkpoint, people=people),

@@ -165,6 +165,7 @@ def test_the_size_of_the_tree_is_part_of_the_question(month: list[Profile], tmp_
         query.ask(size=2)
 
 
+@pytest.mark.django_db(transaction=True)  # an erasure waits for those who write meanwhile
 def test_after_an_erasure_the_same_question_gives_the_same_but_for_who_it_was(
     month: list[Profile], officers: tuple[User, User], tmp_path: Path
 ) -> None:
