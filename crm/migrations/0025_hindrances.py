@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0023_guardian_links_and_warnings"),
+        ("crm", "0024_indexes_of_consent"),
     ]
 
     operations = [
