@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0024_indexes_of_consent"),
+        ("crm", "0027_data_map_permission"),
     ]
 
     operations = [
