@@ -15,6 +15,7 @@ from django.db.models import F, Q, Sum
 from django.utils.translation import gettext as _
 
 from crm import clocks, merging
+from crm.consent_writing import lock
 from crm.models import Identifier, PrivacyRequest, RequestPause
 from crm.normal import normal
 from crm.rights import RightsError, Status, note
@@ -76,17 +77,24 @@ def tell(request: PrivacyRequest, claims: Mapping[str, str], *, now: datetime) -
     TooManyAttempts
         Staff has to confirm the identity.
     """
-    if _failures(request, now) >= MOST_FAILURES:
-        raise TooManyAttempts(_("Too many wrong answers: staff has to confirm the identity."))
-    types = sorted(set(claims) & set(map(str, NAMEABLE)))
-    held = [(i.type, normal(i.type, i.value)) for i in Identifier.objects.filter(profile__in=_profiles(request))]
-    right = bool(types) and all(_holds(held, type_, claims[type_]) for type_ in types)
-    if not right:
+    with transaction.atomic():
+        lock(_profiles(request))  # one guess at a time: those sent together must not all be looked at as the first
+        if not may_name(request, now):
+            raise TooManyAttempts(_("Too many wrong answers: staff has to confirm the identity."))
+        types = sorted(set(claims) & set(map(str, NAMEABLE)))
+        held = [(i.type, normal(i.type, i.value)) for i in Identifier.objects.filter(profile__in=_profiles(request))]
+        right = bool(types) and all(_holds(held, type_, claims[type_]) for type_ in types)
+        if right:
+            return _gain(request, types, len(types), now, None)
         PrivacyRequest.objects.filter(pk=request.pk).update(identity_failures=F("identity_failures") + 1)
         request.refresh_from_db()
         note(request, "identity_failed", now)
-        return False
-    return _gain(request, types, len(types), now, None)
+    return False
+
+
+def may_name(request: PrivacyRequest, now: datetime) -> bool:
+    """Tell whether what the person names still counts."""
+    return _failures(request, now) < MOST_FAILURES
 
 
 def _failures(request: PrivacyRequest, now: datetime) -> int:

@@ -40,6 +40,7 @@ STEPS: Mapping[str, Any] = {name: eraser.title for name, eraser in ERASERS.items
     "marketing": _("marketing withdrawn"),
 }
 HAPPENED: Mapping[str, Any] = {
+    "lifted": _("restriction ended"),
     "received": _("The request came in."),
     "identity_asked": _("The person was asked who she is; the clock stands still."),
     "identity_shown": _("The person showed who she is."),

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from crm import carrying_out, clocks, corrections, holds, identity_checks, merging, packs, rights
+from crm import carrying_out, clocks, corrections, holds, identity_checks, merging, packs, restrictions, rights
 from crm.admin.again import ask_again
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
@@ -86,6 +86,19 @@ def _refuse(request: PrivacyRequest, http: HttpRequest) -> None:
     rights.refuse(request, http.POST.get("reason", ""), now=timezone.now(), user=person_of(http))
 
 
+def _lift(request: PrivacyRequest, http: HttpRequest) -> None:
+    """End the restriction that the request brought about, for a reason that the ledger keeps."""
+    reason = http.POST.get("reason", "").strip()
+    if request.kind != PrivacyRequest.Kind.RESTRICTION or request.profile_id is None or request.is_open:
+        raise RightsError(gettext("This request restricts nobody."))
+    if len(reason) < 5:
+        raise RightsError(gettext("Say why the restriction ends."))
+    now, user = timezone.now(), person_of(http)
+    if not restrictions.lift(request.profile_id, now=now, user=user, reason=reason):
+        raise RightsError(gettext("The person is not restricted any more."))
+    rights.note(request, "lifted", now, user)
+
+
 def _again(request: PrivacyRequest, http: HttpRequest) -> None:
     carrying_out.ring(request)
 
@@ -97,6 +110,7 @@ VERBS: Mapping[str, tuple[str, Verb]] = {
     "tell": (HANDLE, _tell),
     "begin": (HANDLE, lambda one, http: carrying_out.begin(one, now=timezone.now(), user=person_of(http))),
     "again": (HANDLE, _again),
+    "lift": (HANDLE, _lift),
     "approve": (CHECK, lambda one, http: carrying_out.approve(one, now=timezone.now(), user=person_of(http))),
     "send-back": (CHECK, _send_back),
     "answer": (HANDLE, lambda one, http: rights.answer(one, now=timezone.now(), user=person_of(http))),
@@ -238,6 +252,12 @@ def _holds(request: PrivacyRequest, now: datetime) -> list[str]:
     return [hold.reference for hold in holds.on_people(merging.members(request.profile_id), now)]
 
 
+def _restricts(request: PrivacyRequest) -> bool:
+    if request.kind != PrivacyRequest.Kind.RESTRICTION or request.is_open or request.profile_id is None:
+        return False
+    return restrictions.is_restricted(merging.members(request.profile_id))
+
+
 def about(request: PrivacyRequest, http: HttpRequest) -> dict[str, Any]:
     """Return what the page shows of one request, and what may be done with it now, by this reader."""
     now = timezone.now()
@@ -265,5 +285,6 @@ def about(request: PrivacyRequest, http: HttpRequest) -> dict[str, Any]:
         "wrote": request.details if http.user.has_perm(HANDLE) else {},
         "held": _holds(request, now),
         "twins": request.duplicates.all(),
+        "may_lift": _restricts(request) and http.user.has_perm(HANDLE),
         "now": now,
     }

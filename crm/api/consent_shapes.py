@@ -14,7 +14,22 @@ from crm.models import Channel, ConsentEvent
 State, Kind, Method = ConsentEvent.State, ConsentEvent.ConsentKind, ConsentEvent.Method
 OURS = (Method.IMPORT.value, Method.ADMIN.value, Method.SYSTEM.value)
 BY_APPLICATIONS = [choice for choice in Method.choices if choice[0] not in OURS]
-BY_PERSONS = (Method.FORM.value, Method.MINI_PROGRAM.value, Method.PREFERENCE_CENTRE.value)
+# With a person's own token: what a browser in her hands can say, now; applications and staff vouch for the rest.
+BY_PERSONS: Mapping[str, tuple[str, ...]] = {
+    "method": (Method.FORM.value, Method.MINI_PROGRAM.value, Method.PREFERENCE_CENTRE.value),
+    "consent_kind": (Kind.GENERAL.value, Kind.SEPARATE.value),
+    "state": (State.GIVEN.value, State.REFUSED.value, State.WITHDRAWN.value, State.RENEWED.value),
+}
+NOT_BY_PERSONS = (
+    "claimed_at",
+    "valid_until",
+    "guardian",
+    "proof",
+    "pia",
+    "recipient",
+    "jurisdiction",
+    "channel_account",
+)
 MOST_EVENTS, MOST_PEOPLE = 500, 10_000
 BIGGEST = 2**63 - 1
 

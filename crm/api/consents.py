@@ -18,6 +18,7 @@ from crm import consent, consent_forms, idempotency, merged
 from crm.api.browsers import ForBrowsers
 from crm.api.consent_shapes import (
     BY_PERSONS,
+    NOT_BY_PERSONS,
     BasesOut,
     BatchIn,
     BatchOut,
@@ -124,10 +125,8 @@ class ConsentViewSet(ForBrowsers):
             raise serializers.ValidationError(_("Has a number that is too large.")) from None
 
     def _record(self, asked: dict[str, Any], now: datetime) -> Answer:
-        if self.caller.is_person and asked["method"] not in BY_PERSONS:
-            raise serializers.ValidationError(
-                {"method": _("One of: %(methods)s.") % {"methods": ", ".join(BY_PERSONS)}}
-            )
+        if self.caller.is_person:
+            _check_own(asked)
         profile = self._profile(asked)
         told = new_consent(asked, self.key)
         if self.caller.is_person and told.form_version == consent_forms.VERSION:
@@ -184,6 +183,16 @@ class ConsentViewSet(ForBrowsers):
         """Return the application as a source: the ledger says who told us."""
         name = f"API client {self.caller.client_id}"
         return Source.objects.get_or_create(name=name, defaults={"kind": Source.Kind.SERVER})[0]
+
+
+def _check_own(asked: dict[str, Any]) -> None:
+    """Refuse what a person's browser cannot vouch for: a guardian's consent, acts of ours, another time, proofs."""
+    for field, allowed in BY_PERSONS.items():
+        if asked[field] not in allowed:
+            raise serializers.ValidationError({field: _("One of: %(methods)s.") % {"methods": ", ".join(allowed)}})
+    for field in NOT_BY_PERSONS:
+        if asked.get(field):
+            raise serializers.ValidationError({field: _("Not with a person's token.")})
 
 
 def _person(asked: dict[str, Any]) -> merged.Person | None:

@@ -147,6 +147,11 @@ class PrivacyRequest(models.Model):
     def is_open(self) -> bool:
         return self.status not in self.ENDED
 
+    @property
+    def short(self) -> str:
+        """The beginning of the reference, as people read it out."""
+        return str(self.reference)[:8]
+
     def move(self, before: "str | tuple[str, ...]", after: str, **facts: object) -> bool:
         """Go from one status to another; False if the request is not there (any more): somebody was faster."""
         known = (before,) if isinstance(before, str) else before

@@ -121,7 +121,7 @@ def _page(
         "tags": [(tag, _spoken(tag.title), _spoken(tag.text)) for tag in tags.tags(link.person)],
         "learned": why.learned(link.person, language),
         "looks": why.looks(link.person),
-        "requests": rights.requests_of(link.person),
+        "requests": rights.requests_of(link.person, now),
         "kinds": [(kind.value, KINDS[kind]) for kind in rights.KINDS],
         "fields": [(field, FIELDS[field]) for field in corrections.FIELDS],
     }

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.text import capfirst
 
 from crm import carrying_out, corrections, identity_checks, rights
 from crm.consent_writing import lock
 from crm.merged import Person
 from crm.models import Identifier, PrivacyRequest
 from crm.preferences.changes import Refused
+from crm.preferences.words import KINDS as KINDS_IN_WORDS
 from crm.rights import RightsError
 
 Kind, Status = PrivacyRequest.Kind, PrivacyRequest.Status
@@ -29,23 +31,26 @@ class Asked:
     """A request as the person sees it, and what she can be asked to name so that it goes on."""
 
     request: PrivacyRequest
+    title: str
     askable: list[tuple[str, str]]
     may_cancel: bool
 
 
-def requests_of(person: Person) -> list[Asked]:
+def requests_of(person: Person, now: datetime) -> list[Asked]:
     """Return the person's requests, the latest first."""
     rows = PrivacyRequest.objects.filter(profile__in=person.profile_ids).order_by("-received_at", "-pk")[:SHOWN]
-    return [_asked(request) for request in rows]
+    return [_asked(request, now) for request in rows]
 
 
-def _asked(request: PrivacyRequest) -> Asked:
-    waits = request.status in identity_checks.WAITING and request.identity_failures < identity_checks.MOST_FAILURES
+def _asked(request: PrivacyRequest, now: datetime) -> Asked:
+    waits = request.status in identity_checks.WAITING and identity_checks.may_name(request, now)
     types = identity_checks.askable(request) if waits else ()
     labels = dict(Identifier.Type.choices)
-    left = [(type_, str(labels[type_])) for type_ in types if type_ not in request.identity_shown_by]
+    left = [(type_, capfirst(str(labels[type_]))) for type_ in types if type_ not in request.identity_shown_by]
     before = (*identity_checks.WAITING, Status.VERIFIED, Status.CHECKING)
-    return Asked(request=request, askable=left, may_cancel=request.status in before)
+    words = KINDS_IN_WORDS.get(request.kind)
+    title = str(words[0]) if words else capfirst(request.get_kind_display())
+    return Asked(request=request, title=title, askable=left, may_cancel=request.status in before)
 
 
 def ask(person: Person, kind: str, told: Mapping[str, str], language: str, now: datetime) -> bool:

@@ -230,6 +230,74 @@ def test_a_persons_browser_sees_and_changes_its_own_consents_only(caller: Client
     assert basis(browser, person)["reason"] == "withdrawn"
 
 
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        (
+            {"consent_kind": "guardian", "guardian": {"relation": "mother", "evidence": "x", "contact": "y"}},
+            "consent_kind",
+        ),
+        ({"consent_kind": "written"}, "consent_kind"),
+        *[({"state": state}, "state") for state in ("revoked", "invalidated", "expired", "requested", "deferred")],
+        ({"claimed_at": "2020-01-01T00:00:00Z"}, "claimed_at"),
+        ({"valid_until": "2090-01-01T00:00:00Z"}, "valid_until"),
+        ({"guardian": {"relation": "mother"}}, "guardian"),
+        ({"proof": {"id": "made up"}}, "proof"),
+    ],
+)
+def test_a_persons_browser_cannot_speak_for_guardians_for_us_or_for_another_time(
+    caller: Client, told: dict[str, Any], field: str
+) -> None:
+    person = factories.profile("u1")
+    now = datetime.now(UTC)
+    facts = {"client_id": api.application(name="site").pk, "purpose": "consents"}
+    token = person_tokens.PersonToken(profile_id=person.pk, expires_at=now + timedelta(minutes=5), **facts)
+    answer = post(api.bearer(person_tokens.mint(token, now)), "", GIVEN | told)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
+    assert not ConsentEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"), [(timedelta(seconds=50), 201), (timedelta(seconds=70), 400), (timedelta(days=400), 400)]
+)
+def test_a_clock_may_be_a_minute_ahead_and_no_consent_comes_from_the_future(
+    caller: Client, ahead: timedelta, status: int
+) -> None:
+    person = factories.profile("u1")
+    claimed = datetime.now(UTC) + ahead
+    answer = post(caller, "", GIVEN | {"profile_id": person.pk, "claimed_at": claimed.isoformat()})
+    assert answer.status_code == status
+    for event in ConsentEvent.objects.all():
+        assert event.claimed_at <= event.received_at < claimed
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("batch/", {"events": [GIVEN | {"profile_id": 1}] * 501}),
+        ("basis/", {"purpose": "offers", "profile_ids": list(range(1, 10_002))}),
+        ("basis/", {"purpose": "offers", "profile_ids": [2**63]}),
+        ("basis/", {"purpose": "offers", "profile_ids": []}),
+        ("basis/", {"purpose": "offers\x00", "profile_ids": [1]}),
+        ("basis/", {"purpose": "nothing", "profile_ids": [1]}),
+        ("withdraw/", {"profile_id": 2**62}),
+        ("", GIVEN | {"profile_id": 2**62}),
+        ("", GIVEN | {"profile_id": 1, "proof": {"a": "x" * 9000}}),
+    ],
+)
+def test_what_is_too_large_unknown_or_malformed_is_refused_whole(caller: Client, address: str, body: Any) -> None:
+    answer = post(caller, address, body)
+    assert answer.status_code == 400, answer.content[:300]
+    assert not ConsentEvent.objects.exists()
+
+
+def test_unknown_people_have_not_consented_and_differ_in_nothing_from_those_who_said_nothing(caller: Client) -> None:
+    person = factories.profile("u1")
+    rows = post(caller, "basis/", {"purpose": "offers", "profile_ids": [person.pk, 2**62]}).json()["results"]
+    assert len({tuple((k, v) for k, v in row.items() if k != "profile_id") for row in rows}) == 1
+    assert [caller.get(f"/api/v1/profiles/{2**62}/{tail}/").status_code for tail in ("consents", "basis")] == [404, 404]
+
+
 def test_reading_does_not_allow_writing() -> None:
     person = factories.profile("u1")
     assert post(api.caller("consent:read"), "", GIVEN | {"profile_id": person.pk}).status_code == 403

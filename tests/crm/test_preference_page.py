@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from crm import consent, people, preference_links
+from crm import carrying_out, consent, people, preference_links
 from crm.models import ConsentEvent, Identifier, LedgerNote, PrivacyRequest, Profile
 from crm.preferences import shown
 from mlengine.answers import write_members
@@ -387,6 +387,46 @@ def test_five_wrong_names_end_the_guessing(client: Client) -> None:
     assert "Our staff will confirm" in right.content.decode()
     request.refresh_from_db()
     assert request.status == "identity"
+
+
+def test_who_cancels_and_asks_again_cannot_guess_for_ever(client: Client) -> None:
+    person = someone()
+    where = address(person)
+    for turn in range(2):
+        client.post(where, {"do": "ask", "kind": ("copy", "portability")[turn]})
+        request = PrivacyRequest.objects.latest("pk")
+        for _time in range(3):
+            client.post(where, {"do": "confirm", "request": request.reference, "email": "li@qq.com"})
+        if not turn:
+            client.post(where, {"do": "cancel", "request": request.reference})
+    right = client.post(where, {"do": "confirm", "request": request.reference, "email": "u-1@qq.com"})
+    assert "Our staff will confirm" in right.content.decode()
+    request.refresh_from_db()
+    assert (request.status, request.identity_failures) == ("identity", 2)
+
+
+def test_an_objection_and_a_restriction_begin_at_once_and_portability_asks_who_it_is(client: Client) -> None:
+    purpose()
+    person = someone()
+    say(person, channel="sms", now=timezone.now() - timedelta(days=1))
+    where = address(person)
+    for kind in ("objection", "restriction", "portability"):
+        assert client.post(where, {"do": "ask", "kind": kind}).status_code == 303
+    rows = {one.kind: one for one in PrivacyRequest.objects.all()}
+    assert {kind: one.status for kind, one in rows.items()} == {
+        "objection": "executing",
+        "restriction": "executing",
+        "portability": "identity",
+    }
+    assert carrying_out.run(rows["objection"].pk, timezone.now)
+    person.refresh_from_db()
+    assert not person.personalisation
+    assert consent.basis_for(person.pk, "offers", "sms", timezone.now()).reason == consent.Reason.WITHDRAWN
+    assert carrying_out.run(rows["restriction"].pk, timezone.now)
+    html = client.get(where).content.decode()
+    assert 'data-kind="objection" data-status="answered"' in html
+    assert str(rows["objection"].reference)[:8] in html
+    assert str(rows["objection"].reference) not in html  # the beginning is enough to read out
 
 
 def test_minors_see_why_and_may_only_say_no(client: Client) -> None:

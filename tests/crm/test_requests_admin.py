@@ -12,6 +12,7 @@ from crm import carrying_out, holds
 from crm.models import LegalHold, PersonalDataAccess, PrivacyRequest, Profile, RetentionRule, RetentionRun
 from crm.roles import create_groups
 from tests import api, factories
+from tests.crm.requests import carried_out
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,3 +156,16 @@ def test_the_page_of_retention_shows_what_is_kept_and_what_a_rehearsal_found() -
     shown = ma.get(reverse("admin:crm_retentionrun_change", args=[run.pk])).content.decode()
     assert "Nothing was deleted" in shown
     assert RetentionRun.objects.get().report[0]["keep_days"] == 30
+
+
+def test_a_restriction_ends_by_an_officer_with_a_reason_and_once() -> None:
+    person = factories.profile("u-1")
+    request = carried_out("restriction", person)
+    client = logged_in("ma")
+    assert "End the restriction" in page(client, request)
+    for reason, left in (("", True), ("she asked", False), ("she asked", False)):
+        do(client, request, "lift", reason=reason)
+        person.refresh_from_db()
+        assert (person.restricted_at is not None) == left
+    assert request.entries.filter(what="lifted").count() == 1
+    assert "End the restriction" not in page(client, request)
