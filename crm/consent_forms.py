@@ -12,10 +12,11 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from crm import merged
 from crm.consent_checks import ConsentRefused, NewConsent
 from crm.consent_rules import GRANTS
 from crm.models import Notice, Purpose
-from crm.preferences.choices import has_choice, in_force
+from crm.preferences.choices import age_of, closed_to, has_choice, in_force
 from crm.preferences.shown import LANGUAGES, Shown, shown
 
 VERSION = "embed/1"
@@ -126,3 +127,19 @@ def check_shown(new: NewConsent) -> None:
         raise ConsentRefused("invalid", "notice", _("Say which notice was shown, in which of our languages."))
     if new.rendered_digest != shown(purpose, notice, new.channel, new.language).digest:
         raise ConsentRefused("forged", "rendered_digest", _("The form did not show what this notice says."))
+
+
+def check_age(new: NewConsent, profile: int, now: datetime) -> None:
+    """Refuse a yes in a form that somebody so young cannot give, to the day; a guardian is named on the own page.
+
+    Raises
+    ------
+    ConsentRefused
+    """
+    person = merged.person(profile)
+    purpose = Purpose.objects.filter(code=new.purpose).first()
+    if new.state not in GRANTS or person is None or purpose is None:
+        return
+    closed = closed_to(purpose, age_of(person, now), guardian=False)
+    if closed is not None:
+        raise ConsentRefused("not_allowed", "purpose", str(closed.label))

@@ -129,6 +129,8 @@ class ConsentViewSet(ForBrowsers):
             _check_own(asked)
         profile = self._profile(asked)
         told = new_consent(asked, self.key)
+        if self.caller.is_person:
+            consent_forms.check_age(told, profile, now)
         if self.caller.is_person and told.form_version == consent_forms.VERSION:
             consent_forms.check_shown(told)
         event = consent.record(profile, told, source=self._source(), now=now)

@@ -258,6 +258,29 @@ def test_a_persons_browser_cannot_speak_for_guardians_for_us_or_for_another_time
 
 
 @pytest.mark.parametrize(
+    ("age_class", "code", "status"),
+    [
+        ("child", "club", 400),
+        ("child", "offers", 400),
+        ("minor", "club", 201),
+        ("minor", "offers", 400),
+        ("adult", "offers", 201),
+    ],
+)
+def test_a_form_takes_no_yes_from_who_is_too_young_and_every_no(
+    caller: Client, age_class: str, code: str, status: int
+) -> None:
+    purpose("club", kind="service")
+    person = factories.profile("u1", age_class=age_class)
+    now = datetime.now(UTC)
+    facts = {"client_id": api.application(name="site").pk, "purpose": "consents"}
+    token = person_tokens.PersonToken(profile_id=person.pk, expires_at=now + timedelta(minutes=5), **facts)
+    browser = api.bearer(person_tokens.mint(token, now))
+    assert post(browser, "", GIVEN | {"purpose": code}).status_code == status
+    assert post(browser, "", GIVEN | {"purpose": code, "state": "refused"}).status_code == 201
+
+
+@pytest.mark.parametrize(
     ("ahead", "status"), [(timedelta(seconds=50), 201), (timedelta(seconds=70), 400), (timedelta(days=400), 400)]
 )
 def test_a_clock_may_be_a_minute_ahead_and_no_consent_comes_from_the_future(
