@@ -161,7 +161,7 @@ def test_the_page_of_retention_shows_what_is_kept_and_what_a_rehearsal_found() -
 def test_a_restriction_ends_by_an_officer_with_a_reason_and_once() -> None:
     person = factories.profile("u-1")
     request = carried_out("restriction", person)
-    client = logged_in("ma")
+    client = logged_in("wang")
     assert "End the restriction" in page(client, request)
     for reason, left in (("", True), ("she asked", False), ("she asked", False)):
         do(client, request, "lift", reason=reason)
