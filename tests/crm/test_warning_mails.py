@@ -80,7 +80,7 @@ def test_one_mail_tells_all_that_is_due_in_both_languages_and_nothing_personal(
     (text,) = mailbox.texts()
     with translation.override("zh-hans"):
         chinese = ngettext("%(count)d privacy request needs you", "%(count)d privacy requests need you", 2)
-    assert mailbox.messages[0]["Subject"] == f"{chinese % {'count': 2}} / 2 privacy requests need you"
+    assert mailbox.messages[0]["Subject"].strip() == f"{chinese % {'count': 2}} / 2 privacy requests need you"
     assert f"Copy {str(request.reference)[:8]}: half of the time is used" in text
     assert f"Erasure {str(waiting.reference)[:8]}: waits long for the person's identity" in text
     assert f"https://crm.example.com/admin/crm/privacyrequest/{request.pk}/change/" in text
