@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.models import ChannelAccount
 from crm.addresses import ADDRESSES
 from crm.consent import bases_for
-from crm.consent_basis import members_of
 from crm.copying import int_array, text_array
+from crm.merging import members_of
 from crm.models import Purpose
 
 

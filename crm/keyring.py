@@ -136,12 +136,8 @@ class KeyRing:
 
 def new_ring(now: datetime) -> KeyRing:
     """Return a ring of fresh keys."""
-    return KeyRing(
-        current="k1",
-        wrapping={"k1": token_bytes(KEY_BYTES)},
-        since={"k1": now.isoformat()},
-        **{name: token_bytes(KEY_BYTES) for name in SECRETS},
-    )
+    fresh: dict[str, Any] = {name: token_bytes(KEY_BYTES) for name in SECRETS}
+    return KeyRing(current="k1", wrapping={"k1": token_bytes(KEY_BYTES)}, since={"k1": now.isoformat()}, **fresh)
 
 
 def read_ring(text: str) -> KeyRing:

@@ -32,7 +32,7 @@ def test_a_task_takes_numbers_of_rows_only(name: str) -> None:
 def test_the_message_on_the_wire_holds_numbers_and_nothing_of_the_row(name: str) -> None:
     """Whatever the broker, RabbitMQ too, this is what lies in its queue; headers travel beside it."""
     numbers = list(range(7001, 7001 + len(inspect.signature(TASKS[name].run).parameters)))
-    message = app.amqp.as_task_v2("the-id", name, args=numbers, kwargs={})
+    message = app.amqp.as_task_v2("the-id", name, args=tuple(numbers), kwargs={})
     _, _, body = dumps(message.body, serializer=app.conf.task_serializer)
     nothing = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     assert json.loads(body) == [numbers, {}, nothing]

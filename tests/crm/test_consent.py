@@ -1,6 +1,7 @@
 """What people said decides what may be done, and who asks is told by which event or why not."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,12 @@ def test_agreeing_to_all_is_never_separate_consent() -> None:
 def test_personal_data_in_what_the_ledger_keeps_for_good_is_masked() -> None:
     purpose()
     person = factories.profile("u1")
-    told = {"channel_account": "13800138000", "form_version": "embed/1", "recipient": "zhang@qq.com", "pia": "pia/12"}
+    told: dict[str, Any] = {
+        "channel_account": "13800138000",
+        "form_version": "embed/1",
+        "recipient": "zhang@qq.com",
+        "pia": "pia/12",
+    }
     event = say(person, channel="sms", proof={"phone": "13800138000"}, **told)
     kept = (event.channel_account, event.form_version, event.recipient, event.pia)
     assert kept == ("138****8000", "embed/1", "z***@q*.com", "pia/12")

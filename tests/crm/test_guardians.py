@@ -43,12 +43,13 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
 @pytest.fixture
 def asked_for() -> None:
     """Have the purposes of a club: two a guardian decides on, one of them separately, and two that minors never get."""
-    for code, facts in {
+    purposes: dict[str, dict[str, Any]] = {
         "club": {"kind": "service"},
         "photos": {"kind": "sensitive", "separate": True},
         "offers": {},
         "advice": {"kind": "profiling"},
-    }.items():
+    }
+    for code, facts in purposes.items():
         purpose(code, **facts)
     notice("club", "photos", "offers", "advice", at=datetime(2025, 1, 1, tzinfo=SHANGHAI))
 

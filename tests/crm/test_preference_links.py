@@ -178,7 +178,13 @@ def test_yes_and_no_at_the_same_moment_come_to_no_and_many_of_one_kind_to_one() 
     found = preference_links.read(preference_links.mint(person.pk, timezone.now()), timezone.now())
     assert found is not None
     control = next(one for one in choices.choices(found.person, "en", timezone.now())).controls[0]
-    told = {"purpose": offers.code, "channel": "", "language": "en", "digest": control.shown.digest, "after": ""}
+    told: dict[str, Any] = {
+        "purpose": offers.code,
+        "channel": "",
+        "language": "en",
+        "digest": control.shown.digest,
+        "after": "",
+    }
     gate = threading.Barrier(8)
 
     def say(answer: str) -> None:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -67,7 +68,7 @@ def test_what_is_kept_says_why_in_the_readers_language() -> None:
 
 def test_the_file_holds_what_the_page_shows_and_runs_nothing() -> None:
     client = logged_in(member("Compliance"))
-    answer = client.get(reverse("admin:crm_data_map_file"), {"word": "crm.suppression"})
+    answer: Any = client.get(reverse("admin:crm_data_map_file"), {"word": "crm.suppression"})
     found = rows(b"".join(answer.streaming_content).decode())
     assert {row["Table"] for row in found} == {"crm.suppression"}
     assert {row["Column"]: row["Personal"] for row in found}["key"] == "yes"
