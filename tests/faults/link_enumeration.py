@@ -1,10 +1,11 @@
 """Guess preference links: 100,000 that open nothing, of seven kinds in turn, asked of a real web server.
 
-Whoever guesses must not learn which of them were ever anybody's. Status, headers and text are compared to the byte, and
-how long the answers took by ranks (Mann and Whitney, 1947), which a slow machine's outliers do not move: the chance that
-an answer of one kind takes longer than one of another must be a half. So that "no difference" means something, the same
-is asked of a server that leaks: it finds a row two thousandths of a second slower than none, and does not make such
-answers take the same time. That has to be seen. Last, the limits: all kinds use up one allowance, and are refused alike.
+Whoever guesses must not learn which of them were ever anybody's. Status, headers and text are compared to the byte,
+and how long the answers took by ranks (Mann and Whitney, 1947), which a slow machine's outliers do not move: the
+chance that an answer of one kind takes longer than one of another must be a half. So that "no difference" means
+something, the same is asked of a server that leaks: it finds a row two thousandths of a second slower than none, and
+does not make such answers take the same time. That has to be seen. Last, the limits: all kinds use up one allowance,
+and are refused alike.
 """
 
 import http.client
