@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from io import StringIO
 from secrets import token_hex
-from uuid import UUID, uuid5
 
 import numpy as np
 import orjson
@@ -18,13 +17,13 @@ from django.utils.timezone import get_default_timezone
 
 from campaigns import experiments, policies, quiet
 from campaigns.audience import Reach, Reason, reach
+from campaigns.keys import delivery_id, run_id
 from campaigns.models import Campaign, Delivery, Run
 from crm import copying, ingest
 from crm.models import Event, Source
 
 PIECE = 10_000
 SOURCE = "Zhiyin campaigns"
-NAMESPACE = UUID("0a6e8d53-52c5-5d0b-8f4e-2f6d3f0f7c11")  # ours: a delivery means the same in every deployment
 COLUMNS = (
     *("id", "occasion", "run_id", "variant_id", "profile_id", "channel", "status", "reason", "attempt", "provider_id"),
     *("logged", "planned_at", "due_at", "expires_at"),
@@ -35,7 +34,7 @@ STAGE = "CREATE TEMP TABLE IF NOT EXISTS staged_delivery (LIKE campaigns_deliver
 def begin(campaign: Campaign, key: str, starts_at: datetime) -> Run:
     """Return the campaign's run of this key, made now unless it was before; shares and the rule are frozen."""
     made = Run(
-        pk=uuid5(NAMESPACE, f"run {campaign.pk} {key}"),
+        pk=run_id(campaign.pk, key),
         campaign=campaign,
         key=key,
         segment_version=campaign.segment.current,
@@ -45,11 +44,6 @@ def begin(campaign: Campaign, key: str, starts_at: datetime) -> Run:
     )
     Run.objects.bulk_create([made], ignore_conflicts=True)
     return Run.objects.select_related("campaign__purpose", "campaign__segment").get(pk=made.pk)
-
-
-def delivery_id(occasion: UUID, profile: int, channel: str) -> UUID:
-    """Return the id of the one delivery of an occasion to a profile on a channel."""
-    return uuid5(NAMESPACE, f"{occasion} {profile} {channel}")
 
 
 def plan(run: Run, audience: Iterator[Sequence[int]], now: datetime) -> Run:

@@ -1,170 +1,202 @@
-"""Messages leave here: taken in batches on a lease, handed over one by one, each written down before its call.
+"""Messages leave here: taken in batches on a lease, handed over just before each call, and what came of it written down.
 
-queued → reserved (a batch; safe to put back) → calling (one row, just before its call) → what the provider answers.
-The *hand-off* is the commit that moves a row to calling: in that transaction everything is asked again, it excludes a
-withdrawal, and it leaves a leaf in the ledger. Whoever crashes after it leaves a row in calling: nobody knows whether
-the message left, so it becomes *unknown*, is shown, and is never sent again blindly.
+queued → reserved (a batch; safe to put back) → calling (:mod:`campaigns.handing_off`) → what the provider answers.
+Whoever crashes after a hand-off leaves a row in calling: nobody knows whether the message left, so it becomes
+*unknown*, is shown, and is never sent again blindly.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils.timezone import get_default_timezone
+from django.db.models import QuerySet
 
-from campaigns import policies, quiet
+from campaigns import fallback
 from campaigns.audience import Reason
-from campaigns.channels import Answer, Channel, Message, Outcome
-from campaigns.models import Campaign, ChannelAccount, Delivery, Run
-from crm import consent_gate, handoffs
+from campaigns.channels import Answer, Outcome
+from campaigns.handing_off import LEASE, Ready, hand_off_each
+from campaigns.models import ChannelAccount, Delivery, Run, SendingPolicy
+from crm.copying import int_array, text_array
 
-LEASE = timedelta(minutes=2)
+__all__ = ["LEASE", "Ready", "expire", "hand_off", "recover", "release", "reserve", "send", "settle", "settle_each"]
+
 MOST_ATTEMPTS = 5
+RATED = timedelta(minutes=1)
+LOST = "worker_lost"
 Status = Delivery.Status
 
-RESERVE = """
+# A run at a time, by an index that holds what is queued of it: what waits for a paused campaign is never looked at.
+TAKE = """
 UPDATE campaigns_delivery d SET status = 'reserved', reserved_by = %(worker)s, lease_until = %(until)s
 FROM (
-    SELECT d.id FROM campaigns_delivery d
-    JOIN campaigns_run r ON r.id = d.run_id AND r.status = 'sending'
-    JOIN campaigns_campaign c ON c.id = r.campaign_id AND c.status = 'running'
-    WHERE d.status = 'queued' AND d.due_at <= %(now)s
-      AND NOT EXISTS (SELECT FROM campaigns_sendingpolicy WHERE stopped_at IS NOT NULL)
-    ORDER BY c.priority DESC, d.due_at, d.id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
+    SELECT id FROM campaigns_delivery
+    WHERE run_id = %(run)s AND status = 'queued' AND due_at <= %(now)s
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) AS taken
 WHERE d.id = taken.id RETURNING d.id
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """A message that is written, to whom, and through which account."""
-
-    delivery: Delivery
-    account: ChannelAccount
-    channel: Channel
-    message: Message
+LEFT = """
+SELECT (SELECT count(*) FROM campaigns_delivery WHERE run_id = %(run)s AND called_at > %(since)s)
+     + (SELECT count(*) FROM campaigns_delivery WHERE run_id = %(run)s AND status = 'reserved')
+"""
+# Whoever holds a row has it: it is put back or decided on by them, or the next time.
+CHANGE = """
+UPDATE campaigns_delivery d SET status = %(status)s, reason = %(reason)s, reserved_by = NULL, lease_until = NULL,
+    ended_at = %(ended)s, logged = %(ended)s IS NULL AND d.logged
+FROM (
+    SELECT id FROM campaigns_delivery WHERE {which} ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) AS taken
+WHERE d.id = taken.id
+"""
+ABANDONED = CHANGE.format(which="status = 'reserved' AND lease_until < %(now)s")
+UNANSWERED = CHANGE.format(which="status = 'calling' AND lease_until < %(now)s")
+EXPIRED = CHANGE.format(which="status = 'queued' AND expires_at <= %(now)s")
+OWN = CHANGE.format(which="status = 'reserved' AND reserved_by = %(worker)s")
+AT_ONCE = 10_000
 
 
 def reserve(worker: UUID, limit: int, now: datetime) -> list[UUID]:
-    """Take up to ``limit`` due deliveries for a worker, the most important first; others skip them."""
-    with connection.cursor() as cursor:
-        cursor.execute(RESERVE, {"worker": worker, "until": now + LEASE, "now": now, "limit": limit})
+    """Take up to ``limit`` due deliveries for a worker, those of the most important campaigns first; others skip them."""
+    if SendingPolicy.objects.filter(stopped_at__isnull=False).exists():
+        return []
+    taken: list[UUID] = []
+    for run in Run.objects.sending().select_related("campaign").order_by("-campaign__priority", "starts_at", "pk"):
+        taken += _take(worker, run, limit - len(taken), now)
+        if len(taken) >= limit:
+            break
+    return taken
+
+
+def _take(worker: UUID, run: Run, limit: int, now: datetime) -> list[UUID]:
+    values = {"worker": worker, "run": run.pk, "until": now + LEASE, "now": now}
+    with transaction.atomic(), connection.cursor() as cursor:
+        if rate := run.campaign.send_rate:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"rate of {run.pk}"])
+            cursor.execute(LEFT, values | {"since": now - RATED})
+            limit = min(limit, rate - cursor.fetchone()[0])
+        if limit <= 0:
+            return []
+        cursor.execute(TAKE, values | {"limit": limit})
         return [pk for (pk,) in cursor.fetchall()]
 
 
 def send(ready: Ready, worker: UUID, clock: Callable[[], datetime]) -> str:
     """Hand one message over, if it still may leave, and write down what became of it; return its new status."""
-    call = hand_off(ready.delivery.pk, worker, ready.account, clock())
+    call = hand_off(ready, worker, clock())
     if call is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=ready.delivery.pk)
-    outcome = ready.channel.send(ready.account, ready.message, call)
-    return settle(call, outcome, clock())
+    return settle(call, ready.channel.send(ready.account, ready.message, call), clock())
 
 
-def hand_off(pk: UUID, worker: UUID, account: ChannelAccount, now: datetime) -> UUID | None:
-    """Move a reserved delivery to calling, if everything still allows it; return the hand-off's number, or nothing.
-
-    The row that may not leave is suppressed with the reason, or put back where it only has to wait.
-    """
-    with transaction.atomic():
-        rows = Delivery.objects.select_for_update(of=("self",)).select_related("run__campaign__purpose")
-        delivery = rows.filter(pk=pk, status=Status.RESERVED, reserved_by=worker).first()
-        if delivery is None:
-            return None
-        why = _must_wait(delivery, now)
-        if why is not None:
-            Delivery.objects.filter(pk=pk).update(**why)
-            return None
-        purpose = _run(delivery).campaign.purpose
-        basis = consent_gate.may_hand_off(delivery.profile_id, purpose, delivery.channel, now)
-        if not basis.allowed:
-            suppress([pk], str(basis.reason), now)
-            return None
-        call = uuid5(delivery.pk, str(delivery.attempt))
-        leaf = handoffs.NewHandOff(
-            delivery=call,
-            profile_id=delivery.profile_id,
-            allowed_by=basis.event_id,
-            basis=purpose.basis,
-            purpose=purpose.code,
-            channel=delivery.channel,
-            handed_off_at=now,
-        )
-        handoffs.record([leaf], now)
-        Delivery.objects.filter(pk=pk).update(
-            status=Status.CALLING,
-            call=call,
-            attempt=delivery.attempt + 1,
-            account=account,
-            called_at=now,
-            lease_until=now + LEASE,
-        )
-    return call
+def hand_off(ready: Ready, worker: UUID, now: datetime) -> UUID | None:
+    """Hand over one message; return the hand-off's number, or nothing where it may not leave."""
+    return hand_off_each([ready], worker, now).get(ready.delivery.pk)
 
 
 def settle(call: UUID, outcome: Outcome, now: datetime) -> str:
-    """Write down what the provider answered to a hand-off; a later word of the provider's own is not overwritten."""
+    """Write down what the provider answered to one hand-off; return the delivery's status."""
+    return settle_each({call: outcome}, now)[call]
+
+
+def settle_each(outcomes: Mapping[UUID, Outcome], now: datetime) -> dict[UUID, str]:
+    """Write down what the provider answered; a word of its own that came faster is not overwritten.
+
+    A hand-off that was given up as unknown meanwhile is answered late, and is known from then on.
+    """
+    found: dict[UUID, str] = {}
     with transaction.atomic():
-        delivery = Delivery.objects.select_for_update().filter(call=call, status=Status.CALLING).first()
-        if delivery is None:  # recovered meanwhile, or told by a callback that was faster
-            return Delivery.objects.values_list("status", flat=True).get(call=call)
-        facts = _answered(delivery, outcome, now)
-        Delivery.objects.filter(pk=delivery.pk).update(**facts)
+        _lock_people(Delivery.objects.filter(call__in=outcomes))
+        rows = Delivery.objects.filter(call__in=outcomes).select_related("account", "run__campaign__purpose")
+        for delivery in rows.select_for_update(of=("self",)).order_by("pk"):
+            if delivery.call is None:
+                continue
+            found[delivery.call] = _settle(delivery, outcomes[delivery.call], now)
+    return found
+
+
+def _settle(delivery: Delivery, outcome: Outcome, now: datetime) -> str:
+    late = delivery.status == Status.UNKNOWN and delivery.reason == LOST
+    if delivery.status != Status.CALLING and not (late and outcome.answer != Answer.UNKNOWN):
+        return delivery.status
+    facts = _answered(delivery, outcome, now)
+    Delivery.objects.filter(pk=delivery.pk).update(**facts)
+    if outcome.account_refused and delivery.account_id:
+        ChannelAccount.objects.filter(pk=delivery.account_id, status=ChannelAccount.Status.ACTIVE).update(
+            status=ChannelAccount.Status.REFUSED, status_reason=(outcome.reason or outcome.code)[:300]
+        )
+    if facts["status"] == Status.FAILED:
+        fallback.follow(delivery, now)
     return str(facts["status"])
+
+
+def _lock_people(rows: QuerySet[Delivery]) -> None:
+    """Lock people before their deliveries, as everybody does (``campaigns.handing_off``): new rows refer to them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR KEY SHARE",
+            [int_array(rows.values_list("profile_id", flat=True))],
+        )
+
+
+def release(worker: UUID, now: datetime) -> int:
+    """Put back what a worker has reserved and will not send."""
+    return _change(OWN, Status.QUEUED, "", None, now, worker=worker)
 
 
 def recover(now: datetime) -> tuple[int, int]:
     """Put back what a lost worker had reserved, and call unknown what it was handing over; return how many of each."""
-    back = Delivery.objects.abandoned(now).update(status=Status.QUEUED, reserved_by=None, lease_until=None)
-    lost = Delivery.objects.unanswered(now).update(
-        status=Status.UNKNOWN, reason="worker_lost", ended_at=now, lease_until=None, logged=False
-    )
-    return back, lost
+    back = _change(ABANDONED, Status.QUEUED, "", None, now)
+    return back, _change(UNANSWERED, Status.UNKNOWN, LOST, now, now)
+
+
+def expire(now: datetime) -> int:
+    """Decide that what nobody could send in time is not sent; a campaign that is paused for long comes to this."""
+    return _change(EXPIRED, Status.SUPPRESSED, Reason.EXPIRED.value, now, now)
+
+
+def _change(statement: str, status: str, reason: str, ended: datetime | None, now: datetime, **more: object) -> int:
+    values = {"status": status, "reason": reason, "ended": ended, "now": now, "limit": AT_ONCE} | more
+    done = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            done += cursor.rowcount
+            if cursor.rowcount < AT_ONCE:
+                return done
 
 
 def suppress(deliveries: Sequence[UUID], reason: str, now: datetime) -> int:
     """Decide not to send deliveries that nobody has handed over; return how many these were."""
-    rows = Delivery.objects.filter(pk__in=deliveries, status__in=[Status.QUEUED, Status.RESERVED])
-    return rows.update(
-        status=Status.SUPPRESSED, reason=reason, ended_at=now, reserved_by=None, lease_until=None, logged=False
-    )
-
-
-def _run(delivery: Delivery) -> Run:
-    if delivery.run is None:
-        raise ValueError(f"The delivery {delivery.pk} belongs to no run.")
-    return delivery.run
-
-
-def _must_wait(delivery: Delivery, now: datetime) -> Mapping[str, object] | None:
-    """Return what becomes of a delivery that does not leave at this moment, or nothing where it may."""
-    policy, run = policies.policy(), _run(delivery)
-    ended = {"status": Status.SUPPRESSED, "ended_at": now, "reserved_by": None, "lease_until": None}
-    back = {"status": Status.QUEUED, "reserved_by": None, "lease_until": None}
-    if delivery.expires_at <= now:
-        return ended | {"reason": Reason.EXPIRED.value, "logged": False}
-    if policy.stopped_at or run.status != Run.Status.SENDING or run.campaign.status != Campaign.Status.RUNNING:
-        return back
-    if quiet.is_quiet(now, get_default_timezone(), policy):
-        return back | {"due_at": quiet.allowed_from(now, get_default_timezone(), policy)}
-    return None
+    statement = CHANGE.format(which="id = ANY (%(ids)s::uuid[]) AND status = ANY ('{queued,reserved}'::text[])")
+    return _change(statement, Status.SUPPRESSED, reason, now, now, ids=text_array(map(str, deliveries)))
 
 
 def _answered(delivery: Delivery, outcome: Outcome, now: datetime) -> dict[str, object]:
     ended = {"ended_at": now, "lease_until": None, "reserved_by": None, "logged": False}
+    refused = outcome.reason or outcome.code or "refused"
     match outcome.answer:
         case Answer.ACCEPTED:
             cost = delivery.account.cost if delivery.account else None
             return ended | {"status": Status.ACCEPTED, "provider_id": outcome.provider_id, "reason": "", "cost": cost}
+        case Answer.REFUSED | Answer.BUSY if outcome.account_refused:  # not the message's fault: another account may
+            return _again(now + timedelta(minutes=1))
         case Answer.REFUSED:
-            return ended | {"status": Status.FAILED, "reason": outcome.reason or "refused"}
+            return ended | {"status": Status.FAILED, "reason": refused[:64]}
         case Answer.BUSY if delivery.attempt < MOST_ATTEMPTS:
-            wait = outcome.again_after or timedelta(seconds=30 * 2**delivery.attempt)
-            return {"status": Status.QUEUED, "due_at": now + wait, "reserved_by": None, "lease_until": None}
+            return _again(now + (outcome.again_after or timedelta(seconds=30 * 2**delivery.attempt)))
         case Answer.BUSY:
-            return ended | {"status": Status.FAILED, "reason": outcome.reason or "busy"}
+            return ended | {"status": Status.FAILED, "reason": (outcome.reason or outcome.code or "busy")[:64]}
         case _:
-            return ended | {"status": Status.UNKNOWN, "reason": outcome.reason or "no_answer"}
+            return ended | {"status": Status.UNKNOWN, "reason": (outcome.reason or "no_answer")[:64]}
+
+
+def _again(due: datetime) -> dict[str, object]:
+    return {
+        "status": Status.QUEUED,
+        "reason": "",
+        "due_at": due,
+        "ended_at": None,
+        "reserved_by": None,
+        "lease_until": None,
+    }

@@ -23,5 +23,9 @@ app.conf.beat_schedule = {
     "birthdays": {"task": "crm.tasks.celebrate", "schedule": 6 * 3600.0, "options": {"expires": 3600.0}},
     "hindrances": {"task": "crm.tasks.note_hindrances", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "answers": {"task": "crm.tasks.forget_answers", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
+    # The net under the bell that a plan rings; what is due are rows, so a tick that nobody took in time is not missed.
+    "sending": {"task": "campaigns.tasks.send", "schedule": 5.0, "options": {"expires": 5.0}},
+    "lost sendings": {"task": "campaigns.tasks.recover", "schedule": 30.0, "options": {"expires": 30.0}},
+    "outbox": {"task": "campaigns.tasks.tell_log", "schedule": 30.0, "options": {"expires": 30.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
 }

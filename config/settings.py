@@ -87,6 +87,9 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.remove_bundles": {"queue": "default"},
     "crm.tasks.publish_checkpoints": {"queue": "default"},  # it waits for others' servers
     "crm.tasks.*": {"queue": "ingest"},
+    "campaigns.tasks.send": {"queue": "send"},
+    "campaigns.tasks.recover": {"queue": "send"},
+    "campaigns.tasks.*": {"queue": "default"},
     "mlengine.tasks.explain": {"queue": "online"},
     "mlengine.tasks.tick": {"queue": "default"},
     "mlengine.tasks.*": {"queue": "ml"},

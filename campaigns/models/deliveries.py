@@ -100,8 +100,10 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            # What workers take: the next ones due.
-            models.Index(fields=["due_at", "id"], condition=Q(status="queued"), name="campaigns_due"),
+            # What workers take: the next ones due of a run; those of paused runs are not looked at.
+            models.Index(fields=["run", "due_at", "id"], condition=Q(status="queued"), name="campaigns_due"),
+            # How many of a run left within the last minute, where it has a rate.
+            models.Index(fields=["run", "called_at"], condition=Q(called_at__isnull=False), name="campaigns_paced"),
             # What was taken and not given back.
             models.Index(
                 fields=["lease_until"], condition=Q(status__in=["reserved", "calling"]), name="campaigns_leased"

@@ -40,18 +40,20 @@ def planned(people: Sequence[Profile], **facts: Any) -> Run:
     return planning.plan(run, iter([[one.pk for one in people]]), NOON)
 
 
+def ready(pk: UUID, peer: Peer, account: Any) -> sending.Ready:
+    return sending.Ready(
+        delivery=Delivery.objects.select_related("run__campaign__purpose").get(pk=pk),
+        account=account,
+        channel=peer,  # type: ignore[arg-type]
+        message=Message(to="x@example.com", language="en", parts={}),
+    )
+
+
 def send_all(peer: Peer, account: Any, now: datetime = NOON) -> Counter[str]:
     worker = uuid4()
     ended: Counter[str] = Counter()
     for pk in sending.reserve(worker, 1000, now):
-        message = Message(to="x@example.com", language="en", parts={})
-        ready = sending.Ready(
-            delivery=Delivery.objects.get(pk=pk),
-            account=account,
-            channel=peer,  # type: ignore[arg-type]
-            message=message,
-        )
-        ended[sending.send(ready, worker, lambda: now)] += 1
+        ended[sending.send(ready(pk, peer, account), worker, lambda: now)] += 1
     return ended
 
 
@@ -109,7 +111,7 @@ def test_a_lost_worker_leaves_an_unknown_that_is_not_sent_again() -> None:
     planned([factories.person(1), factories.person(2)], holdout="0")
     worker = uuid4()
     first, _second = sending.reserve(worker, 10, NOON)
-    assert sending.hand_off(first, worker, account, NOON)
+    assert sending.hand_off(ready(first, Peer(), account), worker, NOON)
     later = NOON + 2 * sending.LEASE
     assert sending.recover(later) == (1, 1)
     peer = Peer()

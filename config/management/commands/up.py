@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-QUEUES = "default,ingest,send,ml,online"
+QUEUES = "default,ingest,ml,online"
 STOP_SECONDS = 20
 
 
@@ -44,6 +44,7 @@ def commands(bind: str, workers: int) -> list[list[str]]:
     return [
         [*gunicorn, "--threads", "4", "--log-level", "warning"],
         [*celery, "worker", "-Q", QUEUES, "-c", "2", *quiet],
+        [*celery, "worker", "-Q", "send", "-c", "2", "-n", "send@%h", *quiet],
         [*celery, "worker", "-Q", "ledger", "-P", "solo", "-n", "ledger@%h", *quiet],
         [*celery, "beat", "-l", "WARNING", "-s", str(settings.VAR_DIR / "beat-schedule"), "--pidfile="],
     ]

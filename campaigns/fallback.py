@@ -1,0 +1,50 @@
+"""The next channel of a campaign, where one has definitely failed: never where nobody knows whether a message left."""
+
+from datetime import datetime
+
+from campaigns import quiet
+from campaigns.audience import reach
+from campaigns.keys import delivery_id
+from campaigns.models import Delivery
+from campaigns.policies import policy
+from campaigns.zones import zone_of
+
+
+def follow(delivery: Delivery, now: datetime) -> Delivery | None:
+    """Queue the message on the next channel that reaches the person, in the caller's transaction; or do nothing.
+
+    It is the same occasion, so a person who is told twice of a failure still gets one row for each channel; who has a
+    row that left, or may have left, or waits, gets no other.
+    """
+    run = delivery.run
+    if run is None or delivery.expires_at <= now or delivery.channel not in run.campaign.channels:
+        return None
+    channels = run.campaign.channels[run.campaign.channels.index(delivery.channel) + 1 :]
+    others = Delivery.objects.filter(occasion=delivery.occasion, profile_id=delivery.profile_id).exclude(pk=delivery.pk)
+    tried = dict(others.values_list("channel", "status"))
+    if not channels or any(
+        status not in (Delivery.Status.FAILED, Delivery.Status.BOUNCED) for status in tried.values()
+    ):
+        return None
+    left = [channel for channel in channels if channel not in tried]
+    found = reach([delivery.profile_id], left, run.campaign.purpose, now)[delivery.profile_id]
+    if not found.channel:
+        return None
+    profile = delivery.profile
+    zone = zone_of(profile.attributes.get("time_zone"), profile.province, profile.city)
+    due = quiet.allowed_from(now, zone, policy())
+    if due >= delivery.expires_at:
+        return None
+    made = Delivery(
+        pk=delivery_id(delivery.occasion, delivery.profile_id, found.channel),
+        occasion=delivery.occasion,
+        run=run,
+        variant_id=delivery.variant_id,
+        profile_id=delivery.profile_id,
+        channel=found.channel,
+        planned_at=now,
+        due_at=due,
+        expires_at=delivery.expires_at,
+    )
+    Delivery.objects.bulk_create([made], ignore_conflicts=True)
+    return made

@@ -1,0 +1,249 @@
+"""The hand-off: the commit after which a message leaves, and in whose transaction everything is asked again.
+
+Locks are taken in one order, here and wherever else deliveries change together with people: the person (an advisory
+lock, so that two campaigns cannot both take the last place under a cap), all of the person's profiles FOR SHARE (a
+withdrawal or an erasure excludes them), then the deliveries, each by ascending numbers. So whichever commits first
+came first, and nobody waits in a circle.
+
+As many are handed over in one transaction as there are threads that call the provider next: what a crash leaves
+unknown is never more than the calls that were under way.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+from django.db import connection, transaction
+
+from campaigns import addressing, caps, policies, quiet
+from campaigns.audience import Reason
+from campaigns.channels import Channel, Message
+from campaigns.models import ChannelAccount, Delivery
+from campaigns.zones import zone_of
+from crm import consent_gate, handoffs
+from crm.consent_rules import Basis
+from crm.copying import int_array, text_array
+from crm.merging import members_of
+from crm.models import Purpose
+
+LEASE = timedelta(minutes=2)
+Status = Delivery.Status
+
+# By the least of a person's profiles: the same for all of them.
+ALONE = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended('hand-off to ' || id, 0) AS key FROM unnest(%s::bigint[]) AS id ORDER BY key
+) AS ordered
+"""
+LOCK = """
+SELECT d.id, d.profile_id, d.attempt, d.expires_at, c.priority, r.id IS NULL OR r.status = 'sending' AND c.status = 'running',
+       p.attributes ->> 'time_zone', p.province, p.city
+FROM campaigns_delivery d
+JOIN crm_profile p ON p.id = d.profile_id
+LEFT JOIN campaigns_run r ON r.id = d.run_id
+LEFT JOIN campaigns_campaign c ON c.id = r.campaign_id
+WHERE d.id = ANY (%(ids)s::uuid[]) AND d.status = 'reserved' AND d.reserved_by = %(worker)s
+ORDER BY d.id FOR UPDATE OF d
+"""
+CALLING = """
+UPDATE campaigns_delivery d SET status = 'calling', call = told.call, attempt = d.attempt + 1, account_id = told.account,
+    called_at = %(now)s, lease_until = %(until)s
+FROM unnest(%(ids)s::uuid[], %(calls)s::uuid[], %(accounts)s::bigint[]) AS told (id, call, account) WHERE d.id = told.id
+"""
+ENDED = """
+UPDATE campaigns_delivery d SET status = 'suppressed', reason = told.reason, ended_at = %(now)s, logged = false,
+    reserved_by = NULL, lease_until = NULL
+FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS told (id, reason) WHERE d.id = told.id
+"""
+WAITING = """
+UPDATE campaigns_delivery d SET status = 'queued', due_at = greatest(d.due_at, told.due), reserved_by = NULL, lease_until = NULL
+FROM unnest(%(ids)s::uuid[], %(due)s::timestamptz[]) AS told (id, due) WHERE d.id = told.id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A message that is written, to whom, and through which account.
+
+    ``identifier`` is the row that holds the address: at the hand-off it must still be the person's, and not suppressed.
+    """
+
+    delivery: Delivery
+    account: ChannelAccount
+    channel: Channel
+    message: Message
+    identifier: int | None = None
+
+
+class Held(NamedTuple):
+    """A delivery under lock, and what decides about it."""
+
+    id: UUID
+    profile: int
+    attempt: int
+    expires_at: datetime
+    priority: int | None
+    live: bool
+    time_zone: str | None
+    province: str
+    city: str
+
+
+def hand_off_each(messages: Sequence[Ready], worker: UUID, now: datetime) -> dict[UUID, UUID]:
+    """Move reserved deliveries to calling, where everything still allows it; return their hand-offs' numbers.
+
+    Those that may not leave are suppressed with the reason, or put back where they only have to wait. Two messages to
+    one person are not asked for at once: the second stays reserved.
+    """
+    calls: dict[UUID, UUID] = {}
+    for purpose, channel in sorted({_kind(message) for message in messages}):
+        alike = [message for message in messages if _kind(message) == (purpose, channel)]
+        with transaction.atomic():
+            calls |= _hand_off(alike, purpose, channel, worker, now)
+    return calls
+
+
+def _kind(message: Ready) -> tuple[str, str]:
+    run = message.delivery.run
+    if run is None:
+        raise ValueError(f"The delivery {message.delivery.pk} belongs to no run.")
+    return run.campaign.purpose.code, message.delivery.channel
+
+
+def _hand_off(messages: Sequence[Ready], code: str, channel: str, worker: UUID, now: datetime) -> dict[UUID, UUID]:
+    people = members_of(message.delivery.profile_id for message in messages)
+    firsts: dict[int, Ready] = {}
+    for message in messages:
+        firsts.setdefault(min(people[message.delivery.profile_id]), message)
+    with connection.cursor() as cursor:
+        cursor.execute(ALONE, [int_array(firsts)])
+    bases = consent_gate.may_hand_off_each(people, code, channel, now)
+    ready = {message.delivery.pk: message for message in firsts.values()}
+    held = _lock(ready, worker)
+    asked = Asked(ready, people, bases, channel, now)
+    left = asked.decide(held)
+    _record([(one, ready[one.id], bases[one.profile]) for one in left], Purpose.objects.get(code=code), channel, now)
+    return {one.id: _call(one) for one in left}
+
+
+def _call(one: Held) -> UUID:
+    return uuid5(one.id, str(one.attempt))
+
+
+def _lock(ids: Iterable[UUID], worker: UUID) -> list[Held]:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, {"ids": text_array(map(str, ids)), "worker": worker})
+        return [Held(*row) for row in cursor.fetchall()]
+
+
+class Asked:
+    """Everything that a hand-off asks of deliveries under lock, of one purpose and channel."""
+
+    def __init__(
+        self,
+        ready: Mapping[UUID, Ready],
+        people: Mapping[int, set[int]],
+        bases: Mapping[int, Basis],
+        channel: str,
+        now: datetime,
+    ) -> None:
+        self.ready, self.people, self.bases, self.channel, self.now = ready, people, bases, channel, now
+        self.policy = policies.policy()
+        accounts = {message.account.pk for message in ready.values()}
+        self.working = {one.pk: one for one in ChannelAccount.objects.working(channel).filter(pk__in=accounts)}
+        self.ended: dict[UUID, str] = {}
+        self.waiting: dict[UUID, datetime] = {}
+
+    def decide(self, held: Sequence[Held]) -> list[Held]:
+        """Return what leaves now, and write down of the others why they do not, or until when they wait."""
+        left = [one for one in held if self._may(one)]
+        for refused in (self._by_address, self._by_cap):
+            self.ended |= refused(left)
+            left = [one for one in left if one.id not in self.ended]
+        self._write()
+        return left
+
+    def _may(self, one: Held) -> bool:
+        basis = self.bases[one.profile]
+        zone = zone_of(one.time_zone, one.province, one.city)
+        if one.expires_at <= self.now:
+            self.ended[one.id] = Reason.EXPIRED.value
+        elif not basis.allowed:
+            self.ended[one.id] = str(basis.reason)
+        elif self.policy.stopped_at or not one.live:
+            self.waiting[one.id] = self.now
+        elif self.ready[one.id].account.pk not in self.working:
+            self.waiting[one.id] = self.now + timedelta(minutes=1)
+        elif quiet.is_quiet(self.now, zone, self.policy):
+            until = quiet.allowed_from(self.now, zone, self.policy)
+            if until < one.expires_at:
+                self.waiting[one.id] = until
+            else:
+                self.ended[one.id] = Reason.QUIET.value
+        return one.id not in self.ended and one.id not in self.waiting
+
+    def _by_address(self, left: Sequence[Held]) -> dict[UUID, str]:
+        told = {one.id: self.ready[one.id].identifier for one in left}
+        alive = addressing.usable({pk for pk in told.values() if pk}, self.channel)
+        gone = [
+            one for one in left if (pk := told[one.id]) is not None and alive.get(pk) not in self.people[one.profile]
+        ]
+        return {one.id: Reason.NO_ADDRESS.value for one in gone}
+
+    def _by_cap(self, left: Sequence[Held]) -> dict[UUID, str]:
+        found: dict[UUID, str] = {}
+        by_account = attrgetter("account.pk")
+        rows = sorted(left, key=lambda one: (by_account(self.ready[one.id]), one.priority or 0))
+        for (account, priority), some in groupby(
+            rows, key=lambda one: (by_account(self.ready[one.id]), one.priority or 0)
+        ):
+            alike = list(some)
+            limits = list(caps.limits(self.channel, self.working[account]))
+            people = {one.profile: self.people[one.profile] for one in alike}
+            over = caps.reached(people, limits, priority, self.now, self.now)
+            found |= {one.id: over[one.profile] for one in alike if one.profile in over}
+        return found
+
+    def _write(self) -> None:
+        with connection.cursor() as cursor:
+            if self.ended:
+                values = {"ids": _texts(self.ended), "reasons": text_array(self.ended.values()), "now": self.now}
+                cursor.execute(ENDED, values)
+            if self.waiting:
+                due = text_array(at.isoformat() for at in self.waiting.values())
+                cursor.execute(WAITING, {"ids": _texts(self.waiting), "due": due})
+
+
+def _record(left: Sequence[tuple[Held, Ready, Basis]], purpose: Purpose, channel: str, now: datetime) -> None:
+    if not left:
+        return
+    leaves = [
+        handoffs.NewHandOff(
+            delivery=_call(one),
+            profile_id=one.profile,
+            allowed_by=basis.event_id,
+            basis=purpose.basis,
+            purpose=purpose.code,
+            channel=channel,
+            handed_off_at=now,
+        )
+        for one, _, basis in left
+    ]
+    handoffs.record(leaves, now)
+    values: dict[str, Any] = {
+        "ids": _texts(one.id for one, *_ in left),
+        "calls": _texts(_call(one) for one, *_ in left),
+        "accounts": int_array(ready.account.pk for _, ready, _ in left),
+        "now": now,
+        "until": now + LEASE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CALLING, values)
+
+
+def _texts(ids: Iterable[UUID]) -> str:
+    return text_array(map(str, ids))

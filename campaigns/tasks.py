@@ -1,0 +1,32 @@
+"""Background work on campaigns' messages."""
+
+from celery import shared_task
+from django.utils import timezone
+
+A_WHILE = 25.0  # seconds of one task; the next bell or tick goes on
+
+
+@shared_task
+def send() -> dict[str, int]:
+    """Send what is due, for a while; the bell and beat ring this, any number of workers may run it."""
+    from campaigns import bell
+    from campaigns.worker import Worker
+
+    bell.answer()
+    return dict(Worker(timezone.now).run(A_WHILE))
+
+
+@shared_task
+def recover() -> int:
+    """Put back or give up what lost workers held, and what nobody could send in time; beat rings this."""
+    from campaigns import sending
+
+    return sum(sending.recover(timezone.now())) + sending.expire(timezone.now())
+
+
+@shared_task
+def tell_log() -> int:
+    """Tell the event log what became of messages; beat rings this."""
+    from campaigns import outbox
+
+    return outbox.tell_log(timezone.now())
