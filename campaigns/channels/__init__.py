@@ -5,10 +5,57 @@ contract tests ask it what they ask of all.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
-from campaigns.channels.base import Answer, Channel, ChannelError, Message, Outcome, Told
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
-__all__ = ["CHANNELS", "Answer", "Channel", "ChannelError", "Message", "Outcome", "Told"]
+from campaigns.channels.base import Answer, Channel, ChannelError, Feedback, Message, Outcome, Provider, Told
+from campaigns.models import ChannelAccount
+
+__all__ = [
+    "CHANNELS",
+    "Answer",
+    "Channel",
+    "ChannelError",
+    "Feedback",
+    "Message",
+    "Outcome",
+    "Provider",
+    "Told",
+    "adapter",
+    "adapter_of",
+]
 
 # By the code that a ChannelAccount's ``provider`` holds; dotted paths, so that listing them imports no client.
-CHANNELS: Mapping[str, str] = {}
+CHANNELS: Mapping[str, Provider] = {
+    "smtp": Provider(name=_("E-mail by SMTP"), path="campaigns.channels.smtp.Smtp", channels=("email",)),
+    "stub": Provider(
+        name=_("Imitation of a provider (nothing leaves)"),
+        path="campaigns.channels.stub.Stub",
+        channels=("email", "sms", "webhook"),
+    ),
+}
+
+
+def adapter(account: ChannelAccount) -> Channel:
+    """Return the adapter that speaks to an account's provider on its channel.
+
+    Raises
+    ------
+    ChannelError
+        No adapter is known by the account's provider, or it does not serve the account's channel.
+    """
+    return adapter_of(account.provider, account.channel)
+
+
+@cache
+def adapter_of(provider: str, channel: str) -> Channel:
+    """Return the adapter of a provider on a channel; see :func:`adapter`."""
+    known = CHANNELS.get(provider)
+    if known is None:
+        raise ChannelError(f"There is no provider {provider!r}; there are {', '.join(CHANNELS)}.")
+    if channel not in known.channels:
+        raise ChannelError(f"The provider {provider!r} sends on {', '.join(known.channels)}, not on {channel!r}.")
+    made: Channel = import_string(known.path)(channel)
+    return made

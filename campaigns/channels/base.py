@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from campaigns.models import ChannelAccount
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
 
 
 class ChannelError(ValueError):
@@ -82,6 +85,15 @@ class Told:
     address: str = ""
     text: str = ""
     user_agent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A line of the table of providers: its name in the admin, where its adapter is, and the channels that it serves."""
+
+    name: "_StrOrPromise"
+    path: str
+    channels: tuple[str, ...]
 
 
 class Channel(Protocol):
