@@ -89,7 +89,7 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """A line of the table of providers: its name in the admin, where its adapter is, and the channels that it serves."""
+    """A line of the table of providers: its name in the admin, its adapter, and the channels that it serves."""
 
     name: "_StrOrPromise"
     path: str

@@ -155,13 +155,13 @@ def _give(connection: Connection, account: ChannelAccount, to: str, mail: bytes,
 
 def _after_refusal(connection: Connection, account: ChannelAccount, error: Refused) -> None:
     """Make the connection ready for the next message, or drop it: its server is closing it, or says odd things."""
-    try:
-        if error.code == 421 or not 400 <= error.code < 600:
-            raise Broken("closing")
-        if error.phase in (Phase.SENDER, Phase.RECIPIENT, Phase.DATA):
-            connection.ask("RSET", error.phase, 250)
-    except (Broken, Refused):
+    if error.code == 421 or not 400 <= error.code < 600 or error.phase is Phase.OPEN:
         _forget(account)
+    elif error.phase is not Phase.END:
+        try:
+            connection.ask("RSET", error.phase, 250)
+        except (Broken, Refused):
+            _forget(account)
 
 
 def _opened(account: ChannelAccount) -> tuple[Connection, bool]:
