@@ -21,6 +21,7 @@ FUNCTIONS = (
     "crm_add_event_month(date)",
     "crm_drop_event_month(date)",
     "crm_drop_empty_event_month(date)",
+    "crm_rewrite_table(text)",
 )
 
 # Tables are insert-only by their trigger (crm/insert_only.py), so that the right and the trigger cannot part.

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm import lake, shred_journal
 from crm.carrying_out import NotYet, Receipt, Step
-from crm.erasers import files, logs, memory, rows, texts
+from crm.erasers import files, logs, memory, pages, rows, texts
 from crm.erasers.subject import Subject, subject_of
 from crm.locks import Busy
 from crm.models import JobRun, PrivacyRequest
@@ -98,6 +98,7 @@ ERASERS: Mapping[str, Eraser] = {
     "answers": Eraser(title=_("scores, recommendations, segments"), erase=lambda r, s, now: rows.forget_answers(s)),
     "lake": Eraser(title=_("event lake"), erase=_lake),
     "accesses": Eraser(title=_("log of accesses"), erase=lambda r, s, now: logs.pseudonymise_accesses(r, s)),
+    "pages": Eraser(title=_("pages on the disk"), erase=lambda r, s, now: pages.rewrite(r)),
     "proof": Eraser(title=_("nothing is left"), erase=_proof),
     "request": Eraser(title=_("this and earlier requests"), erase=_request),
 }

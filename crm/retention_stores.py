@@ -107,7 +107,7 @@ class Rows:
 
     def _free(self, limits: Limits) -> "QuerySet[Any]":
         due = self._due(limits)
-        # Not ``exclude``: that would keep the rows of nobody in particular, too.
+        # Rows of nobody in particular go, too: Django's ``exclude`` takes care of what is null.
         return due.exclude(**{f"{self.profile}__in": limits.people}) if self.profile and limits.people else due
 
     def _due(self, limits: Limits) -> "QuerySet[Any]":

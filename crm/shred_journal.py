@@ -82,7 +82,8 @@ def read() -> list[Shred]:
     Raises
     ------
     BadJournal
-        A line was changed, moved or removed, or was written with another key ring.
+        A line was changed, moved or removed, or was written with another key ring. Lines that were cut off at the end
+        do not show here: compare the number with the ledger's notes of erasures.
     """
     try:
         whole = _path().read_bytes()
