@@ -61,10 +61,12 @@ def application(*scopes: str, name: str = "shop") -> Application:
 
 
 def token(*scopes: str, of: Application | None = None, expires_in: timedelta = timedelta(hours=1)) -> str:
-    """Return an access token with exactly the scopes."""
+    """Return an access token with exactly the scopes; its client may ask for them from now on."""
     text = token_urlsafe()
     expires = timezone.now() + expires_in
     of = of or application(*scopes)
+    access = ApiAccess.objects.get(application=of)  # a scope that a client has not (or not any more) is not its token's
+    ApiAccess.objects.filter(pk=access.pk).update(scopes=sorted({*access.scopes, *scopes}))
     AccessToken.objects.create(application=of, token=text, scope=" ".join(scopes), expires=expires)
     return text
 
