@@ -12,6 +12,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns import lift
 from campaigns.models import Campaign
 
 HELD_OUT = 0  # as a place in :attr:`Shares.propensities`
@@ -72,3 +73,14 @@ def assign(salt: str, shares: Shares, profiles: Sequence[int] | NDArray[np.int64
 def kept_from_all(salt: str, share: float, profiles: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which profiles belong to the permanent holdout, which no campaign reaches."""
     return uniform(f"permanent {salt}", profiles) < share
+
+
+def detectable_lift(
+    people: int, base_rate: float, holdout: float, *, variants: int = 1, power: float = 0.8
+) -> float | None:
+    """Return the smallest rise of the goal's rate that a campaign of equal variants would show; ``None`` if none.
+
+    At the end and at one look, of each variant against those held out, 5 % for all variants together.
+    """
+    treated = people * (1 - holdout) / variants
+    return lift.detectable(treated, people * holdout, base_rate, power=power, comparisons=variants)
