@@ -28,6 +28,7 @@ class Reason(models.TextChoices):
     STOPPED = "stopped", _("sending was stopped")
     CANCELLED = "cancelled", _("the campaign was cancelled")
     TEMPLATE = "template", _("the message could not be written for this person")
+    NEEDLESS = "needless", _("what it was about has been settled meanwhile")
     QUOTA = "quota", _("the provider's quota is used up until the message has expired")
 
 

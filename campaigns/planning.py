@@ -69,6 +69,14 @@ def plan(run: Run, audience: Iterator[Sequence[int]], now: datetime) -> Run:
     return run
 
 
+def write(run: Run, rows: Sequence[Delivery], now: datetime) -> None:
+    """Write what was decided, and tell the log who was assigned what; what stands already stays."""
+    if rows:
+        with transaction.atomic():
+            _write(rows)
+            _tell(run, rows, now)
+
+
 def decide(run: Run, profiles: Sequence[int], now: datetime) -> list[Delivery]:
     """Return what becomes of each profile in this run; nothing is written."""
     campaign, policy = run.campaign, policies.policy()

@@ -30,3 +30,20 @@ def tell_log() -> int:
     from campaigns import outbox
 
     return outbox.tell_log(timezone.now())
+
+
+@shared_task
+def tick() -> None:
+    """Start, go on with and finish what is due of campaigns; beat rings this."""
+    from campaigns import running
+
+    running.tick(timezone.now())
+
+
+@shared_task
+def plan(job_id: int) -> bool:
+    """Plan the run of a job; ringing twice, or after a kill, is harmless."""
+    from campaigns import running
+    from crm.models import JobRun
+
+    return running.plan(JobRun.objects.get(pk=job_id), clock=timezone.now)

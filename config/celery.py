@@ -24,6 +24,7 @@ app.conf.beat_schedule = {
     "hindrances": {"task": "crm.tasks.note_hindrances", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "answers": {"task": "crm.tasks.forget_answers", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     # The net under the bell that a plan rings; what is due are rows, so a tick that nobody took in time is not missed.
+    "campaigns": {"task": "campaigns.tasks.tick", "schedule": 10.0, "options": {"expires": 10.0}},
     "sending": {"task": "campaigns.tasks.send", "schedule": 5.0, "options": {"expires": 5.0}},
     "lost sendings": {"task": "campaigns.tasks.recover", "schedule": 30.0, "options": {"expires": 30.0}},
     "outbox": {"task": "campaigns.tasks.tell_log", "schedule": 30.0, "options": {"expires": 30.0}},

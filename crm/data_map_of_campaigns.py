@@ -54,7 +54,7 @@ CAMPAIGNS: Mapping[str, Table] = {
     ),
     "campaigns.run": table(
         _("planning messages"), "configuration", "keep", reason=NOBODY,
-        none="id campaign key segment_version job salt shares counts status starts_at planned_at finished_at",
+        none="id campaign key segment_version job salt shares counts status read_until starts_at planned_at finished_at",
     ),
     "campaigns.sendingpolicy": table(
         _("leaving people in peace"), "configuration", "keep", reason=NOBODY, staff="stopped_by",

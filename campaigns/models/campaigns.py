@@ -180,6 +180,8 @@ class Run(models.Model):
     shares = models.JSONField(_("shares"), default=dict)
     counts = models.JSONField(_("counts"), default=dict)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.PLANNING)
+    # Of a triggered campaign's run: the transaction up to which the event log was read (campaigns.triggers).
+    read_until = models.BigIntegerField(null=True, blank=True, editable=False)
     starts_at = models.DateTimeField(_("starts"))
     planned_at = models.DateTimeField(_("planned"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

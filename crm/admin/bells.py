@@ -11,6 +11,7 @@ BELLS = {
     "train": ("mlengine.tasks.train", "ml"),
     "predict": ("mlengine.tasks.predict", "ml"),
     "nightly": ("mlengine.tasks.nightly", "ml"),
+    "plan_campaign": ("campaigns.tasks.plan", "default"),
     "audit_bundle": ("crm.tasks.export_bundle", "default"),
     "fsck": ("crm.tasks.check_ledger", "default"),
 }
