@@ -7,11 +7,9 @@ from itertools import groupby
 from typing import Protocol
 from uuid import UUID
 
-from django.utils.module_loading import import_string
-
-from campaigns import addressing
+from campaigns import addressing, quotas
 from campaigns.audience import Reason
-from campaigns.channels import CHANNELS, Channel, Message
+from campaigns.channels import Channel, Message, adapter
 from campaigns.handing_off import Ready
 from campaigns.models import ChannelAccount, Delivery, Variant
 from crm.addresses import ADDRESSES
@@ -128,20 +126,10 @@ class AsItStands:
         return Message(to="", language=chosen, parts=self.forms[chosen])
 
 
-def adapter(account: ChannelAccount) -> Channel:
-    """Return who speaks to the account's provider."""
-    found: Channel = import_string(CHANNELS[account.provider])
-    return found
-
-
-def everything(_account: ChannelAccount, wanted: int, _now: datetime) -> int:
-    return wanted
-
-
 def template_errors() -> tuple[type[Exception], ...]:
     return ()
 
 
 def desk() -> Desk:
     """Return the desk of the house."""
-    return Desk(adapter=adapter, take=everything, renderer=AsItStands)
+    return Desk(adapter=adapter, take=quotas.take, renderer=AsItStands)

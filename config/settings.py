@@ -150,6 +150,9 @@ PREFERENCE_RATES = {  # of one address on links that open nothing, and of one li
     "link": env.str("PREFERENCE_RATE_LINK", default="120/minute"),
 }
 PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach this server, for links in messages
+# Hosts in a network of our own that channels may call all the same ("host" or "host:port"), and the ports of others.
+EGRESS_HOSTS = env.list("EGRESS_HOSTS", default=[])
+EGRESS_PORTS = env.list("EGRESS_PORTS", cast=int, default=[80, 443, 8443])
 AGE_UNKNOWN = env.str("AGE_UNKNOWN", default="adult", choices=["adult", "minor"])
 
 # -- mail of the system itself: checkpoints, notices to staff; until a server is named it is printed -------------------

@@ -6,6 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from campaigns.webhooks import hook
 from config.api import router
 from config.errors import not_found
 from crm.pack_pages import pack_page
@@ -18,6 +19,7 @@ urlpatterns = [
     path("o/", include("config.oauth")),
     path("", include("crm.ingestion_api")),
     path("", include("crm.preferences.pages")),
+    path("hooks/<uuid:key>/", hook, name="hook"),
     path("privacy/pack/<str:token>/", pack_page, name="reply-pack"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

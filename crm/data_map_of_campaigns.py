@@ -89,7 +89,7 @@ CAMPAIGNS: Mapping[str, Table] = {
         " status_reason created_at",
     ),
     "campaigns.accountuse": table(
-        _("keeping to quotas"), "configuration", "keep", reason=NOBODY, none="account day used",
+        _("keeping to quotas"), "configuration", "keep", reason=NOBODY, none="account day used paced_until",
     ),
     # -- telling other systems ----------------------------------------------------------------------------------------
     "campaigns.webhookendpoint": table(

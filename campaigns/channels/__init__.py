@@ -30,6 +30,14 @@ __all__ = [
 # By the code that a ChannelAccount's ``provider`` holds; dotted paths, so that listing them imports no client.
 CHANNELS: Mapping[str, Provider] = {
     "smtp": Provider(name=_("E-mail by SMTP"), path="campaigns.channels.smtp.Smtp", channels=("email",)),
+    "anymail": Provider(
+        name=_("E-mail by a provider's interface"), path="campaigns.channels.anymail.Anymail", channels=("email",)
+    ),
+    "aliyun": Provider(name=_("Alibaba Cloud SMS"), path="campaigns.channels.aliyun.Aliyun", channels=("sms",)),
+    "tencent": Provider(name=_("Tencent Cloud SMS"), path="campaigns.channels.tencent.Tencent", channels=("sms",)),
+    "webhook": Provider(
+        name=_("Webhook (Standard Webhooks)"), path="campaigns.channels.webhook.Webhook", channels=("webhook",)
+    ),
     "stub": Provider(
         name=_("Imitation of a provider (nothing leaves)"),
         path="campaigns.channels.stub.Stub",
