@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0002_take_runs_in_turn'),
+        ('campaigns', '0003_read_events_in_turn'),
     ]
 
     operations = [
