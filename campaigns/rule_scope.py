@@ -7,7 +7,7 @@ from typing import Protocol
 
 from campaigns.rule_nodes import Rule
 from crm.copying import int_array
-from crm.merging import members_of
+from crm.merging import canonical_ids, members_of
 from crm.models import ProfileAlias
 
 MOST_INLINED = 20_000  # merges; with more, one copy is read by all conditions
@@ -83,7 +83,9 @@ def everybody() -> Scope:
 
 
 def these(persons: Collection[int]) -> Scope:
-    """Return the scope of some canonical profiles."""
+    """Return the scope of some profiles; those that are read as another one are no persons, and left out."""
+    roots = canonical_ids(persons)
+    persons = [person for person in persons if roots[person] == person]
     pairs = {member: person for person, members in members_of(persons).items() for member in members}
     return Scope(pairs=pairs, only=frozenset(persons))
 

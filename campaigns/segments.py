@@ -1,9 +1,10 @@
 """Segments: a rule as one statement, who belongs, what is saved, and which segments name which."""
 
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import connection, transaction
@@ -58,9 +59,7 @@ def compile(rule: Rule, now: datetime, scope: Scope | None = None) -> Query:
 
 
 def rule_of(segment: Segment) -> Rule:
-    """Return the rule by which somebody belongs; of a list, that she stands in it."""
-    if segment.kind == Segment.Kind.LIST:
-        return rules.parse({"segment": segment.pk})
+    """Return the rule by which somebody belongs; of a list, that she stands in it (``campaigns.lists``)."""
     if segment.current is None:
         raise RuleError("", _("the segment “%(name)s” has no rule yet") % {"name": segment.name})
     return rules.parse(segment.current.rule)
@@ -88,11 +87,11 @@ def pieces(query: Query, size: int = PIECE) -> Iterator[list[int]]:
         yield ids[start : start + size].tolist()
 
 
-def fetched(query: Query) -> NDArray[np.int64]:
+def fetched(query: Query, cursor: Any = None) -> NDArray[np.int64]:
     """Return all members, sorted: eight bytes each, a million in 8 MB."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT string_agg(int8send(id), '') FROM ({query.sql}) AS members", query.params)
-        packed = cursor.fetchone()[0]
+    with nullcontext(cursor) if cursor else connection.cursor() as used:
+        used.execute(f"SELECT string_agg(int8send(id), '') FROM ({query.sql}) AS members", query.params)
+        packed = used.fetchone()[0]
     return np.sort(np.frombuffer(bytes(packed or b""), ">i8").astype(np.int64))
 
 
