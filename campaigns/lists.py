@@ -62,7 +62,7 @@ def add(segment: Segment, profiles: Iterable[int], now: datetime) -> int:
     _check(segment)
     with connection.cursor() as cursor:
         cursor.execute(ADD, [segment.pk, now, int_array(set(profiles))])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def remove(segment: Segment, profiles: Iterable[int]) -> int:
@@ -73,7 +73,7 @@ def remove(segment: Segment, profiles: Iterable[int]) -> int:
             "DELETE FROM campaigns_listmember WHERE segment_id = %s AND profile_id = ANY (%s::bigint[])",
             [segment.pk, int_array(set(profiles))],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def upload(segment: Segment, lines: Iterable[str], type_: str, now: datetime) -> Uploaded:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from campaigns.rule_nodes import Rule
 from crm.copying import int_array
@@ -17,7 +17,7 @@ MOST_INLINED = 20_000  # merges; with more, one copy is read by all conditions
 class Parameters:
     """The values of a statement; nothing that a user wrote stands in its text."""
 
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
     def add(self, value: object, type_: str = "") -> str:
         """Return what stands for the value in the statement."""

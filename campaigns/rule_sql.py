@@ -13,6 +13,7 @@ from campaigns import rule_scope, rule_sets, rule_tests
 from campaigns.rule_fields import ATTRIBUTES, PROFILE
 from campaigns.rule_nodes import Bucket, Condition, Group, OfProfile, Rule, Test
 from campaigns.rule_scope import Parameters, Scope
+from crm.copying import int_array
 
 JOINED = {"all": " AND ", "any": " OR ", "none": " OR "}
 EMPTY = {"all": "TRUE", "any": "FALSE", "none": "FALSE"}
@@ -69,7 +70,7 @@ class Statement:
         joins = "\n".join(self.joins)
         usable = ["p.restricted_at IS NULL"]
         if self.scope.only is not None:
-            usable.append(f"p.id = ANY ({self.parameters.add(rule_sets.int_array(self.scope.only))}::bigint[])")
+            usable.append(f"p.id = ANY ({self.parameters.add(int_array(self.scope.only))}::bigint[])")
         if self.scope.has_members:
             table = self.scope.table
             usable.append(f"NOT EXISTS (SELECT FROM {table} d WHERE d.id = p.id AND d.person <> p.id)")
@@ -112,6 +113,6 @@ class Statement:
             case "flag":
                 return column if test.value else f"NOT {column}"
             case "birthday" if isinstance(test.value, int):
-                days = self.parameters.add(rule_sets.int_array(rule_tests.birthdays(test.value, self.now)))
+                days = self.parameters.add(int_array(rule_tests.birthdays(test.value, self.now)))
                 return f"coalesce(p.birth_month * 100 + p.birth_day = ANY ({days}::int[]), false)"
         return rule_tests.of_text(column, test, self.parameters)

@@ -99,13 +99,13 @@ def several(value: Value) -> tuple[Literal, ...]:
 
 def holds_of_nothing(test: Test) -> bool:
     """Return whether the test of a count or a sum holds of somebody with nothing to count: it is 0 then."""
-    match test.is_, test.value:
-        case "between", (low, high):
-            return bool(low <= 0 <= high)
-        case "at_least", value:
-            return not isinstance(value, tuple) and Decimal(str(value)) <= 0
-        case "at_most", value:
-            return not isinstance(value, tuple) and Decimal(str(value)) >= 0
+    match test.is_, [Decimal(str(one)) for one in (test.value if isinstance(test.value, tuple) else (test.value,))]:
+        case "between", [low, high]:
+            return low <= 0 <= high
+        case "at_least", [least]:
+            return least <= 0
+        case "at_most", [most]:
+            return most >= 0
     return test.value == 0
 
 

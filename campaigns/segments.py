@@ -31,7 +31,7 @@ class Query:
     """One statement, whose one column ``id`` is a canonical profile that may be used, and its values."""
 
     sql: str
-    params: dict[str, object]
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Who belonged to a segment when: a snapshot writes down who came and who left since the one before, and no more."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -34,8 +35,11 @@ def take(segment: Segment, now: datetime) -> SegmentSnapshot:
     RuleError
         The segment has no rule, or one that is not understood any more.
     """
-    query = segments.compile(segments.rule_of(segment), now)
-    values: dict[str, object] = {"segment": segment.pk, "now": now}
+    rule, version = segments.rule_of(segment), segment.current
+    if version is None:  # rule_of has refused it
+        raise RuleError("", str(segment))
+    query = segments.compile(rule, now)
+    values: dict[str, Any] = {"segment": segment.pk, "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, segment.pk])
         if (taken := segment.snapshots.filter(taken_at__gte=now).order_by("taken_at").first()) is not None:
@@ -50,7 +54,7 @@ def take(segment: Segment, now: datetime) -> SegmentSnapshot:
         came = cursor.rowcount
         cursor.execute("DROP TABLE now_in")
         return SegmentSnapshot.objects.create(
-            segment=segment, version=segment.current, size=size, joined=came, left=left, taken_at=now
+            segment=segment, version=version, size=size, joined=came, left=left, taken_at=now
         )
 
 

@@ -145,7 +145,7 @@ def test_a_statement_finds_whom_the_rule_means(seed: int) -> None:
     check(seed, 60)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(20))
 def test_a_statement_finds_whom_the_rule_means_in_many_worlds(seed: int) -> None:
     check(seed, 400)
