@@ -47,3 +47,11 @@ def plan(job_id: int) -> bool:
     from crm.models import JobRun
 
     return running.plan(JobRun.objects.get(pk=job_id), clock=timezone.now)
+
+
+@shared_task
+def tell_visits() -> int:
+    """Tell the event log which links were followed and which messages opened; beat rings this."""
+    from campaigns import tracking
+
+    return tracking.tell_log(timezone.now())

@@ -1,19 +1,19 @@
 """A batch of deliveries becomes messages: through which account, to which address, in which words."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
 from uuid import UUID
 
-from campaigns import addressing, quotas
+from campaigns import addressing, quotas, rendering
 from campaigns.audience import Reason
 from campaigns.channels import Channel, Message, adapter
 from campaigns.handing_off import Ready
 from campaigns.models import ChannelAccount, Delivery, Variant
+from campaigns.sandbox import TemplateFailed
 from crm.addresses import ADDRESSES
-from crm.models import Profile
 
 QUOTA_PAUSE = timedelta(seconds=2)  # of a rate a second; what a day has used up is asked again as well
 NO_ACCOUNT_PAUSE = timedelta(minutes=1)
@@ -23,14 +23,10 @@ Written = Ready | str | datetime
 Write = Callable[[Sequence[Delivery], datetime], Mapping[UUID, Written]]
 
 
-class TemplateFailed(ValueError):
-    """The message cannot be written for one person."""
-
-
 class Renderer(Protocol):
     """Writes messages of one variant on one channel: first everything is read for a batch, then each is written."""
 
-    def prepare(self, profiles: Iterable[int], /) -> None: ...
+    def prepare(self, profiles: Sequence[int], now: datetime, /) -> None: ...
 
     def message(self, profile: int, delivery: UUID, /) -> Message: ...
 
@@ -51,7 +47,7 @@ class Desk:
             rows = list(some)
             accounts = list(ChannelAccount.objects.working(channel))
             for account, share in self._shared_out(rows, accounts, now):
-                written |= self._through(account, share)
+                written |= self._through(account, share, now)
             pause = QUOTA_PAUSE if accounts else NO_ACCOUNT_PAUSE
             written |= {one.pk: now + pause for one in rows if one.pk not in written}
         return written
@@ -65,7 +61,7 @@ class Desk:
                 yield account, rows[:granted]
                 rows = rows[granted:]
 
-    def _through(self, account: ChannelAccount, rows: Sequence[Delivery]) -> dict[UUID, Written]:
+    def _through(self, account: ChannelAccount, rows: Sequence[Delivery], now: datetime) -> dict[UUID, Written]:
         adapter, written = self.adapter(account), dict[UUID, Written]()
         types = [adapter.identifier] if getattr(adapter, "identifier", "") else ADDRESSES.get(account.channel, ())
         known = addressing.addresses((one.profile_id for one in rows), account.channel, types) if types else {}
@@ -74,8 +70,12 @@ class Desk:
         left = sorted((one for one in rows if one.pk not in written), key=lambda one: one.variant_id or 0)
         for _, some in groupby(left, key=lambda one: one.variant_id):
             alike = list(some)
-            renderer = self.renderer(_variant(alike[0]), account.channel)
-            renderer.prepare([one.profile_id for one in alike])
+            try:
+                renderer = self.renderer(_variant(alike[0]), account.channel)
+            except TemplateFailed:
+                written |= {one.pk: Reason.TEMPLATE.value for one in alike}
+                continue
+            renderer.prepare([one.profile_id for one in alike], now)
             for one in alike:
                 written[one.pk] = self._one(one, renderer, account, adapter, known.get(one.profile_id))
         return written
@@ -90,7 +90,7 @@ class Desk:
     ) -> Written:
         try:
             message = renderer.message(delivery.profile_id, delivery.pk)
-        except (TemplateFailed, *template_errors()):
+        except TemplateFailed:
             return Reason.TEMPLATE.value
         return Ready(
             delivery=delivery,
@@ -107,29 +107,11 @@ def _variant(delivery: Delivery) -> Variant:
     return delivery.variant
 
 
-class AsItStands:
-    """Sends what a template says as it stands, in the person's language or the first that there is."""
-
-    def __init__(self, variant: Variant, channel: str) -> None:
-        self.forms: Mapping[str, Mapping[str, object]] = variant.template.forms.get(channel, {})
-        self.languages: dict[int, str] = {}
-
-    def prepare(self, profiles: Iterable[int], /) -> None:
-        rows = Profile.objects.filter(pk__in=list(profiles)).values_list("pk", "language")
-        self.languages = {pk: language.lower() for pk, language in rows}
-
-    def message(self, profile: int, delivery: UUID, /) -> Message:
-        language = self.languages.get(profile, "")
-        chosen = language if language in self.forms else next(iter(self.forms), "")
-        if not chosen:
-            raise TemplateFailed("no_form")
-        return Message(to="", language=chosen, parts=self.forms[chosen])
-
-
-def template_errors() -> tuple[type[Exception], ...]:
-    return ()
+def renderer(variant: Variant, channel: str) -> Renderer:
+    """Return who writes a variant's messages on a channel."""
+    return rendering.Renderer(variant.template, variant, channel)
 
 
 def desk() -> Desk:
     """Return the desk of the house."""
-    return Desk(adapter=adapter, take=quotas.take, renderer=AsItStands)
+    return Desk(adapter=adapter, take=quotas.take, renderer=renderer)

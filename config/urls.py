@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("crm.ingestion_api")),
     path("", include("crm.preferences.pages")),
     path("hooks/<uuid:key>/", hook, name="hook"),
+    path("", include("campaigns.link_pages")),
     path("privacy/pack/<str:token>/", pack_page, name="reply-pack"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -42,6 +42,10 @@ CAMPAIGNS: Mapping[str, Table] = {
         _("knowing which link was followed"), "configuration", "keep", reason=NOBODY,
         none="id variant channel language position url label",
     ),
+    "campaigns.visit": table(
+        _("knowing which link was followed"), "person", "delete", pseudonym="delivery",
+        behavioural="kind link automatic device system browser happened_at", technical="id",
+    ),
     # -- campaigns ----------------------------------------------------------------------------------------------------
     "campaigns.campaign": table(
         _("planning messages"), "configuration", "keep", reason=NOBODY, staff="created_by submitted_by approved_by",

@@ -14,6 +14,7 @@ erasure (the row is gone, and a number that came back would have another time of
 import hmac
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,7 +27,8 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from crm import merged
-from crm.models.preferences import GuardianLink
+from crm.models.preferences import GuardianLink, LinkEpoch
+from crm.models.profiles import Profile
 from crm.models.purposes import Channel
 
 SALT = "crm.preference_links"
@@ -73,10 +75,16 @@ def mint(profile: int, now: datetime, lifetime: timedelta | None = None) -> str:
     created_at, epoch = _alive(profile)
     if created_at is None:
         raise LookupError(f"There is no profile {profile}.")
-    facts = _Facts(profile=profile, ends=int(ends.timestamp()) // 60, epoch=epoch)
-    key = settings.SECRET_KEY
-    tag = _tag(key, facts, created_at)
-    return urlsafe_b64encode(tag + _masked(key, tag, facts.packed())).decode().rstrip("=")
+    return _token(profile, ends, epoch, created_at)
+
+
+def mint_many(profiles: Iterable[int], now: datetime) -> dict[int, str]:
+    """Return a new token for each profile that there is: two queries for all of them."""
+    asked = list(profiles)
+    ends = now + timedelta(days=settings.PREFERENCE_LINK_DAYS)
+    epochs = dict(LinkEpoch.objects.filter(profile__in=asked).values_list("profile_id", "epoch"))
+    born = Profile.objects.filter(pk__in=asked).values_list("pk", "created_at")
+    return {pk: _token(pk, ends, epochs.get(pk, 0), created_at) for pk, created_at in born}
 
 
 def read(token: str, now: datetime) -> Opened | None:
@@ -138,7 +146,12 @@ def public(path: str, *, only: tuple[str, ...] = ("https", "http")) -> str:
 
 def address(profile: int, now: datetime) -> str:
     """Return the whole address of a person's page, for a message; :class:`NoPublicAddress` where there is none."""
-    return public(reverse("preferences", args=[mint(profile, now)]))
+    return page_address(mint(profile, now))
+
+
+def page_address(token: str) -> str:
+    """Return the whole address that a token opens; :class:`NoPublicAddress` where there is none."""
+    return public(reverse("preferences", args=[token]))
 
 
 def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, str]:
@@ -160,6 +173,13 @@ def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, 
         "List-Unsubscribe": f"<{public(where + query, only=('https',))}>",
         "List-Unsubscribe-Post": ONE_CLICK,
     }
+
+
+def _token(profile: int, ends: datetime, epoch: int, created_at: datetime) -> str:
+    facts = _Facts(profile=profile, ends=int(ends.timestamp()) // 60, epoch=epoch)
+    key = settings.SECRET_KEY
+    tag = _tag(key, facts, created_at)
+    return urlsafe_b64encode(tag + _masked(key, tag, facts.packed())).decode().rstrip("=")
 
 
 def _keys() -> list[str]:

@@ -106,7 +106,7 @@ NOBODYS = frozenset(
         *("account.emailconfirmation", "axes.accessfailurelog", "axes.accessattemptexpiration", "axes.accesslog"),
         *("crm.handoffperson", "crm.ledgernoteperson", "crm.pendingleaf", "crm.tile", "crm.consenteventperson"),
         *("crm.eventkey", "crm.personkey", "crm.requestpause", "crm.requestentry", "crm.requeststep", "crm.replypack"),
-        *("campaigns.listmember", "campaigns.segmentmember", "campaigns.link", "campaigns.callback"),
+        *("campaigns.listmember", "campaigns.segmentmember", "campaigns.link", "campaigns.visit", "campaigns.callback"),
         *("campaigns.accountuse", "campaigns.webhookattempt"),
         *("crm.answeredrequest", "crm.releasecharge", "crm.linkepoch", "crm.tagobjection"),
         *("crm.guardianlink", "crm.requestwarning"),

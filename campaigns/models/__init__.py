@@ -8,6 +8,7 @@ from campaigns.models.links import Link
 from campaigns.models.policies import FrequencyCap, SendingPolicy
 from campaigns.models.segments import ListMember, Segment, SegmentMember, SegmentSnapshot, SegmentVersion
 from campaigns.models.templates import Template, TemplateVersion
+from campaigns.models.visits import Visit
 from campaigns.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Template",
     "TemplateVersion",
     "Variant",
+    "Visit",
     "WebhookAttempt",
     "WebhookEndpoint",
     "WebhookMessage",
