@@ -87,7 +87,7 @@ class Aliyun:
         url, now = str(account.settings.get("url") or URL), datetime.now(UTC)
         call = _call(account, message, key, urlsplit(url).netloc)
         signed = acs3.headers(call, account.secrets["access_key_id"], account.secrets["access_key_secret"], now)
-        reply = over_http.call(f"{url}/?{acs3.query(call.params)}", signed, b"")
+        reply = over_http.call(account, f"{url}/?{acs3.query(call.params)}", signed, b"")
         return reply if isinstance(reply, Outcome) else _answer(reply, now)
 
     def told(self, account: ChannelAccount, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Told]:

@@ -61,6 +61,7 @@ FEEDBACK: Mapping[str, Feedback] = {
     EventType.COMPLAINED: Feedback.COMPLAINED,
     EventType.UNSUBSCRIBED: Feedback.UNSUBSCRIBED,
 }
+TOOK = frozenset({"sent", "queued"})
 DEAD = frozenset({RejectReason.INVALID, RejectReason.BOUNCED})
 
 
@@ -93,7 +94,7 @@ class Anymail:
         if len(mail.body) + sum(len(part) for part, _kind in mail.alternatives) > MOST_BYTES:
             return Outcome(answer=Answer.REFUSED, reason="too_big")
         try:
-            with egress.exchange() as session:
+            with egress.exchange(over_http.patience(account)) as session:
                 return _sent(account, mail, session)
         except egress.Forbidden as error:
             return Outcome(answer=Answer.BUSY, code=f"egress_{error}", reason="address_forbidden", account_refused=True)
@@ -147,7 +148,7 @@ def _sent(account: ChannelAccount, mail: AnymailMessage, session: Any) -> Outcom
     options = {name: account.secrets[name] for name in esp.sends_with}
     options |= {name: account.settings[name] for name in ("api_url", "sender_domain") if account.settings.get(name)}
     backend = import_module(f"anymail.backends.{account.settings['esp']}").EmailBackend(**options)
-    backend.session = session
+    backend.session, backend.timeout = session, over_http.patience(account)
     try:
         backend.send_messages([mail])
     except AnymailRecipientsRefused as error:
@@ -155,15 +156,16 @@ def _sent(account: ChannelAccount, mail: AnymailMessage, session: Any) -> Outcom
     except AnymailRequestsAPIError as error:
         if error.status_code is None:
             raise
-        return _by_status(error)
+        return _by_status(error.response)
     except AnymailError as error:  # before anything left: what the provider cannot do
         return Outcome(answer=Answer.REFUSED, reason="not_supported", code=type(error).__name__[:64])
+    if not mail.anymail_status.status <= TOOK:
+        return _by_status(mail.anymail_status.esp_response)
     number = mail.anymail_status.message_id
     return Outcome(answer=Answer.ACCEPTED, provider_id=number[:200] if isinstance(number, str) else "")
 
 
-def _by_status(error: AnymailRequestsAPIError) -> Outcome:
-    answer = error.response
+def _by_status(answer: Any) -> Outcome:
     reply = egress.Reply(status=answer.status_code, headers=dict(answer.headers), body=b"")
     found = over_http.by_status(reply, datetime.now(UTC))
     if found.answer is Answer.ACCEPTED:  # 2xx, and yet no answer that can be read

@@ -8,20 +8,27 @@ from typing import Any
 
 from campaigns import egress
 from campaigns.channels.base import Answer, ChannelError, Outcome
+from campaigns.models import ChannelAccount
 
+MOST_PATIENCE = 60.0  # seconds: a lease on a delivery is longer
 LONGEST_WAIT = timedelta(hours=6)
 
 
-def call(url: str, headers: Mapping[str, str], body: bytes, timeout: float = egress.TOTAL) -> egress.Reply | Outcome:
+def call(account: ChannelAccount, url: str, headers: Mapping[str, str], body: bytes) -> egress.Reply | Outcome:
     """Post a body; return the reply, or what it means that there is none."""
     try:
-        return egress.request("POST", url, headers=headers, body=body, timeout=timeout)
+        return egress.request("POST", url, headers=headers, body=body, timeout=patience(account))
     except egress.Forbidden as error:
         return Outcome(answer=Answer.BUSY, code=f"egress_{error}", reason="address_forbidden", account_refused=True)
     except egress.NotSent as error:
         return Outcome(answer=Answer.BUSY, code=str(error), reason="connection", again_after=timedelta(minutes=1))
     except egress.NoAnswer as error:
         return Outcome(answer=Answer.UNKNOWN, code=str(error), reason="no_answer")
+
+
+def patience(account: ChannelAccount) -> float:
+    """Return how many seconds an account's provider has for a whole answer."""
+    return min(float(account.settings.get("timeout") or egress.TOTAL), MOST_PATIENCE)
 
 
 def parsed(reply: egress.Reply) -> Mapping[str, Any] | None:

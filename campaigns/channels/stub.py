@@ -50,9 +50,7 @@ class Stub:
         told = {"key": str(key), "to": message.to, "parts": dict(message.parts)}
         body = json.dumps(told, ensure_ascii=False, default=str).encode()
         signed = standard_webhooks.sign(account.secrets["secret"], str(key), body, now)
-        reply = over_http.call(
-            url, {"content-type": "application/json"} | signed, body, float(account.settings.get("timeout") or 15)
-        )
+        reply = over_http.call(account, url, {"content-type": "application/json"} | signed, body)
         return reply if isinstance(reply, Outcome) else _answer(reply, now)
 
     def told(self, account: ChannelAccount, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Told]:

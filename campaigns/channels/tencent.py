@@ -99,7 +99,7 @@ class Tencent:
         told = tc3.headers(host, "SendSms", VERSION, str(account.settings.get("region") or "ap-guangzhou"))
         tag = tc3.authorization(host, "sms", body, secrets["secret_id"], secrets["secret_key"], now)
         signed = told | {"authorization": tag, "x-tc-timestamp": str(int(now.timestamp()))}
-        reply = over_http.call(f"{url}/", signed, body)
+        reply = over_http.call(account, f"{url}/", signed, body)
         return reply if isinstance(reply, Outcome) else _answer(reply, now)
 
     def told(self, account: ChannelAccount, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Told]:
