@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from html import escape, unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -29,6 +29,9 @@ from campaigns.filters import FILTERS
 from campaigns.forms import Form, Parts, Writing
 from campaigns.models import Link, TemplateVersion, Variant
 from campaigns.sandbox import TemplateFailed
+
+if TYPE_CHECKING:
+    from campaigns import checking
 
 # An address in a text: written out, perhaps with variables, or one variable that is an address.
 ADDRESS = re.compile(
@@ -325,3 +328,10 @@ def tried(form: Form, language: str, now: datetime) -> Parts:
     seen: dict[str, Any] = objects.example(objects.Needs.of(set(ready.paths)), now)
     with translation.override(language):
         return filled(ready, seen, Tracker(urls=ready.urls))
+
+
+def check(version: TemplateVersion) -> "list[checking.Problem]":
+    """Return what is wrong with a version; see :mod:`campaigns.checking`, which tries it on a made-up person."""
+    from campaigns import checking  # noqa: PLC0415 (it renders)
+
+    return checking.problems(version)

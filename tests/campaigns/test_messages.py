@@ -222,3 +222,30 @@ def test_a_typed_key_holds_what_its_type_may() -> None:
     long = version(wechat={"zh-hans": {"template_id": "T1", "data": {"thing1": "{{ profile.city }}"}}})
     with pytest.raises(TemplateFailed, match=r"not_of_type: data\.thing1"):
         parts(long, person, "wechat")
+
+
+def codes(made: TemplateVersion) -> dict[str, str]:
+    return {problem.where: problem.code for problem in rendering.check(made)}
+
+
+@pytest.mark.django_db
+def test_a_template_is_told_what_is_wrong_with_it_by_place() -> None:
+    assert codes(version(email=email("<p>{{ profile.score }}</p>"))) == {
+        "email.en": "unknown_variable",
+        "email": "missing_language",
+    }
+    good = email('{{ profile.name | default: "you" }} <a href="{{ unsubscribe.url }}">bye</a>')
+    both = {"en": good["en"], "zh-hans": good["en"]}
+    assert codes(version(email=both)) == {}
+    assert codes(version(sms={"zh-hans": {"text": "{{ profile.city }}" + "好" * 70}})) == {
+        "sms.zh-hans.text": "no_way_out",
+        "sms.zh-hans.signature": "no_signature",
+        "sms": "missing_language",
+    }
+    assert (
+        codes(version(wechat={"en": {"template_id": "a", "data": {"thing1": "x" * 21}}}))["wechat.en"] == "not_of_type"
+    )
+    assert codes(version(email=email("{{ 'a' | shout }}")))["email.en"] == "unknown_filter"
+    assert codes(version(email=email("{% include 'x' %}")))["email.en"] == "not_liquid"
+    assert codes(version(email=email("{{ x | zy_link: 0 }}")))["email.en"] == "unknown_filter"
+    assert codes(version(email=email("{{ _zy }}")))["email.en"] == "unknown_variable"
