@@ -33,11 +33,14 @@ class Command(BaseCommand):
         parser.add_argument("--pdf", action="store_true", help="write the report as PDF/A beside it")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from crm import sequencer
         from crm.audit import bundle, orders, pdf, stamp
         from crm.audit.compose import NotInTheLedger
         from crm.audit.query import BadQuery
 
         self.began, self.told_at, self.tenth = monotonic(), 0.0, 0
+        if options["tree_size"] is None:
+            sequencer.sequence(timezone.now())  # what was written a moment ago is in it, workers or not
         try:
             query = self._asked(options)
             if query.clear_text:
