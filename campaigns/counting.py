@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KIND = "segment_count"
 BUDGET = timedelta(milliseconds=800)
+KEPT = timedelta(days=1)
 FOR_EXACT = 0.5  # of the budget; the rest is for the estimate where that was not enough
 ENOUGH = 50_000  # people of a sample: half a per cent of them give an interval of a tenth
 # Hashes of a million people do not go to disk; compiling takes longer than counting does.
@@ -120,6 +121,11 @@ def later(tree: object, by: "AbstractBaseUser | None", now: datetime) -> JobRun:
     job.requested_by_id = by.pk if by else None
     job.save()
     return job
+
+
+def forget(now: datetime) -> int:
+    """Delete the counts of yesterday and before: one is made each time somebody stops typing."""
+    return JobRun.objects.filter(kind=KIND, created_at__lt=now - KEPT).delete()[0]
 
 
 def run(job: JobRun, clock: work.Clock) -> bool:

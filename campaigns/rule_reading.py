@@ -104,7 +104,9 @@ class Place:
 
     def number(self, lowest: float = -LARGEST, highest: float = LARGEST) -> Decimal:
         found = self.value
-        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise self.wrong(_("a number was expected"))
+        if isinstance(found, float) and not math.isfinite(found):  # a whole number may be too large for a float
             raise self.wrong(_("a number was expected"))
         if not lowest <= found <= highest:
             told = {"lowest": lowest, "highest": highest}

@@ -55,3 +55,20 @@ def tell_visits() -> int:
     from campaigns import tracking
 
     return tracking.tell_log(timezone.now())
+
+
+def count_segment(job_id: int) -> bool:
+    """Count a rule exactly; ringing twice is harmless."""
+    from campaigns import counting
+    from crm.models import JobRun
+
+    return counting.run(JobRun.objects.get(pk=job_id), timezone.now)
+
+
+@shared_task
+def take_snapshots() -> int:
+    """Write down who came to each segment and who left; beat rings this."""
+    from campaigns import counting, snapshots
+
+    counting.forget(timezone.now())
+    return snapshots.take_due(timezone.now())

@@ -103,7 +103,11 @@ def seen(token: str, asked: Asked, now: datetime) -> None:
 
 
 def _target(opened: links.Opened, now: datetime) -> tuple[datetime | None, str] | None:
-    values: dict[str, str | int | datetime] = {"delivery": str(opened.delivery), "link": opened.link, "since": now - LIVES}
+    values: dict[str, str | int | datetime] = {
+        "delivery": str(opened.delivery),
+        "link": opened.link,
+        "since": now - LIVES,
+    }
     with connection.cursor() as cursor:
         cursor.execute(TARGET, values)
         row: tuple[datetime | None, str] | None = cursor.fetchone()

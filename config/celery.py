@@ -30,4 +30,5 @@ app.conf.beat_schedule = {
     "visits": {"task": "campaigns.tasks.tell_visits", "schedule": 10.0, "options": {"expires": 10.0}},
     "outbox": {"task": "campaigns.tasks.tell_log", "schedule": 30.0, "options": {"expires": 30.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
+    "snapshots": {"task": "campaigns.tasks.take_snapshots", "schedule": 3600.0, "options": {"expires": 3600.0}},
 }
