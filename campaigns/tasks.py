@@ -57,6 +57,7 @@ def tell_visits() -> int:
     return tracking.tell_log(timezone.now())
 
 
+@shared_task
 def count_segment(job_id: int) -> bool:
     """Count a rule exactly; ringing twice is harmless."""
     from campaigns import counting

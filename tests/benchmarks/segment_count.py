@@ -79,7 +79,7 @@ BY_HAND = {
         SELECT count(*) FROM (
             SELECT id FROM (
                 SELECT coalesce(m.person, e.profile_id) AS id, sum(e.value) AS spent FROM crm_event e
-                LEFT JOIN merged m ON m.id = e.profile_id 
+                LEFT JOIN merged m ON m.id = e.profile_id
                 WHERE e.kind = 'purchase' AND e.occurred_at <= %(now)s GROUP BY 1
             ) s WHERE spent >= 1500
             UNION
@@ -139,7 +139,8 @@ INSERT INTO crm_consentstate (profile_id, purpose, channel, event_id, state, con
     counts_from, claimed_at, received_at)
 SELECT n, 'offers', CASE mod(n, 3) WHEN 0 THEN '' ELSE 'email' END, (SELECT event_id FROM crm_consentstate LIMIT 1),
     CASE mod(n, 5) WHEN 0 THEN 'withdrawn' ELSE 'given' END, 'general', 'form', long_ago, long_ago,
-    long_ago FROM generate_series(2, %(people)s) AS n, (SELECT %(now)s::timestamptz - interval '90 days') t (long_ago) WHERE mod(n, 10) < 7
+    long_ago FROM generate_series(2, %(people)s) AS n,
+    (SELECT %(now)s::timestamptz - interval '90 days') AS t (long_ago) WHERE mod(n, 10) < 7
 """
 
 
