@@ -73,3 +73,11 @@ def take_snapshots() -> int:
 
     counting.forget(timezone.now())
     return snapshots.take_due(timezone.now())
+
+
+@shared_task
+def count_figures() -> int:
+    """Count anew what the reports of campaigns are made of, where it can still change; beat rings this."""
+    from campaigns import figures
+
+    return figures.refresh(timezone.now())

@@ -60,6 +60,9 @@ CAMPAIGNS: Mapping[str, Table] = {
         _("planning messages"), "configuration", "keep", reason=NOBODY,
         none="id campaign key segment_version job salt shares counts status read_until starts_at planned_at finished_at",
     ),
+    "campaigns.figures": table(
+        _("reporting on campaigns"), "configuration", "keep", reason=NOBODY, none="campaign counted made_at",
+    ),
     "campaigns.sendingpolicy": table(
         _("leaving people in peace"), "configuration", "keep", reason=NOBODY, staff="stopped_by",
         none="id quiet_from quiet_until holdout salt stop_reason stopped_at",

@@ -3,6 +3,7 @@
 from campaigns.models.campaigns import Campaign, Run, Variant
 from campaigns.models.channels import AccountUse, ChannelAccount
 from campaigns.models.deliveries import Callback, Delivery
+from campaigns.models.figures import Figures
 from campaigns.models.guardrails import Alarm, Guardrail
 from campaigns.models.links import Link
 from campaigns.models.policies import FrequencyCap, SendingPolicy
@@ -18,6 +19,7 @@ __all__ = [
     "Campaign",
     "ChannelAccount",
     "Delivery",
+    "Figures",
     "FrequencyCap",
     "Guardrail",
     "Link",
