@@ -58,7 +58,8 @@ CAMPAIGNS: Mapping[str, Table] = {
     ),
     "campaigns.run": table(
         _("planning messages"), "configuration", "keep", reason=NOBODY,
-        none="id campaign key segment_version job salt shares counts status read_until starts_at planned_at finished_at",
+        none="id campaign key segment_version job salt shares counts status read_until starts_at planned_at"
+        " finished_at",
     ),
     "campaigns.figures": table(
         _("reporting on campaigns"), "configuration", "keep", reason=NOBODY, none="campaign counted made_at",
