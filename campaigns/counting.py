@@ -1,18 +1,16 @@
 """How many a rule describes: exact where that is cheap, else estimated from a sample and made exact afterwards."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext_noop
-from psycopg2.errorcodes import QUERY_CANCELED
 
 from campaigns import rule_scope, rules, sampling, segments
 from campaigns.rule_nodes import Group, Rule
+from campaigns.statements import OutOfTime, limited
 from crm.models import JobRun
 from mlengine import work
 
@@ -24,12 +22,6 @@ BUDGET = timedelta(milliseconds=800)
 KEPT = timedelta(days=1)
 FOR_EXACT = 0.5  # of the budget; the rest is for the estimate where that was not enough
 ENOUGH = 50_000  # people of a sample: half a per cent of them give an interval of a tenth
-# Hashes of a million people do not go to disk; compiling takes longer than counting does.
-SETTINGS = {"jit": "off", "work_mem": "64MB"}
-
-
-class OutOfTime(RuntimeError):
-    """The statement was given up when its time was over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +61,7 @@ def exact(rule: Rule, now: datetime, budget: timedelta | None = None) -> int:
         The budget is used up.
     """
     query = segments.compile(rule, now)
-    with limited(budget) as cursor:
+    with limited(budget, everybody=True) as cursor:
         cursor.execute(f"SELECT count(*) FROM ({query.sql}) AS members", query.params)  # noqa: S608  # parameters only
         return int(cursor.fetchone()[0])
 
@@ -138,37 +130,9 @@ def run(job: JobRun, clock: work.Clock) -> bool:
     return work.carry_out(job, clock, counted)
 
 
-@contextmanager
-def limited(budget: timedelta | None) -> Iterator[Any]:
-    """Give a cursor whose statements end with the budget, and leave the connection as it was.
-
-    Raises
-    ------
-    OutOfTime
-        A statement in the block took longer.
-    """
-    milliseconds = max(1, round(budget.total_seconds() * 1000)) if budget else 0
-    wanted = SETTINGS | {"statement_timeout": str(milliseconds)}
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            before = [_set(cursor, name, value) for name, value in wanted.items()]
-            yield cursor
-            for name, value in zip(wanted, before, strict=True):
-                _set(cursor, name, value)
-    except OperationalError as error:
-        if getattr(error.__cause__, "pgcode", "") == QUERY_CANCELED:
-            raise OutOfTime(f"It took longer than {milliseconds} ms.") from error
-        raise
-
-
-def _set(cursor: Any, name: str, value: str) -> str:
-    cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
-    return str(cursor.fetchone()[0])
-
-
 def _among(rule: Rule, people: Sequence[int], now: datetime, budget: timedelta | None) -> set[int]:
     query = segments.compile(rule, now, rule_scope.these(people))
-    with limited(budget) as cursor:
+    with limited(budget, everybody=False) as cursor:
         cursor.execute(query.sql, query.params)
         return {person for (person,) in cursor.fetchall()}
 

@@ -13,6 +13,7 @@ from campaigns import counting, sampling, segments
 from campaigns.audience import reach
 from campaigns.counting import Count
 from campaigns.rule_nodes import Rule
+from campaigns.statements import OutOfTime
 from crm.models import Purpose
 
 MOST_ASKED = 5000
@@ -52,9 +53,8 @@ def _members(rule: Rule, now: datetime) -> tuple[list[int], Count]:
     """Return whom to ask, and how many they stand for: all members, or some of them at random."""
     query = segments.compile(rule, now)
     try:
-        with counting.limited(FOR_MEMBERS) as cursor:
-            ids = segments.fetched(query, cursor)
-    except counting.OutOfTime:
+        ids = segments.fetched(query, FOR_MEMBERS)
+    except OutOfTime:
         return _found(rule, now)
     total = len(ids)
     if total > MOST_ASKED:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from campaigns.rule_nodes import Rule
 from crm.copying import int_array
 from crm.merging import canonical_ids, members_of
-from crm.models import ProfileAlias
+from crm.models import Profile, ProfileAlias
 
 MOST_INLINED = 20_000  # merges; with more, one copy is read by all conditions
 
@@ -35,6 +35,7 @@ class Scope:
 
     pairs: Mapping[int, int]
     only: Collection[int] | None = None
+    hidden: Collection[int] = ()  # persons with a restricted profile among those that were merged into them
 
     @property
     def table(self) -> str:
@@ -79,7 +80,8 @@ class Making(Protocol):
 def everybody() -> Scope:
     """Return the scope of all persons, with the merges of this moment."""
     step = dict(ProfileAlias.objects.filter(undone_at=None).values_list("duplicate_id", "canonical_id"))
-    return Scope(pairs={duplicate: _end(duplicate, step) for duplicate in step})
+    pairs = {duplicate: _end(duplicate, step) for duplicate in step}
+    return Scope(pairs=pairs, hidden=_hidden(pairs))
 
 
 def these(persons: Collection[int]) -> Scope:
@@ -87,7 +89,12 @@ def these(persons: Collection[int]) -> Scope:
     roots = canonical_ids(persons)
     persons = [person for person in persons if roots[person] == person]
     pairs = {member: person for person, members in members_of(persons).items() for member in members}
-    return Scope(pairs=pairs, only=frozenset(persons))
+    return Scope(pairs=pairs, only=frozenset(persons), hidden=_hidden(pairs))
+
+
+def _hidden(pairs: Mapping[int, int]) -> set[int]:
+    restricted = Profile.objects.filter(restricted_at__isnull=False).values_list("pk", flat=True) if pairs else ()
+    return {pairs[pk] for pk in restricted if pk in pairs}
 
 
 def _end(profile: int, step: Mapping[int, int]) -> int:

@@ -71,13 +71,9 @@ class Statement:
         usable = ["p.restricted_at IS NULL"]
         if self.scope.only is not None:
             usable.append(f"p.id = ANY ({self.parameters.add(int_array(self.scope.only))}::bigint[])")
-        if self.scope.has_members:
-            table = self.scope.table
-            usable.append(f"NOT EXISTS (SELECT FROM {table} d WHERE d.id = p.id AND d.person <> p.id)")
-            usable.append(
-                f"NOT EXISTS (SELECT FROM {table} d JOIN crm_profile r ON r.id = d.id"
-                " WHERE d.person = p.id AND r.restricted_at IS NOT NULL)"
-            )
+        absent = {*self.scope.hidden, *(pk for pk, person in self.scope.pairs.items() if pk != person)}
+        if absent:  # a constant array, which PostgreSQL hashes: no join whose size it would have to guess
+            usable.append(f"p.id <> ALL ({self.parameters.add(int_array(absent))}::bigint[])")
         where = "\n  AND ".join([*usable, condition])
         return f"SELECT p.id FROM crm_profile p\n{joins}\nWHERE {where}"
 

@@ -1,9 +1,8 @@
 """Segments: a rule as one statement, who belongs, what is saved, and which segments name which."""
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from campaigns.rule_nodes import Rule
 from campaigns.rule_scope import Scope
 from campaigns.rule_sql import Statement
 from campaigns.rules import RuleError
+from campaigns.statements import limited
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -32,6 +32,7 @@ class Query:
 
     sql: str
     params: dict[str, Any]
+    everybody: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def compile(rule: Rule, now: datetime, scope: Scope | None = None) -> Query:
     """
     statement = Statement(scope=scope or rule_scope.everybody(), now=now)
     text = statement.text(rule_references.resolved(rule))
-    return Query(sql=text, params=statement.parameters.values)
+    return Query(sql=text, params=statement.parameters.values, everybody=scope is None)
 
 
 def rule_of(segment: Segment) -> Rule:
@@ -87,11 +88,11 @@ def pieces(query: Query, size: int = PIECE) -> Iterator[list[int]]:
         yield ids[start : start + size].tolist()
 
 
-def fetched(query: Query, cursor: Any = None) -> NDArray[np.int64]:
-    """Return all members, sorted: eight bytes each, a million in 8 MB."""
-    with nullcontext(cursor) if cursor else connection.cursor() as used:
-        used.execute(f"SELECT string_agg(int8send(id), '') FROM ({query.sql}) AS members", query.params)
-        packed = used.fetchone()[0]
+def fetched(query: Query, budget: timedelta | None = None) -> NDArray[np.int64]:
+    """Return all members, sorted: eight bytes each, a million in 8 MB; ``OutOfTime`` after the budget."""
+    with limited(budget, everybody=query.everybody) as cursor:
+        cursor.execute(f"SELECT string_agg(int8send(id), '') FROM ({query.sql}) AS members", query.params)
+        packed = cursor.fetchone()[0]
     return np.sort(np.frombuffer(bytes(packed or b""), ">i8").astype(np.int64))
 
 

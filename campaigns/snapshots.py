@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
-
 from campaigns import segments
 from campaigns.models import Segment, SegmentSnapshot
 from campaigns.rules import RuleError
+from campaigns.statements import limited
 
 LOCK = 7305205  # with the segment's number: two snapshots of one segment wait for each other
 PAUSE = timedelta(hours=20)  # between two of the night's
@@ -40,7 +39,7 @@ def take(segment: Segment, now: datetime) -> SegmentSnapshot:
         raise RuleError("", str(segment))
     query = segments.compile(rule, now)
     values: dict[str, Any] = {"segment": segment.pk, "now": now}
-    with transaction.atomic(), connection.cursor() as cursor:
+    with limited(None, everybody=True) as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, segment.pk])
         if (taken := segment.snapshots.filter(taken_at__gte=now).order_by("taken_at").first()) is not None:
             return taken

@@ -199,9 +199,9 @@ def compared(name: str) -> list[dict[str, Any]]:
 
 
 def hand(name: str) -> int:
-    from campaigns import counting
+    from campaigns.statements import limited
 
-    with counting.limited(None) as cursor:
+    with limited(None, everybody=False) as cursor:
         cursor.execute(HEAD + BY_HAND[name], {"now": NOW})
         return int(cursor.fetchone()[0])
 
