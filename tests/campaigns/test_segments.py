@@ -51,10 +51,9 @@ def test_a_restricted_duplicate_hides_the_person() -> None:
 
 def said(number: int, *states: str, **facts: Any) -> Profile:
     one = campaigns.person(number, consent=False, **facts)
+    told = {"channel": "email", "method": "form", "consent_kind": "separate", "notice": "privacy/1"}
     for hours, state in enumerate(states):
-        consents.say(
-            one, state, now=NOW + timedelta(hours=hours), channel="email", method="form", consent_kind="separate"
-        )
+        consents.say(one, state, now=NOW + timedelta(hours=hours), **told)
     return one
 
 
