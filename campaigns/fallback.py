@@ -9,6 +9,8 @@ from campaigns.models import Delivery
 from campaigns.policies import policy
 from campaigns.zones import zone_of
 
+DEFINITE = {Delivery.Status.FAILED.value, Delivery.Status.BOUNCED.value}
+
 
 def follow(delivery: Delivery, now: datetime) -> Delivery | None:
     """Queue the message on the next channel that reaches the person, in the caller's transaction; or do nothing.
@@ -22,9 +24,7 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
     channels = run.campaign.channels[run.campaign.channels.index(delivery.channel) + 1 :]
     others = Delivery.objects.filter(occasion=delivery.occasion, profile_id=delivery.profile_id).exclude(pk=delivery.pk)
     tried = dict(others.values_list("channel", "status"))
-    if not channels or any(
-        status not in (Delivery.Status.FAILED, Delivery.Status.BOUNCED) for status in tried.values()
-    ):
+    if not channels or not set(tried.values()) <= DEFINITE:
         return None
     left = [channel for channel in channels if channel not in tried]
     found = reach([delivery.profile_id], left, run.campaign.purpose, now)[delivery.profile_id]

@@ -40,7 +40,8 @@ SELECT pg_advisory_xact_lock(key) FROM (
 ) AS ordered
 """
 LOCK = """
-SELECT d.id, d.profile_id, d.attempt, d.expires_at, c.priority, r.id IS NULL OR r.status = 'sending' AND c.status = 'running',
+SELECT d.id, d.profile_id, d.attempt, d.expires_at, c.priority,
+       r.id IS NULL OR r.status = 'sending' AND c.status = 'running',
        p.attributes ->> 'time_zone', p.province, p.city
 FROM campaigns_delivery d
 JOIN crm_profile p ON p.id = d.profile_id
@@ -50,8 +51,8 @@ WHERE d.id = ANY (%(ids)s::uuid[]) AND d.status = 'reserved' AND d.reserved_by =
 ORDER BY d.id FOR UPDATE OF d
 """
 CALLING = """
-UPDATE campaigns_delivery d SET status = 'calling', call = told.call, attempt = d.attempt + 1, account_id = told.account,
-    called_at = %(now)s, lease_until = %(until)s
+UPDATE campaigns_delivery d SET status = 'calling', call = told.call, attempt = d.attempt + 1,
+    account_id = told.account,    called_at = %(now)s, lease_until = %(until)s
 FROM unnest(%(ids)s::uuid[], %(calls)s::uuid[], %(accounts)s::bigint[]) AS told (id, call, account) WHERE d.id = told.id
 """
 ENDED = """
@@ -60,7 +61,8 @@ UPDATE campaigns_delivery d SET status = 'suppressed', reason = told.reason, end
 FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS told (id, reason) WHERE d.id = told.id
 """
 WAITING = """
-UPDATE campaigns_delivery d SET status = 'queued', due_at = greatest(d.due_at, told.due), reserved_by = NULL, lease_until = NULL
+UPDATE campaigns_delivery d SET status = 'queued', due_at = greatest(d.due_at, told.due), reserved_by = NULL,
+    lease_until = NULL
 FROM unnest(%(ids)s::uuid[], %(due)s::timestamptz[]) AS told (id, due) WHERE d.id = told.id
 """
 

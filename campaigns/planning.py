@@ -1,34 +1,38 @@
 """A run is planned: each person of the audience gets one row that says what is sent to her when, or why nothing is.
 
-Rows are keyed by run, profile and channel, and *assigned* events by run and profile, so a plan that was cut off is
-planned again and adds only what is missing.
+A piece of the audience is written in one transaction, rows and *assigned* events together, by COPY. So a plan that was
+cut off is planned again and leaves out whoever has a row of the run: whichever channel would reach her by now.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from io import StringIO
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain, islice
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
 from django.db import connection, transaction
 from django.db.models import Count
-from django.utils.timezone import get_default_timezone
 
-from campaigns import experiments, policies, quiet
-from campaigns.audience import Reach, Reason, reach
-from campaigns.keys import delivery_id, run_id
+from campaigns import bell, deciding, experiments
+from campaigns.deciding import Decisions
+from campaigns.keys import delivery_id, delivery_ids, run_id
 from campaigns.models import Campaign, Delivery, Run
-from crm import copying, ingest
+from campaigns.rehearsing import DryRun, rehearse
+from crm import ingest
+from crm.copying import copy_frame, int_array
+from crm.keys import message_keys
+from crm.locks import only_one
 from crm.models import Event, Source
 
-PIECE = 10_000
+if TYPE_CHECKING:  # web processes import this module and must not load Polars
+    import polars as pl
+
+__all__ = ["DryRun", "begin", "decide", "plan", "rehearse", "source", "write"]
+
 SOURCE = "Zhiyin campaigns"
-COLUMNS = (
-    *("id", "occasion", "run_id", "variant_id", "profile_id", "channel", "status", "reason", "attempt", "provider_id"),
-    *("logged", "planned_at", "due_at", "expires_at"),
-)
-STAGE = "CREATE TEMP TABLE IF NOT EXISTS staged_delivery (LIKE campaigns_delivery INCLUDING DEFAULTS) ON COMMIT DROP"
+PIECE = 20_000
+PATIENCE = 5.0  # seconds for somebody else who plans the same run
 
 
 def begin(campaign: Campaign, key: str, starts_at: datetime) -> Run:
@@ -46,121 +50,162 @@ def begin(campaign: Campaign, key: str, starts_at: datetime) -> Run:
     return Run.objects.select_related("campaign__purpose", "campaign__segment").get(pk=made.pk)
 
 
-def plan(run: Run, audience: Iterator[Sequence[int]], now: datetime) -> Run:
-    """Write the rows and the *assigned* events of everybody in the audience, a piece at a time, and open the run.
+def plan(run: Run, audience: Iterable[Sequence[int]], now: datetime) -> Run:
+    """Plan a run for the canonical profiles that come in pieces, each profile once, and open it for sending.
 
-    ``audience`` yields the canonical profiles in pieces (``campaigns.segments``), each profile once.
+    Raises
+    ------
+    crm.locks.Busy
+        Somebody else is planning it.
     """
-    for piece in audience:
-        with transaction.atomic():
-            rows = decide(run, piece, now)
-            _write(rows)
-            _tell(run, rows, now)
+    with only_one(f"planning of {run.pk}", patience=PATIENCE):
+        for piece in _pieces(audience):
+            with transaction.atomic():
+                if fresh := _without_row(run, piece):
+                    _write(run, deciding.decide(run, fresh, now), now)
+        _open(run, now)
+    run.refresh_from_db()
+    return run
+
+
+def decide(run: Run, profiles: Sequence[int], now: datetime) -> list[Delivery]:
+    """Return what becomes of each profile in this run, as rows; nothing is written."""
+    return [
+        Delivery(
+            pk=delivery_id(run.pk, profile, channel),
+            occasion=run.pk,
+            run=run,
+            variant_id=variant,
+            profile_id=profile,
+            channel=channel,
+            status=status,
+            reason=reason,
+            logged=status != Delivery.Status.QUEUED,
+            planned_at=now,
+            due_at=due,
+            expires_at=due + run.campaign.message_expires_after,
+        )
+        for profile, channel, variant, status, reason, due in deciding.decide(run, profiles, now).rows()
+    ]
+
+
+def write(run: Run, rows: Sequence[Delivery], now: datetime) -> None:
+    """Write rows of several occasions, and tell the log who was assigned what; what stands already stays."""
+    import polars as pl  # noqa: PLC0415
+
+    if not rows:
+        return
+    names = ("occasion", "profile_id", "channel", "variant_id", "status", "reason")
+    columns = {name: [getattr(row, name) for row in rows] for name in names}
+    columns["occasion"] = [str(occasion) for occasion in columns["occasion"]]
+    with transaction.atomic():
+        Delivery.objects.bulk_create(rows, ignore_conflicts=True)
+        _tell(run, pl.DataFrame(columns, schema_overrides={"variant_id": pl.Int64}), now)
+        transaction.on_commit(bell.ring, robust=True)
+
+
+def _pieces(audience: Iterable[Sequence[int]]) -> Iterable[list[int]]:
+    people = chain.from_iterable(audience)
+    while piece := list(islice(people, PIECE)):
+        yield piece
+
+
+def _without_row(run: Run, piece: Sequence[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT profile_id FROM campaigns_delivery WHERE occasion = %s AND profile_id = ANY (%s::bigint[])",
+            [run.pk, int_array(piece)],
+        )
+        done = {profile for (profile,) in cursor.fetchall()}
+    return [profile for profile in piece if profile not in done] if done else list(piece)
+
+
+def _open(run: Run, now: datetime) -> None:
     counts = {
         f"{status}:{reason}" if reason else status: number
         for status, reason, number in run.deliveries.order_by()
         .values_list("status", "reason")
         .annotate(number=Count("pk"))
     }
-    Run.objects.filter(pk=run.pk, status=Run.Status.PLANNING).update(
-        status=Run.Status.SENDING, counts=counts, planned_at=now
+    with transaction.atomic():
+        Run.objects.filter(pk=run.pk, status=Run.Status.PLANNING).update(
+            status=Run.Status.SENDING, counts=counts, planned_at=now
+        )
+        transaction.on_commit(bell.ring, robust=True)
+
+
+def _write(run: Run, decided: Decisions, now: datetime) -> None:
+    """Write rows and events of a piece; whoever was erased since the audience was read is left out."""
+    import polars as pl  # noqa: PLC0415
+
+    decided = decided.keep(_living(decided.profiles))
+    frame = pl.DataFrame(
+        {
+            "id": delivery_ids(run.pk, decided.profiles, decided.channels),
+            "variant_id": pl.Series(decided.variants, dtype=pl.Int64),
+            "profile_id": decided.profiles,
+            "channel": decided.channels,
+            "status": decided.statuses,
+            "reason": decided.reasons,
+            "due_at": pl.Series([at.replace(tzinfo=None) for at in decided.due], dtype=pl.Datetime("us")),
+        }
+    ).with_columns(
+        occasion=pl.lit(str(run.pk)),
+        run_id=pl.lit(str(run.pk)),
+        attempt=pl.lit(0),
+        provider_id=pl.lit(""),
+        logged=pl.col("status") != Delivery.Status.QUEUED.value,
+        planned_at=pl.lit(_naive(now)),
+        expires_at=pl.col("due_at") + run.campaign.message_expires_after,
     )
-    run.refresh_from_db()
-    return run
-
-
-def write(run: Run, rows: Sequence[Delivery], now: datetime) -> None:
-    """Write what was decided, and tell the log who was assigned what; what stands already stays."""
-    if rows:
-        with transaction.atomic():
-            _write(rows)
-            _tell(run, rows, now)
-
-
-def decide(run: Run, profiles: Sequence[int], now: datetime) -> list[Delivery]:
-    """Return what becomes of each profile in this run; nothing is written."""
-    campaign, policy = run.campaign, policies.policy()
-    channels = reach(profiles, campaign.channels, campaign.purpose, now)
-    ids = np.asarray(profiles, np.int64)
-    kept = experiments.kept_from_all(policy.salt, float(policy.holdout), ids)
-    shares = experiments.Shares.from_json(run.shares)
-    places = experiments.assign(run.salt, shares, ids)
-    variants = [None, *shares.variants]
-    due = quiet.allowed_from(max(run.starts_at, now), get_default_timezone(), policy)
-    return [
-        _row(run, profile, channels[profile], variants[place], permanent=permanent, due=due, now=now)
-        for profile, place, permanent in zip(profiles, places.tolist(), kept.tolist(), strict=True)
-    ]
-
-
-def _row(
-    run: Run, profile: int, reached: Reach, variant: int | None, *, permanent: bool, due: datetime, now: datetime
-) -> Delivery:
-    channel = reached.channel or run.campaign.channels[0]
-    status, reason = Delivery.Status.QUEUED, ""
-    if not reached.channel:
-        status, reason, variant = Delivery.Status.SUPPRESSED, reached.reason, None
-    elif permanent:
-        status, reason, variant = Delivery.Status.HELD_OUT, Reason.PERMANENT_HOLDOUT.value, None
-    elif variant is None:
-        status = Delivery.Status.HELD_OUT
-    return Delivery(
-        pk=delivery_id(run.pk, profile, channel),
-        occasion=run.pk,
-        run=run,
-        variant_id=variant,
-        profile_id=profile,
-        channel=channel,
-        status=status,
-        reason=reason,
-        logged=status != Delivery.Status.QUEUED,
-        planned_at=now,
-        due_at=due,
-        expires_at=due + run.campaign.message_expires_after,
-    )
-
-
-def _write(rows: Sequence[Delivery]) -> None:
-    lines = ["\t".join(_text(getattr(row, name)) for name in COLUMNS) for row in rows]
-    names = ", ".join(COLUMNS)
     with connection.cursor() as cursor:
-        cursor.execute(STAGE)
-        copying.copy(cursor, f"COPY staged_delivery ({names}) FROM STDIN", StringIO("\n".join(lines) + "\n"))
+        copy_frame(cursor, "campaigns_delivery", frame, never_null=("reason", "provider_id"))
+    _tell(run, frame, now)
+
+
+def _living(profiles: Sequence[int]) -> set[int]:
+    with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO campaigns_delivery ({names}) SELECT {names} FROM staged_delivery ON CONFLICT DO NOTHING"  # noqa: S608
+            "SELECT id FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR KEY SHARE", [int_array(profiles)]
         )
-        cursor.execute("TRUNCATE staged_delivery")
+        return {profile for (profile,) in cursor.fetchall()}
 
 
-def _text(value: object) -> str:
-    return r"\N" if value is None else str(value)
-
-
-def _tell(run: Run, rows: Sequence[Delivery], now: datetime) -> None:
+def _tell(run: Run, frame: "pl.DataFrame", now: datetime) -> None:
     """Write who was assigned what, with which probability: treated and held out alike, so the log alone can judge."""
-    assigned = [row for row in rows if row.status != Delivery.Status.SUPPRESSED and not row.reason]
+    import polars as pl  # noqa: PLC0415
+
+    house, moment = source(), _naive(now)
+    told = frame.filter((pl.col("status") != Delivery.Status.SUPPRESSED.value) & (pl.col("reason") == ""))
+    if told.is_empty():
+        return
+    named = zip(told["occasion"].to_list(), told["profile_id"].to_list(), strict=True)
+    keys = message_keys(house.pk, (f"{occasion}:{profile}" for occasion, profile in named))
+    events = told.select("profile_id", "channel", "variant_id").with_columns(
+        kind=pl.lit(Event.Kind.ASSIGNED.value),
+        name=pl.lit(run.campaign.name),
+        session=pl.lit(str(run.pk)),
+        occurred_at=pl.lit(moment),
+        received_at=pl.lit(moment),
+        properties=pl.col("variant_id").fill_null(0).replace_strict(_properties(run), return_dtype=pl.String),
+        key_hi=pl.Series(keys[:, 0]),
+        key_lo=pl.Series(keys[:, 1]),
+    )
+    ingest.record_frame(house, events, now=now)
+
+
+def _properties(run: Run) -> Mapping[int, str]:
+    """Return what the event says, by variant; 0 is held out."""
     shares = experiments.Shares.from_json(run.shares)
-    events = [
-        ingest.NewEvent(
-            kind=Event.Kind.ASSIGNED.value,
-            profile_id=row.profile_id,
-            occurred_at=now,
-            received_at=now,
-            message_id=f"{run.pk}:{row.profile_id}",
-            name=run.campaign.name,
-            session=str(run.pk),
-            channel=row.channel,
-            properties=orjson.dumps(
-                {
-                    "campaign": run.campaign_id,
-                    "variant": row.variant_id,
-                    "propensity": shares.variants[row.variant_id] if row.variant_id else shares.holdout,
-                }
-            ).decode(),
-        )
-        for row in assigned
-    ]
-    ingest.record_many(source(), events, now=now)
+    held_out: list[tuple[int | None, float]] = [(None, shares.holdout)]
+    return {
+        variant or 0: orjson.dumps({"campaign": run.campaign_id, "variant": variant, "propensity": share}).decode()
+        for variant, share in held_out + list(shares.variants.items())
+    }
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def source() -> Source:

@@ -1,4 +1,4 @@
-"""Messages leave here: taken in batches on a lease, handed over just before each call, and what came of it written down.
+"""Messages leave here: taken in batches on a lease, handed over just before each call, and the answers written down.
 
 queued → reserved (a batch; safe to put back) → calling (:mod:`campaigns.handing_off`) → what the provider answers.
 Whoever crashes after a hand-off leaves a row in calling: nobody knows whether the message left, so it becomes
@@ -57,7 +57,7 @@ AT_ONCE = 10_000
 
 
 def reserve(worker: UUID, limit: int, now: datetime) -> list[UUID]:
-    """Take up to ``limit`` due deliveries for a worker, those of the most important campaigns first; others skip them."""
+    """Take up to ``limit`` due deliveries for a worker, the most important campaigns first; others skip them."""
     if SendingPolicy.objects.filter(stopped_at__isnull=False).exists():
         return []
     taken: list[UUID] = []
@@ -118,6 +118,8 @@ def settle_each(outcomes: Mapping[UUID, Outcome], now: datetime) -> dict[UUID, s
 def _settle(delivery: Delivery, outcome: Outcome, now: datetime) -> str:
     late = delivery.status == Status.UNKNOWN and delivery.reason == LOST
     if delivery.status != Status.CALLING and not (late and outcome.answer != Answer.UNKNOWN):
+        if outcome.provider_id and not delivery.provider_id:  # a callback was faster; the next one may know no other
+            Delivery.objects.filter(pk=delivery.pk).update(provider_id=outcome.provider_id)
         return delivery.status
     facts = _answered(delivery, outcome, now)
     Delivery.objects.filter(pk=delivery.pk).update(**facts)

@@ -25,6 +25,14 @@ def recover() -> int:
 
 
 @shared_task
+def work_on_callbacks() -> int:
+    """Work on what providers told and nobody has worked on; beat rings this."""
+    from campaigns import feedback
+
+    return feedback.work(timezone.now())
+
+
+@shared_task
 def tell_log() -> int:
     """Tell the event log what became of messages; beat rings this."""
     from campaigns import outbox

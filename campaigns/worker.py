@@ -20,12 +20,13 @@ from campaigns import sending
 from campaigns.channels import Answer, Outcome
 from campaigns.handing_off import Ready, hand_off_each
 from campaigns.models import Delivery
-from campaigns.writing import Desk, Written, desk
+from campaigns.writing import RATE_PAUSE, Desk, Written, desk
 from crm.copying import text_array
 
 log = logging.getLogger(__name__)
 
 THREADS, BATCH = 8, 100
+LEAST = 8  # taken at once where an account's rate leaves room for fewer
 LONGEST_CALL = 90.0  # seconds: shorter than the lease; adapters give up long before
 
 PUT_BACK = """
@@ -43,7 +44,7 @@ class Worker:
         self.id, self.clock, self.desk, self.threads = uuid4(), clock, at or desk(), threads
         self.ready: deque[Ready] = deque()
         self.ended: SimpleQueue[tuple[UUID, Outcome]] = SimpleQueue()
-        self.calling = 0
+        self.calling, self.batch, self.rated_until = 0, BATCH, 0.0
         self.counts: Counter[str] = Counter()
 
     def run(self, seconds: float) -> Counter[str]:
@@ -51,13 +52,12 @@ class Worker:
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(self.threads, thread_name_prefix="send") as pool:
             try:
-                while time.monotonic() < until and self._fill(pool):
+                while time.monotonic() < until and (self._fill(pool) or self._await_rate()):
                     self._settle(wait=self.calling == self.threads or not self.ready)
                 while self.calling:
                     self._settle(wait=True)
-            finally:
-                if self.ready:
-                    sending.release(self.id, self.clock())
+            finally:  # the second message to somebody, too, whose first was just handed over
+                sending.release(self.id, self.clock())
         return self.counts
 
     def _fill(self, pool: ThreadPoolExecutor) -> bool:
@@ -75,15 +75,25 @@ class Worker:
             free = self.threads - self.calling
         return bool(self.calling or self.ready)
 
+    def _await_rate(self) -> bool:
+        """Wait a moment if an account's rate is all that keeps messages back; tell whether it was."""
+        if rated := time.monotonic() < self.rated_until:
+            time.sleep(RATE_PAUSE.total_seconds() / 2)
+        return rated
+
     def _take(self) -> None:
         now = self.clock()
-        taken = sending.reserve(self.id, BATCH, now)
+        taken = sending.reserve(self.id, self.batch, now)
         if not taken:
             return
         rows = Delivery.objects.filter(pk__in=taken).select_related("run__campaign__purpose", "variant__template")
         in_order = {row.pk: row for row in rows}
         written = self.desk.write([in_order[pk] for pk in taken if pk in in_order], now)
         self._put_away(written, now)
+        rated = any(until == now + RATE_PAUSE for until in written.values())
+        granted = sum(isinstance(one, Ready) for one in written.values())
+        self.batch = max(LEAST, 2 * granted) if rated else BATCH
+        self.rated_until = time.monotonic() + 4 * RATE_PAUSE.total_seconds() if rated else 0.0
         self.ready += [one for pk in taken if isinstance(one := written.get(pk), Ready)]
 
     def _put_away(self, written: Mapping[UUID, Written], now: datetime) -> None:

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from campaigns import addressing, quotas, rendering
 from campaigns.audience import Reason
-from campaigns.channels import Channel, Message, adapter
+from campaigns.channels import Channel, ChannelError, Message, adapter
 from campaigns.handing_off import Ready
 from campaigns.models import ChannelAccount, Delivery, Variant
 from campaigns.sandbox import TemplateFailed
 from crm.addresses import ADDRESSES
 
-QUOTA_PAUSE = timedelta(seconds=2)  # of a rate a second; what a day has used up is asked again as well
+RATE_PAUSE = quotas.BURST  # until the account may be given the next ones
+QUOTA_PAUSE = timedelta(minutes=1)  # what a day has used up is asked for again, since it may be raised
 NO_ACCOUNT_PAUSE = timedelta(minutes=1)
 
 # A message, or why there is none, or until when it has to wait.
@@ -48,8 +49,8 @@ class Desk:
             accounts = list(ChannelAccount.objects.working(channel))
             for account, share in self._shared_out(rows, accounts, now):
                 written |= self._through(account, share, now)
-            pause = QUOTA_PAUSE if accounts else NO_ACCOUNT_PAUSE
-            written |= {one.pk: now + pause for one in rows if one.pk not in written}
+            if left := [one.pk for one in rows if one.pk not in written]:
+                written |= dict.fromkeys(left, now + _pause(accounts, now))
         return written
 
     def _shared_out(
@@ -57,12 +58,18 @@ class Desk:
     ) -> Iterator[tuple[ChannelAccount, Sequence[Delivery]]]:
         """Share deliveries out among the accounts that work, as far as their quotas go, the preferred one first."""
         for account in accounts:
-            if rows and (granted := self.take(account, len(rows), now)):
+            if not rows:
+                return
+            if granted := self.take(account, len(rows), now):
                 yield account, rows[:granted]
                 rows = rows[granted:]
 
     def _through(self, account: ChannelAccount, rows: Sequence[Delivery], now: datetime) -> dict[UUID, Written]:
-        adapter, written = self.adapter(account), dict[UUID, Written]()
+        written = dict[UUID, Written]()
+        try:
+            adapter = self.adapter(account)
+        except ChannelError:  # nobody speaks to its provider any more: as if there were no account
+            return {one.pk: now + NO_ACCOUNT_PAUSE for one in rows}
         types = [adapter.identifier] if getattr(adapter, "identifier", "") else ADDRESSES.get(account.channel, ())
         known = addressing.addresses((one.profile_id for one in rows), account.channel, types) if types else {}
         if types:
@@ -99,6 +106,13 @@ class Desk:
             message=replace(message, to=address.value) if address else message,
             identifier=address.identifier if address else None,
         )
+
+
+def _pause(accounts: Sequence[ChannelAccount], now: datetime) -> timedelta:
+    if not accounts:
+        return NO_ACCOUNT_PAUSE
+    open_today = any(quotas.use(account, now).left != 0 for account in accounts)
+    return RATE_PAUSE if open_today else QUOTA_PAUSE
 
 
 def _variant(delivery: Delivery) -> Variant:

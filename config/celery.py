@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "lost sendings": {"task": "campaigns.tasks.recover", "schedule": 30.0, "options": {"expires": 30.0}},
     "visits": {"task": "campaigns.tasks.tell_visits", "schedule": 10.0, "options": {"expires": 10.0}},
     "figures": {"task": "campaigns.tasks.count_figures", "schedule": 300.0, "options": {"expires": 300.0}},
+    "callbacks": {"task": "campaigns.tasks.work_on_callbacks", "schedule": 30.0, "options": {"expires": 30.0}},
     "outbox": {"task": "campaigns.tasks.tell_log", "schedule": 30.0, "options": {"expires": 30.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "snapshots": {"task": "campaigns.tasks.take_snapshots", "schedule": 3600.0, "options": {"expires": 3600.0}},
