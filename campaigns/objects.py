@@ -172,10 +172,14 @@ class Objects:
             for name in ("gender", "age_band", "birth_month", "birth_day", "province", "city", "language")
         }
         if self.needs.name:
-            values |= named(row.name or "", row.gender, language)
+            values |= self.named(row.name or "", row.gender, language)
         attributes = {key: value for key, value in row.attributes.items() if isinstance(value, str | int | float)}
         values["attributes"] = Safe("profile.attributes", attributes, ("*",), self.fallbacks)
         return Safe("profile", values, known_of("profile"), self.fallbacks)
+
+    def named(self, name: str, gender: str, language: str) -> dict[str, object]:
+        """Return somebody's name as a message says it."""
+        return named(name, gender, language)
 
     def _page(self, profile: int) -> str:
         token = self._tokens.get(profile)

@@ -299,7 +299,8 @@ def filled(form: Compiled, seen: Mapping[str, object], tracker: Tracker) -> Part
         template = form.templates.get(path)
         return sandbox.rendered(template, told) if template else ""
 
-    return form.form.parts(render_)
+    with sandbox.one_message():
+        return form.form.parts(render_)
 
 
 def nearest(wanted: str, there: Sequence[str]) -> str:

@@ -61,6 +61,11 @@ GROUPS: Mapping[str, Group] = {
             Entry(_("Jobs"), "pending_actions", "crm_jobrun_changelist", "crm.view_jobrun"),
         ),
     ),
+    "campaigns": Group(
+        _("Campaigns"),
+        (Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),),
+        also=("campaigns_templateversion",),
+    ),
     "learning": Group(
         _("Learning"),
         (

@@ -69,6 +69,8 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "mlengine_modelversion_train": ("post", {"spec": "none"}, "mlengine.add_modelversion"),
     "mlengine_modelversion_predict": ("post", {"spec": "none"}, "mlengine.add_predictionrun"),
     "oauth2_provider_application_revoke": ("post", {"pk": 10**9}, "config.change_apiaccess"),
+    "campaigns_template_preview": ("post", {}, "campaigns.view_template"),
+    "campaigns_template_test": ("post", {"pk": 10**9}, "campaigns.change_template"),
     "auth_user_password_change": ("get", {"id": 10**9}, "auth.change_user"),
 }
 ORDINARY = ("_add", "_change", "_delete", "_changelist", "_history")

@@ -1,0 +1,5 @@
+"""Campaigns in the admin: one module a topic."""
+
+from campaigns.admin import templates
+
+__all__ = ["templates"]
