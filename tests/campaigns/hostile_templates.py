@@ -103,7 +103,8 @@ def corpus(seed: int = 7) -> Iterator[str]:
 def _doubling() -> Iterator[str]:
     for filter_ in GROWING:
         yield "{% assign x = 'aaaaaaaaaa' %}" + f"{{% assign x = x | {filter_} %}}" * 60 + "{{ x }}"
-        yield f"{{% assign x = 'ab' %}}{{% for i in (1..900) %}}{{% assign x = x | {filter_} %}}{{% endfor %}}{{{{ x }}}}"
+        inner = f"{{% assign x = x | {filter_} %}}"
+        yield f"{{% assign x = 'ab' %}}{{% for i in (1..900) %}}{inner}{{% endfor %}}{{{{ x }}}}"
     for many in (2, 20, 200):
         assigns = "".join(f"{{% assign a{n} = big %}}" for n in range(many))
         yield "{% capture big %}" + "好" * 90_000 + "{% endcapture %}" + assigns + "{{ big }}" * 10
