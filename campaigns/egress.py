@@ -32,7 +32,16 @@ Resolver = Callable[..., list[tuple[Any, Any, Any, Any, Any]]]
 # Beyond what ``ipaddress`` calls not global: networks that lead, wrapped or translated, to an IPv4 address of any kind.
 WRAPPED = tuple(
     ipaddress.ip_network(network)
-    for network in ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10")
+    for network in (
+        "192.88.99.0/24",
+        "::/96",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2001::/32",
+        "2002::/16",
+        "fec0::/10",
+    )
 )
 
 
@@ -158,7 +167,7 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    wrapped = ip.version == 6 and any(ip in network for network in WRAPPED)
+    wrapped = any(ip in network for network in WRAPPED)
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not wrapped
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from campaigns import addressing, quotas, rendering
 from campaigns.audience import Reason
 from campaigns.channels import Channel, ChannelError, Message, adapter
+from campaigns.channels.headers import headers
 from campaigns.handing_off import Ready
 from campaigns.models import ChannelAccount, Delivery, Variant
 from campaigns.sandbox import TemplateFailed
@@ -83,8 +84,14 @@ class Desk:
                 written |= {one.pk: Reason.TEMPLATE.value for one in alike}
                 continue
             renderer.prepare([one.profile_id for one in alike], now)
+            added = headers(alike, account.channel, now)
             for one in alike:
-                written[one.pk] = self._one(one, renderer, account, adapter, known.get(one.profile_id))
+                found = self._one(one, renderer, account, adapter, known.get(one.profile_id))
+                more = added.get(one.pk, {})
+                if more and isinstance(found, Ready):
+                    whole = replace(found.message, headers=more | dict(found.message.headers))
+                    found = replace(found, message=whole)
+                written[one.pk] = found
         return written
 
     def _one(

@@ -63,7 +63,15 @@ GROUPS: Mapping[str, Group] = {
     ),
     "campaigns": Group(
         _("Campaigns"),
-        (Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),),
+        (
+            Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
+            Entry(
+                _("Channel accounts"),
+                "outgoing_mail",
+                "campaigns_channelaccount_changelist",
+                "campaigns.view_channelaccount",
+            ),
+        ),
         also=("campaigns_templateversion",),
     ),
     "learning": Group(

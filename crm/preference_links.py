@@ -165,9 +165,14 @@ def unsubscribe_headers(profile: int, channel: str, now: datetime) -> dict[str, 
     NoPublicAddress
         It is empty, no address, or not HTTPS: a message must not leave with a way out that leads nowhere.
     """
+    return one_click_headers(mint(profile, now), channel)
+
+
+def one_click_headers(token: str, channel: str) -> dict[str, str]:
+    """Return the same headers for a token that was made already; see :func:`unsubscribe_headers`."""
     if channel not in ("", *Channel.values):
         raise ValueError(f"There is no channel {channel!r}.")
-    where = reverse("preferences_one_click", args=[mint(profile, now)])
+    where = reverse("preferences_one_click", args=[token])
     query = f"?on={channel}" if channel else ""
     return {
         "List-Unsubscribe": f"<{public(where + query, only=('https',))}>",

@@ -1,5 +1,5 @@
 """Campaigns in the admin: one module a topic."""
 
-from campaigns.admin import templates
+from campaigns.admin import accounts, templates
 
-__all__ = ["templates"]
+__all__ = ["accounts", "templates"]

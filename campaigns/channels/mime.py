@@ -14,9 +14,9 @@ from campaigns.channels.base import ChannelError, Message
 
 # RFC 5322's dot-atom, or with signs beyond ASCII (RFC 6531); quoted local parts are nobody's marketing address.
 LOCAL = r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"\s]{1,64}"
-ADDRESS = re.compile(
-    rf"^(?!\.)(?!.*\.\.)(?P<local>{LOCAL})(?<!\.)@(?P<domain>[^\x00-\x20\x7f()<>\[\]:;@\\,\"\s.][^@\s]{{0,252}})$"
-)
+ADDRESS = re.compile(rf"(?!\.)(?!.*\.\.)(?P<local>{LOCAL})(?<!\.)@(?P<domain>[^@]{{1,253}})")
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+DOMAIN = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 HEADER = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,60}$")
 FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 # Ours alone: a template or a caller that sets one of these is mistaken, or hostile.
@@ -34,13 +34,15 @@ def parts_of(address: str) -> tuple[str, str]:
     ChannelError
         It is no address of one mailbox.
     """
-    found = ADDRESS.match(address)
+    found = ADDRESS.fullmatch(address)
     if found is None:
         raise ChannelError("This is no e-mail address.")
     try:
-        domain = found["domain"].encode("idna").decode("ascii") if not found["domain"].isascii() else found["domain"]
+        domain = found["domain"] if found["domain"].isascii() else found["domain"].encode("idna").decode("ascii")
     except UnicodeError as error:
         raise ChannelError("The domain of this e-mail address cannot be.") from error
+    if not DOMAIN.fullmatch(domain) or len(domain) > 253:
+        raise ChannelError("The domain of this e-mail address cannot be.")
     return found["local"], domain
 
 

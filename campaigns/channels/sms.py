@@ -16,7 +16,6 @@ from campaigns.channels.over_http import json_body
 from campaigns.models import ChannelAccount
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")  # in which both write their times
-FIRST, EACH_MORE = 70, 67  # signs of an SMS, and of each part of a longer one
 LONGEST = 500  # signs of a marketing message at both
 MOST_REPORTS = 1000
 
@@ -41,15 +40,6 @@ def check_form(form: Mapping[str, Any]) -> list[str]:
             _("The message has %(length)s characters; at most %(most)s.") % {"length": len(text), "most": LONGEST}
         )
     return wrong
-
-
-def segments(text: str) -> int:
-    """Return as how many messages a text is counted.
-
-    >>> segments("好" * 70), segments("好" * 71), segments("好" * 135)
-    (1, 2, 3)
-    """
-    return 1 if len(text) <= FIRST else -(-len(text) // EACH_MORE)
 
 
 def outcome(codes: Mapping[str, Outcome], code: str) -> Outcome:
