@@ -100,8 +100,11 @@ class ChannelAccountAdmin(AsksAgain, ListAdmin):
         problem = trying.problem(account)
         if problem:
             messages.error(request, problem)
-        else:
+        elif account.provider == "smtp":
             messages.success(request, _("This account works: nothing was sent, and its server lets us in."))
+        else:
+            said = _("Its settings are sound; nothing was sent, so its keys are proven by the first message.")
+            messages.success(request, said)
         return redirect("admin:campaigns_channelaccount_change", pk)
 
     def _choice(self, request: HttpRequest) -> HttpResponse:
