@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from campaigns import feedback
 from campaigns.channels import ChannelError, adapter
 from campaigns.models import ChannelAccount
 
@@ -45,8 +46,6 @@ def hook(request: HttpRequest, key: UUID) -> HttpResponse:
         # Never what was sent: addresses stand in it.
         logger.warning("A callback for the channel account %s was not taken: %s", account.pk, type(error).__name__)
         return _answer(REFUSED, 404)
-    from campaigns import feedback
-
     feedback.take(account, told, now)
     return _answer(TAKEN, 200)
 

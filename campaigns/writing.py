@@ -87,11 +87,7 @@ class Desk:
             added = headers(alike, account.channel, now)
             for one in alike:
                 found = self._one(one, renderer, account, adapter, known.get(one.profile_id))
-                more = added.get(one.pk, {})
-                if more and isinstance(found, Ready):
-                    whole = replace(found.message, headers=more | dict(found.message.headers))
-                    found = replace(found, message=whole)
-                written[one.pk] = found
+                written[one.pk] = _with_headers(found, added.get(one.pk, {}))
         return written
 
     def _one(
@@ -120,6 +116,13 @@ def _pause(accounts: Sequence[ChannelAccount], now: datetime) -> timedelta:
         return NO_ACCOUNT_PAUSE
     open_today = any(quotas.use(account, now).left != 0 for account in accounts)
     return RATE_PAUSE if open_today else QUOTA_PAUSE
+
+
+def _with_headers(written: Written, added: Mapping[str, str]) -> Written:
+    if not added or not isinstance(written, Ready):
+        return written
+    message = replace(written.message, headers=dict(added) | dict(written.message.headers))
+    return replace(written, message=message)
 
 
 def _variant(delivery: Delivery) -> Variant:

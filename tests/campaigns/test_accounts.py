@@ -88,7 +88,6 @@ def test_a_forecast_counts_days_rates_and_nights() -> None:
 
 
 def test_a_signed_report_is_taken_once_however_often_it_comes() -> None:
-    pytest.importorskip("campaigns.feedback")
     account = factories.account(secrets={"secret": SECRET})
     body = REPORT % str(uuid4()).encode()
     answers = {signed(account, body, number).content for number in ("m1", "m1", "m2")}
