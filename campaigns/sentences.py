@@ -8,7 +8,7 @@ from functools import singledispatch
 from django.utils import formats
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns import rule_fields as fields
 from campaigns.models import Campaign, Segment
@@ -36,6 +36,11 @@ from campaigns.rule_nodes import (
 from crm.models import Purpose
 from mlengine.specs import SPECS
 
+OF_DAYS = {
+    "within_days": gettext_lazy("within the last %(days)s days"),
+    "over_days_ago": gettext_lazy("more than %(days)s days ago"),
+    "birthday_within": gettext_lazy("comes within %(days)s days"),
+}
 MOST_SHOWN = 8  # values of a list
 
 
@@ -219,6 +224,8 @@ def _operator(test: Test, choices: Mapping[str, fields.Words] | None = None) -> 
     name = str(fields.OPERATORS[test.is_])
     if test.value is None:
         return name
+    if isinstance(test.value, int) and test.is_ in OF_DAYS:
+        return str(OF_DAYS[test.is_]) % {"days": test.value}
     return _("%(operator)s %(value)s") % {"operator": name, "value": _value(test, choices or {})}
 
 

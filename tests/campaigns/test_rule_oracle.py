@@ -1,5 +1,6 @@
 """The one statement against the plain meaning, over random worlds and random rules."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -143,6 +144,44 @@ def check(seed: int, examples: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_statement_finds_whom_the_rule_means(seed: int) -> None:
     check(seed, 60)
+
+
+def every() -> Iterator[dict[str, Any]]:
+    """Yield each operator of each kind of value once at least, at the values where it turns."""
+    pairs: list[Any] = [{"is": "between", "value": both} for both in ([-1, 0], [0, 2], [1, 2], [5, 10.5])]
+    numbers = [{"is": is_, "value": value} for is_ in ("is", "at_least", "at_most") for value in (-2, 0, 1, 2, 5, 10.5)]
+    times = [{"is": is_, "value": days} for is_ in ("within_days", "over_days_ago") for days in (0, 1, 7, 30)]
+    times += [{"is": is_, "value": at} for is_ in ("before", "after") for at in oracle.moments()]
+    tests = {"count": numbers + pairs, "sum": numbers + pairs, "first": times, "last": times}
+    purchase = {"event": "purchase"}
+    yield from (purchase | {"measure": {measure: test}} for measure, some in tests.items() for test in some)
+    yield from (
+        purchase | {"then": {"event": kind, "within_days": days}} for kind in oracle.KINDS for days in (0.05, 1, 3)
+    )
+    yield from (purchase | {"within": {"days": days}} for days in (1, 7, 30))
+    yield from ({"field": "created_at"} | test for test in times)
+    of_numbers = [*numbers, *pairs, {"is": "known"}, {"is": "unknown"}, {"is": "is_not", "value": 5}]
+    yield from (purchase | {"where": [{"field": "value"} | test]} for test in of_numbers)
+    yield from ({"field": "attributes.seats"} | test for test in of_numbers)
+    for is_, value in [("is", "tea"), ("is_not", "tea"), ("in", ["tea", "milk"]), ("not_in", ["tea"])]:
+        yield purchase | {"where": [{"field": "category", "is": is_, "value": value}]}
+        yield {"field": "city", "is": is_, "value": "上海" if isinstance(value, str) else ["上海", "杭州"]}
+        yield {"field": "attributes.plan", "is": is_, "value": "gold" if isinstance(value, str) else ["gold", 3]}
+    for is_ in ("known", "unknown"):
+        yield purchase | {"where": [{"field": "category", "is": is_}]}
+        yield {"field": "city", "is": is_}
+        yield {"field": "birth_month", "is": is_}
+        yield {"address": "email", "is": is_}
+    for share in (0, 0.1, 0.5, 1):
+        yield {"score": "churn", "is": "top_share", "value": share}
+        yield {"score": "churn", "is": "at_least", "value": share}
+
+
+def test_each_operator_means_what_it_says() -> None:
+    world = oracle.made(4, events=240)
+    for rule in every():
+        found = segments.fetched(segments.compile(rules.parse(rule), NOW)).tolist()
+        assert set(found) == oracle.members(world, rule), rule
 
 
 @pytest.mark.nightly
