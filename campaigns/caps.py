@@ -7,6 +7,7 @@ is still to come counts too, so that the lesser message does not take the place 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -71,7 +72,7 @@ def _counted(
     pairs = [(person, one) for person, members in people.items() for one in members]
     if limit.most == 0:
         return [(person, 0, 0) for person in people]
-    values = {
+    values: dict[str, Any] = {
         "people": int_array(person for person, _ in pairs),
         "members": int_array(one for _, one in pairs),
         "handed": text_array(Delivery.HANDED_OFF),

@@ -41,7 +41,7 @@ class Decisions:
         rows = [row for row in self.rows() if row[0] in profiles]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
         names = ("profiles", "channels", "variants", "statuses", "reasons", "due")
-        return Decisions(**dict(zip(names, columns, strict=True)))  # type: ignore[arg-type]
+        return Decisions(**dict(zip(names, columns, strict=True)))
 
     def rows(self) -> Iterable[tuple[int, str, int | None, str, str, datetime]]:
         """Yield who, on which channel, which variant, what becomes of it, why, and when."""

@@ -213,7 +213,11 @@ class Asked:
     def _write(self) -> None:
         with connection.cursor() as cursor:
             if self.ended:
-                values = {"ids": _texts(self.ended), "reasons": text_array(self.ended.values()), "now": self.now}
+                values: dict[str, Any] = {
+                    "ids": _texts(self.ended),
+                    "reasons": text_array(self.ended.values()),
+                    "now": self.now,
+                }
                 cursor.execute(ENDED, values)
             if self.waiting:
                 due = text_array(at.isoformat() for at in self.waiting.values())

@@ -7,6 +7,7 @@ Whoever crashes after a hand-off leaves a row in calling: nobody knows whether t
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -69,7 +70,7 @@ def reserve(worker: UUID, limit: int, now: datetime) -> list[UUID]:
 
 
 def _take(worker: UUID, run: Run, limit: int, now: datetime) -> list[UUID]:
-    values = {"worker": worker, "run": run.pk, "until": now + LEASE, "now": now}
+    values: dict[str, Any] = {"worker": worker, "run": run.pk, "until": now + LEASE, "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
         if rate := run.campaign.send_rate:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"rate of {run.pk}"])
@@ -157,13 +158,13 @@ def expire(now: datetime) -> int:
     return _change(EXPIRED, Status.SUPPRESSED, Reason.EXPIRED.value, now, now)
 
 
-def _change(statement: str, status: str, reason: str, ended: datetime | None, now: datetime, **more: object) -> int:
-    values = {"status": status, "reason": reason, "ended": ended, "now": now, "limit": AT_ONCE} | more
+def _change(statement: str, status: str, reason: str, ended: datetime | None, now: datetime, **more: Any) -> int:
+    values: dict[str, Any] = {"status": status, "reason": reason, "ended": ended, "now": now, "limit": AT_ONCE} | more
     done = 0
     while True:
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
-            done += cursor.rowcount
+            done += int(cursor.rowcount)
             if cursor.rowcount < AT_ONCE:
                 return done
 

@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FAULTS = (
     *("ledger_kills", "ledger_mutations", "bundle_corruptions", "consent_races", "withdrawal_stop", "erasure_kills"),
-    *("link_enumeration", "sending_kills"),
+    *("link_enumeration", "sending_kills", "send_races"),
 )
 
 RUN = """
