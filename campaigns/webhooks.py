@@ -7,7 +7,6 @@ whoever tries learns nothing. Reading changes nothing: scanners and curious brow
 import logging
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
@@ -48,11 +47,6 @@ def hook(request: HttpRequest, key: UUID) -> HttpResponse:
         return _answer(REFUSED, 404)
     feedback.take(account, told, now)
     return _answer(TAKEN, 200)
-
-
-def address(account: ChannelAccount) -> str:
-    """Return the whole address to enter at the provider."""
-    return f"{settings.PUBLIC_URL.rstrip('/')}/hooks/{account.hook}/"
 
 
 def _answer(body: bytes, status: int) -> HttpResponse:

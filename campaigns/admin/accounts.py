@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import quotas, webhooks
+from campaigns import quotas
 from campaigns.admin.account_forms import LIMITS, form_of
 from campaigns.channels import CHANNELS, trying
 from campaigns.channels.fields import FIELDS
@@ -157,6 +157,6 @@ def _facts(account: ChannelAccount) -> dict[str, Any]:
         "used": used,
         "share": min(100, round(100 * used.used / used.most)) if used.most else 0,
         "forecasts": [(count, quotas.forecast(account, count, now)) for count in FORECASTS],
-        "callback": webhooks.address(account) if account.provider != "smtp" else "",
+        "callback": trying.callback_address(account) if account.provider != "smtp" else "",
         "provider_name": CHANNELS[account.provider].name if account.provider in CHANNELS else account.provider,
     }

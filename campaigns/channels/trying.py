@@ -1,5 +1,7 @@
 """Trying an account out before anything leaves through it: its settings, and whether its server lets us in."""
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from campaigns import egress
@@ -25,6 +27,11 @@ def problem(account: ChannelAccount) -> str:
     except (ValueError, TypeError, KeyError) as error:
         return _("A setting cannot be read (%(why)s).") % {"why": type(error).__name__}
     return ""
+
+
+def callback_address(account: ChannelAccount) -> str:
+    """Return the whole address to enter at the provider, for its reports."""
+    return f"{settings.PUBLIC_URL.rstrip('/')}{reverse('hook', args=[account.hook])}"
 
 
 def _spoken(outcome: Outcome) -> str:
