@@ -1,6 +1,8 @@
 """Privacy requests for tests, as plain functions."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from time import sleep
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -36,9 +38,18 @@ def approved(kind: str, profile: Profile, **facts: Any) -> PrivacyRequest:
     return request
 
 
+def carry_out(request: PrivacyRequest, clock: Callable[[], datetime]) -> None:
+    """Carry a request out; as beat does, again where another session of the server, a test's, was in the way."""
+    for _patience in range(6):
+        if carrying_out.run(request.pk, clock):
+            return
+        sleep(2)
+    assert carrying_out.run(request.pk, clock)
+
+
 def carried_out(kind: str, profile: Profile, **facts: Any) -> PrivacyRequest:
     """Return a request whose steps are done."""
     request = approved(kind, profile, **facts)
-    assert carrying_out.run(request.pk, lambda: NOW + timedelta(minutes=1))
+    carry_out(request, lambda: NOW + timedelta(minutes=1))
     request.refresh_from_db()
     return request

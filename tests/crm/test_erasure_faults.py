@@ -24,7 +24,7 @@ from crm.locks import Busy
 from crm.models import Event, Identifier, PersonKey, PrivacyRequest, Profile, Source
 from crm.segment import Reception
 from tests import api, factories
-from tests.crm.requests import approved
+from tests.crm.requests import approved, carry_out
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,7 +106,7 @@ def test_a_step_whose_receipt_was_lost_is_done_again_and_changes_nothing(store: 
     person = api.house().profile
     lake.export(NOW)
     request = approved("erasure", person)
-    assert carrying_out.run(request.pk, timezone.now)
+    carry_out(request, timezone.now)
     gone = [shred.request for shred in shred_journal.read()]
     # As if it had been killed after the work of this step, before its receipt was written.
     request.steps.filter(place__gte=request.steps.get(store=store).place).update(status="waiting")

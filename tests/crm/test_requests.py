@@ -24,7 +24,7 @@ from mlengine import online
 from mlengine.models import Score
 from tests import api, factories
 from tests.crm import consents
-from tests.crm.requests import carried_out, confirmed, officer
+from tests.crm.requests import carried_out, carry_out, confirmed, officer
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,7 +142,7 @@ def test_a_merge_between_approval_and_erasure_asks_for_a_new_approval() -> None:
     assert Profile.objects.filter(pk__in=[person.pk, other.pk]).count() == 2
     carrying_out.begin(erasure, now=NOW, user=officer("ma"))
     carrying_out.approve(erasure, now=NOW, user=officer("li"))
-    assert carrying_out.run(erasure.pk, lambda: NOW)
+    carry_out(erasure, lambda: NOW)
     assert not Profile.objects.exists()
 
 
@@ -243,7 +243,7 @@ def test_an_objection_stops_profiling_and_marketing_at_once() -> None:
     request = opened("objection", house.profile)
     identity_checks.vouch(request, "account", now=NOW)
     assert carrying_out.begin_at_once(request, now=NOW)
-    assert carrying_out.run(request.pk, lambda: NOW)
+    carry_out(request, lambda: NOW)
     request.refresh_from_db()
     house.profile.refresh_from_db()
     assert request.status == "answered"
@@ -278,7 +278,7 @@ def test_what_is_sent_back_is_prepared_and_checked_anew_and_its_reason_names_nob
     request = confirmed("copy", person)
     first, second = officer(), officer("li")
     carrying_out.begin(request, now=NOW, user=first)
-    assert carrying_out.run(request.pk, lambda: NOW)
+    carry_out(request, lambda: NOW)
     request.refresh_from_db()
     carrying_out.send_back(request, now=NOW, user=second, why="我叫张小明，电话13800138000 is in the wrong pack")
     request.refresh_from_db()

@@ -8,11 +8,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from crm import carrying_out, holds
+from crm import holds
 from crm.models import LegalHold, PersonalDataAccess, PrivacyRequest, Profile, RetentionRule, RetentionRun
 from crm.roles import create_groups
 from tests import api, factories
-from tests.crm.requests import carried_out
+from tests.crm.requests import carried_out, carry_out
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ def test_an_erasure_goes_through_two_officers_and_shows_its_receipts() -> None:
     assert "Approve the erasure" not in page(ma, request)
     assert "Approve the erasure" in page(li, request)
     do(li, request, "approve")
-    assert carrying_out.run(request.pk, timezone.now)
+    carry_out(request, timezone.now)
     shown = page(ma, request)
     assert "keys, identifiers, consents, profile" in shown
     assert "Identifier: 3" in shown
@@ -113,7 +113,7 @@ def test_a_pack_is_fetched_by_post_and_logged() -> None:
     request = PrivacyRequest.objects.latest("pk")
     do(ma, request, "call-back")
     do(ma, request, "begin")
-    assert carrying_out.run(request.pk, timezone.now)
+    carry_out(request, timezone.now)
     url = reverse("admin:crm_privacyrequest_pack", args=[request.pk])
     assert ma.get(url).status_code == 405
     answer = ma.post(url)
