@@ -1,5 +1,5 @@
 """Campaigns in the admin: one module a topic."""
 
-from campaigns.admin import accounts, templates
+from campaigns.admin import accounts, campaigns, policies, segments, templates
 
-__all__ = ["accounts", "templates"]
+__all__ = ["accounts", "campaigns", "policies", "segments", "templates"]

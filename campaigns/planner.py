@@ -1,0 +1,105 @@
+"""What a campaign would reach and could prove, before anything is sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext
+
+from campaigns import counting, experiments, reachable, rules, segments
+from campaigns.audience import Reason
+from campaigns.counting import Count
+from campaigns.models import Campaign, Delivery
+from campaigns.rehearsing import DryRun
+from campaigns.rule_nodes import Did, Group
+from campaigns.rules import Rule, RuleError
+from crm.consent import Reason as ConsentReason
+from crm.models import Channel
+
+USUAL_RATE = 0.02  # taken where nobody of the audience has ever reached the goal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The audience, whom each channel reaches, and the smallest rise of the goal's rate that would be seen."""
+
+    people: Count | None
+    channels: Sequence[tuple[str, Count, Sequence[tuple[str, Count]]]]
+    reached: Count | None
+    held_out: int
+    base_rate: float
+    base_is_known: bool
+    lift: float | None
+    problem: str = ""
+
+    @property
+    def relative(self) -> float | None:
+        return self.lift / self.base_rate if self.lift is not None and self.base_rate else None
+
+
+def of(campaign: Campaign, now: datetime) -> Plan:
+    """Return the plan of a campaign as it is; a rule that cannot be asked is told as a problem."""
+    try:
+        rule = segments.rule_of(campaign.segment)
+        found = reachable.reachable(rule, campaign.channels, campaign.purpose, now)
+        whole = counting.count(rule, now)
+        rate = _rate(campaign, rule, whole, now)
+    except (RuleError, counting.OutOfTime) as error:
+        return Plan(
+            people=None, channels=(), reached=None, held_out=0, base_rate=0, base_is_known=False, lift=None,
+            problem=str(error) or gettext("It took too long to count. Try again later."),
+        )  # fmt: skip
+    best = next(one.people for one in found if not one.channel)
+    number = max(1, campaign.variants.count())
+    return Plan(
+        people=whole,
+        channels=[
+            (str(Channel(one.channel).label), one.people, words_of(one.reasons)) for one in found if one.channel
+        ],
+        reached=best,
+        held_out=round(best.value * float(campaign.holdout)),
+        base_rate=rate or USUAL_RATE,
+        base_is_known=bool(rate),
+        lift=experiments.detectable_lift(best.value, rate or USUAL_RATE, float(campaign.holdout), variants=number),
+    )
+
+
+def _rate(campaign: Campaign, rule: Rule, whole: Count, now: datetime) -> float:
+    """Return which share of the audience reached the goal in as long a time until now."""
+    if not whole.value:
+        return 0.0
+    goal = rules.parse({"event": campaign.goal, "within": {"days": max(1, campaign.attribution_window.days)}})
+    assert isinstance(goal, Did)  # noqa: S101  # an event was asked for
+    return min(0.99, counting.count(Group(mode="all", parts=(rule, goal)), now).value / whole.value)
+
+
+def words_of(reasons: Mapping[str, Count]) -> list[tuple[str, Count]]:
+    """Return the reasons in words, the commonest first."""
+    return [(word(code), count) for code, count in sorted(reasons.items(), key=lambda one: -one[1].value)]
+
+
+def word(code: str) -> str:
+    """Return what a reason's code says; a code that is none of ours as it is."""
+    for choices in (Reason, ConsentReason):
+        if code in choices.values:
+            return str(choices(code).label)
+    return code
+
+
+def shown(dry: DryRun, campaign: Campaign) -> dict[str, Any]:
+    """Return a dry run as its page shows it."""
+    names = dict(campaign.variants.values_list("pk", "name"))
+    rows = [
+        (str(Delivery.Status(status).label), word(reason) if reason else "", number)
+        for (status, reason), number in sorted(dry.counts.items(), key=lambda one: -one[1])
+    ]
+    return {
+        "dry": dry,
+        "rows": rows,
+        "ways": [(str(Channel(way).label), names.get(variant, "–"), n) for (way, variant), n in dry.by_channel.items()],
+        "people": [
+            (f"#{row.profile_id}", row.profile_id, str(Channel(row.channel).label), names.get(row.variant_id or 0, "–"), row.due_at, row.expires_at)
+            for row in dry.rows
+        ],
+    }  # fmt: skip
