@@ -50,6 +50,15 @@ GROUPS: Mapping[str, Group] = {
             Entry(_("Merges"), "merge", "crm_profilealias_changelist", "crm.view_profilealias"),
         ),
     ),
+    "campaigns": Group(
+        _("Campaigns"),
+        (
+            Entry(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
+            Entry(_("Segments"), "group_work", "campaigns_segment_changelist", "campaigns.view_segment"),
+            Entry(_("Sending policy"), "policy", "campaigns_sendingpolicy_changelist", "campaigns.view_sendingpolicy"),
+            Entry(_("Frequency caps"), "speed", "campaigns_frequencycap_changelist", "campaigns.view_frequencycap"),
+        ),
+    ),
     "record": Group(
         _("Record"),
         (

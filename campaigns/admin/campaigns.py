@@ -96,7 +96,7 @@ class CampaignAdmin(ListAdmin):
     search_fields = ("name",)
     ordering = ("-id",)
 
-    nothing_yet = _("A campaign is a message to the people of a segment. Make a segment and a template, then come back.")
+    nothing_yet = _("A campaign is a message to the people of a segment. Make a segment and a template first.")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -208,9 +208,7 @@ class CampaignAdmin(ListAdmin):
 
     def runs_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         one = self._seen(request, pk)
-        return TemplateResponse(
-            request, "zhiyin/campaign/runs.html", {"campaign": one, "runs": progress.of(one)}
-        )
+        return TemplateResponse(request, "zhiyin/campaign/runs.html", {"campaign": one, "runs": progress.of(one)})
 
     def rehearsal_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a dry run: who would get what when, and who not and why."""

@@ -1,0 +1,145 @@
+"""What holds for everything that is sent: quiet hours, caps, the permanent holdout; and the emergency stop."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
+
+from campaigns import policies
+from campaigns.models import FrequencyCap, SendingPolicy
+from crm.admin.lists import ListAdmin, column, person_of
+from crm.finder import masked_text
+from crm.models import Channel
+
+STOPS = "campaigns.stop_sending"
+
+
+@admin.register(SendingPolicy)
+class SendingPolicyAdmin(ListAdmin):
+    """One row; its list leads to it."""
+
+    change_form_template = "zhiyin/campaign/policy.html"
+    fieldsets = (
+        (_("Quiet hours, on each person's wall"), {"fields": (("quiet_from", "quiet_until"),)}),
+        (_("Permanent holdout"), {"fields": ("holdout",)}),
+    )
+    list_display = ("__str__", "quiet_from", "quiet_until", "holdout", "stopped_at")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("stop/", view(self.stop_view), name="campaigns_stop"),
+            path("go-on/", view(self.go_on_view), name="campaigns_go_on"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SendingPolicy]:
+        policies.policy()  # there is always one
+        rows: QuerySet[SendingPolicy] = super().get_queryset(request)
+        return rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SendingPolicy | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: SendingPolicy, form: Any, change: bool) -> None:
+        obj.save(update_fields=["quiet_from", "quiet_until", "holdout"])  # never the stop
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        facts = {"policy": policies.policy(), "may_stop": request.user.has_perm(STOPS)}
+        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+
+    @method_decorator(require_POST)
+    def stop_view(self, request: HttpRequest) -> HttpResponse:
+        """Stop everything; nobody is asked for a password first, for this is an emergency."""
+        if not request.user.has_perm(STOPS):
+            raise PermissionDenied
+        reason = masked_text(request.POST.get("reason", "").strip()) or gettext("no reason given")
+        policies.stop_everything(person_of(request), reason, timezone.now())
+        self.log_change(request, policies.policy(), f"Stopped: {reason}"[:300])
+        messages.warning(request, gettext("Everything is stopped: no message leaves on any channel."))
+        return redirect(_back(request))
+
+    @method_decorator(require_POST)
+    def go_on_view(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm(STOPS):
+            raise PermissionDenied
+        policies.go_on(person_of(request), timezone.now())
+        self.log_change(request, policies.policy(), "Went on.")
+        messages.success(request, gettext("Messages leave again; what was paused stays paused."))
+        return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    may = request.user.has_perm("campaigns.view_campaign")
+    return "admin:campaigns_campaign_changelist" if may else "admin:index"
+
+
+class CapForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A cap in days."""
+
+    days = forms.IntegerField(
+        label=_("within days"), min_value=1, max_value=365, initial=7, widget=UnfoldAdminIntegerFieldWidget
+    )
+
+    class Meta:
+        model = FrequencyCap
+        fields = ("channel", "most")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["days"] = max(1, self.instance.within.days)
+
+    def _post_clean(self) -> None:
+        if "days" in self.cleaned_data:
+            self.instance.within = timedelta(days=self.cleaned_data["days"])
+        super()._post_clean()
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        same = FrequencyCap.objects.filter(
+            channel=told.get("channel", ""), within=timedelta(days=told.get("days") or 0)
+        ).exclude(pk=self.instance.pk)
+        if same.exists():
+            raise forms.ValidationError(gettext("There is a cap for this channel and time already."))
+        return told
+
+
+@admin.register(FrequencyCap)
+class FrequencyCapAdmin(ListAdmin):
+    """The most that one person gets."""
+
+    form = CapForm
+    fields = (("channel", "most", "days"),)
+    list_display = ("said", "most", "days")
+    ordering = ("channel", "within")
+
+    nothing_yet = _("A cap says how many messages one person gets at most, as three in seven days on all channels.")
+
+    @column(_("channel"), ordering="channel")
+    def said(self, cap: FrequencyCap) -> str:
+        return str(Channel(cap.channel).label) if cap.channel else gettext("all channels together")
+
+    @column(_("within days"), ordering="within")
+    def days(self, cap: FrequencyCap) -> int:
+        return cap.within.days
+
+    def title_of(self, obj: FrequencyCap) -> str:
+        return f"{self.said(obj)}: {obj.most} / {obj.within.days}"
