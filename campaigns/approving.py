@@ -7,6 +7,7 @@ before every run.
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 
 from django.contrib.auth.models import User
@@ -53,7 +54,7 @@ def covered(campaign: Campaign) -> dict[str, object]:
         "versions": _versions(campaign.segment),
         "channels": list(campaign.channels),
         "priority": campaign.priority,
-        "holdout": f"{campaign.holdout:.3f}",
+        "holdout": f"{Decimal(campaign.holdout):.3f}",
         "goal": [campaign.goal, campaign.goal_name],
         "attribution_seconds": int(campaign.attribution_window.total_seconds()),
         "expires_seconds": int(campaign.message_expires_after.total_seconds()),

@@ -1,0 +1,112 @@
+"""A marketer's way in a real browser: segment, campaign, four eyes, dry run, start; and the mails arrive in a real sink."""
+
+from collections.abc import Iterator
+from datetime import time
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from campaigns import policies, running
+from campaigns.models import Campaign, Segment, SendingPolicy
+from campaigns.worker import Worker
+from crm.models import JobRun
+from tests import browser
+from tests.campaigns import factories
+from tests.staff import logged_in, member
+
+pytestmark = [*browser.MARKS, pytest.mark.slow]
+
+
+class Sink:
+    """A mail server that takes everything."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.taken.append(envelope)
+        return "250 OK"
+
+
+@pytest.fixture
+def sink() -> Iterator[Controller]:
+    controller = Controller(Sink(), hostname="127.0.0.1", port=0)
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+def become(page: Any, server: Any, user: User) -> None:
+    session = logged_in(user, second_factor=True).cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+
+
+def press(page: Any, verb: str) -> None:
+    page.click(f'form[action$="/{verb}/"] button')
+    page.wait_for_load_state()
+
+
+def test_from_segment_to_the_counts_of_the_run(live_server: Any, sink: Controller) -> None:
+    port = sink.server.sockets[0].getsockname()[1]
+    settings = {"host": "127.0.0.1", "port": port, "security": "none", "from_email": "news@example.com"}
+    factories.account(provider="smtp", settings=settings, secrets={})
+    for number in range(6):
+        factories.person(number, city="上海" if number < 4 else "北京")
+    factories.template("Spring words")
+    policies.policy()
+    SendingPolicy.objects.update(quiet_from=time(0), quiet_until=time(0))
+    ann, bo = member("Marketing", "ann"), member("Marketing", "bo")
+    with browser.opened(live_server, "marketer", viewport={"width": 1440, "height": 1100}) as page:
+        page.on("dialog", lambda dialog: dialog.accept())
+        become(page, live_server, ann)
+        page.goto("/admin/campaigns/segment/add/")
+        page.fill("#id_name", "People of Shanghai")
+        page.click('[data-add="condition"]')
+        page.fill('.zb-row[data-kind="field"] input', "上海")
+        page.wait_for_selector('#count[data-count="4"]')
+        page.click("[data-more]")
+        page.wait_for_selector("#preview .zy-list")
+        browser.kept(page, "marketer-segment")
+        page.click('[name="_save"]')
+        segment = Segment.objects.get()
+        assert segment.current.rule == {"all": [{"field": "city", "is": "in", "value": ["上海"]}]}
+
+        page.goto("/admin/campaigns/campaign/add/")
+        page.fill("#id_name", "Spring")
+        page.select_option("#id_purpose", index=1)
+        page.select_option("#id_segment", label="People of Shanghai")
+        page.select_option("#id_first_channel", "email")
+        page.fill("#id_held_out", "0")
+        page.fill("#id_variants-0-name", "A")
+        page.select_option("#id_variants-0-template", index=1)
+        browser.kept(page, "marketer-form")
+        page.click('[name="_continue"]')
+        page.wait_for_selector("#audience")
+        browser.kept(page, "marketer-draft")
+        press(page, "submit")
+
+        one = Campaign.objects.get()
+        become(page, live_server, bo)
+        page.goto(f"/admin/campaigns/campaign/{one.pk}/change/")
+        page.wait_for_selector("#audience")
+        browser.kept(page, "marketer-review")
+        press(page, "approve")
+        page.goto(f"/admin/campaigns/campaign/{one.pk}/rehearsal/")
+        browser.kept(page, "marketer-rehearsal")
+        page.goto(f"/admin/campaigns/campaign/{one.pk}/change/")
+        press(page, "schedule")
+        running.tick(timezone.now())
+        assert running.plan(JobRun.objects.get(kind=running.PLAN), timezone.now)
+        assert Worker(timezone.now).run(20.0) == {"accepted": 4}
+        page.wait_for_selector('[data-count="accepted"]:has-text("4")')
+        browser.kept(page, "marketer-running")
+        running.tick(timezone.now())
+        page.goto(f"/admin/campaigns/campaign/{one.pk}/change/")
+        assert page.get_attribute("[data-status]", "data-status") == "finished"
+        page.goto("/admin/campaigns/campaign/")
+        browser.kept(page, "marketer-list")
+    assert len(sink.handler.taken) == 4
+    assert {to for envelope in sink.handler.taken for to in envelope.rcpt_tos} == {f"p{n}@example.com" for n in range(4)}
