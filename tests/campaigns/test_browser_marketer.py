@@ -109,4 +109,6 @@ def test_from_segment_to_the_counts_of_the_run(live_server: Any, sink: Controlle
         page.goto("/admin/campaigns/campaign/")
         browser.kept(page, "marketer-list")
     assert len(sink.handler.taken) == 4
-    assert {to for envelope in sink.handler.taken for to in envelope.rcpt_tos} == {f"p{n}@example.com" for n in range(4)}
+    assert {to for envelope in sink.handler.taken for to in envelope.rcpt_tos} == {
+        f"p{n}@example.com" for n in range(4)
+    }
