@@ -19,6 +19,7 @@ from campaigns.rules import Rule, RuleError
 from crm.consent import Reason as ConsentReason
 from crm.models import Channel
 
+SHOWN = 10
 USUAL_RATE = 0.02  # taken where nobody of the audience has ever reached the goal
 
 
@@ -120,17 +121,17 @@ def word(code: str) -> str:
 def shown(dry: DryRun, campaign: Campaign) -> dict[str, Any]:
     """Return a dry run as its page shows it."""
     names = dict(campaign.variants.values_list("pk", "name"))
-    rows = [
-        (str(Delivery.Status(status).label), word(reason) if reason else "", number)
-        for (status, reason), number in sorted(dry.counts.items(), key=lambda one: -one[1])
-    ]
+    queued = [one for one in dry.sample if one.status == Delivery.Status.QUEUED]
+    others = dry.audience - dry.sent - dry.held_out
     return {
         "dry": dry,
-        "rows": rows,
-        "ways": [(str(Channel(way).label), names.get(variant, "–"), n) for (way, variant), n in dry.by_channel.items()],
+        "others": others,
+        "rows": [(word(code), number) for code, number in dry.reasons.items()],
+        "ways": [(str(Channel(way).label), number) for way, number in dry.by_channel.items()],
+        "variants": [(names.get(variant, "–"), number) for variant, number in dry.by_variant.items()],
+        "times": list(dry.by_due.items())[:SHOWN],
         "people": [
-            (f"#{row.profile_id}", row.profile_id, str(Channel(row.channel).label), names.get(row.variant_id or 0, "–"),
-             row.due_at, row.expires_at)
-            for row in dry.rows
+            (f"#{one.profile}", one.profile, str(Channel(one.channel).label), names.get(one.variant or 0), one.due_at)
+            for one in queued
         ],
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""The pages of campaigns and segments: what they offer to whom, and that the form cannot undo what happened meanwhile."""
+"""The pages of campaigns and segments: what they offer to whom; and no form undoes what happened meanwhile."""
 
 from typing import Any
 
@@ -129,7 +129,7 @@ def test_a_dry_run_shows_who_gets_what_and_writes_nothing(ann: Client) -> None:
     for number in range(3):
         factories.person(number, email=number > 0)
     shown = ann.get(reverse("admin:campaigns_campaign_rehearsal", args=[one.pk])).content.decode()
-    assert "has no address on the channel" in shown
+    assert "Has no address on the channel" in shown
     assert shown.count("admin/crm/profile/") >= 2
     assert "@example.com" not in shown
     assert not one.runs.exists()
@@ -179,6 +179,7 @@ def test_a_segment_that_names_itself_is_refused(ann: Client) -> None:
 
 
 def test_the_preview_counts_says_it_in_words_and_names_the_place_of_a_mistake(ann: Client) -> None:
+    consents.purpose()
     for number in range(3):
         factories.person(number, city="上海" if number else "北京")
     address = reverse("admin:campaigns_segment_preview")
