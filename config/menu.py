@@ -55,9 +55,17 @@ GROUPS: Mapping[str, Group] = {
         (
             Entry(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
             Entry(_("Segments"), "group_work", "campaigns_segment_changelist", "campaigns.view_segment"),
+            Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
+            Entry(
+                _("Channel accounts"),
+                "outgoing_mail",
+                "campaigns_channelaccount_changelist",
+                "campaigns.view_channelaccount",
+            ),
             Entry(_("Sending policy"), "policy", "campaigns_sendingpolicy_changelist", "campaigns.view_sendingpolicy"),
             Entry(_("Frequency caps"), "speed", "campaigns_frequencycap_changelist", "campaigns.view_frequencycap"),
         ),
+        also=("campaigns_templateversion",),
     ),
     "record": Group(
         _("Record"),
@@ -69,19 +77,6 @@ GROUPS: Mapping[str, Group] = {
             Entry(_("Rejected events"), "report", "crm_rejectedevent_changelist", "crm.view_rejectedevent"),
             Entry(_("Jobs"), "pending_actions", "crm_jobrun_changelist", "crm.view_jobrun"),
         ),
-    ),
-    "campaigns": Group(
-        _("Campaigns"),
-        (
-            Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
-            Entry(
-                _("Channel accounts"),
-                "outgoing_mail",
-                "campaigns_channelaccount_changelist",
-                "campaigns.view_channelaccount",
-            ),
-        ),
-        also=("campaigns_templateversion",),
     ),
     "learning": Group(
         _("Learning"),
