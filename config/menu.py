@@ -54,6 +54,7 @@ GROUPS: Mapping[str, Group] = {
         _("Campaigns"),
         (
             Entry(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
+            Entry(_("Reports"), "monitoring", "campaigns_figures_changelist", "campaigns.view_figures"),
             Entry(_("Segments"), "group_work", "campaigns_segment_changelist", "campaigns.view_segment"),
             Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
             Entry(

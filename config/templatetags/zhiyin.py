@@ -41,6 +41,12 @@ def percent(value: Any, digits: int = 0) -> str:
     return "–" if value is None or value == "" else f"{rounded(value * 100, digits)} %"
 
 
+@register.filter
+def per_thousand(value: float) -> str:
+    """Return a share of one as a number of a thousand."""
+    return rounded(value * 1000, 1)
+
+
 # Keys of what jobs, approvals and events tell of themselves; what a source sends keeps its own names.
 KEYS = {
     "begin": gettext_lazy("From"),

@@ -1,0 +1,97 @@
+"""The report's page, its file, and who may see them."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from campaigns import figures, findings, reports
+from campaigns.models import Campaign, Variant
+from crm.models import Profile
+from tests.campaigns import factories
+from tests.campaigns.factories import NOW
+from tests.campaigns.test_reports import LATER, happened, meant, run_of
+from tests.staff import logged_in, member
+
+pytestmark = pytest.mark.django_db
+
+
+def reported(
+    name: str = "spring", second: str = "B", held: int = 60, buyers: tuple[int, ...] = (10, 40, 70)
+) -> Campaign:
+    """Return a campaign of two variants to 240 people, of which so many bought."""
+    campaign = factories.campaign(name, holdout="0.200")
+    first = campaign.variants.get()
+    other = Variant.objects.create(campaign=campaign, name=second, template=first.template)
+    run = run_of(campaign)
+    rows = Profile.objects.bulk_create(Profile(created_at=NOW, updated_at=NOW) for _ in range(240 + held))
+    groups = (None, rows[:held]), (first, rows[held : held + 120]), (other, rows[held + 120 :])
+    for (variant, some), number in zip(groups, buyers, strict=True):
+        meant(run, some, variant)
+        for one in some[:number]:
+            happened(one)
+    figures.count(campaign, LATER)
+    return campaign
+
+
+def page(campaign: Campaign, role: str = "Marketing") -> str:
+    answer = logged_in(member(role)).get(f"/admin/campaigns/figures/{campaign.pk}/change/")
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_the_page_says_what_was_caused_in_a_sentence() -> None:
+    """291.7 more per 1,000, and 3.04 standard errors of 58.2 to each side, by hand."""
+    text = page(reported())
+    assert "The campaign caused between 114.9 and 468.5 more people per 1,000 to reach the goal: purchase." in text
+    assert "60 of them held out" in text
+
+
+def test_what_chance_could_do_is_said_to_be_chance() -> None:
+    campaign = reported(buyers=(20, 40, 45))
+    assert findings.headline(reports.of(campaign, LATER)).startswith("An effect cannot be told from chance: between ")
+
+
+def test_harm_is_called_harm() -> None:
+    campaign = reported(buyers=(50, 20, 20))
+    assert findings.headline(reports.of(campaign, LATER)).startswith("The campaign kept between ")
+
+
+def test_a_report_without_numbers_says_why() -> None:
+    campaign = factories.campaign()
+    assert "Nobody has been assigned yet." in page(campaign)
+
+
+def test_a_file_runs_no_formula() -> None:
+    campaign = reported("=HYPERLINK(1)", second="@SUM(A1)")
+    client = logged_in(member("Marketing"))
+    answer = client.get(f"/admin/campaigns/figures/{campaign.pk}/report.csv")
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    assert "'=HYPERLINK(1)" in text
+    assert "'@SUM(A1),120,70," in text
+    assert not any(
+        cell.startswith(("=", "@", "+")) for line in text.lstrip("\ufeff").splitlines() for cell in line.split(",")
+    )
+
+
+def test_campaigns_stand_beside_one_another_in_few_queries(django_assert_max_num_queries: object) -> None:
+    for name in ("one", "two", "three"):
+        reported(name)
+    client = logged_in(member("Marketing"))
+    client.get("/admin/campaigns/figures/")
+    with django_assert_max_num_queries(30):  # type: ignore[operator]
+        text = client.get("/admin/campaigns/figures/").content.decode()
+    assert text.count("114.9 … 468.5") == 3
+
+
+@pytest.mark.parametrize("path", ["", "{pk}/change/", "{pk}/report.csv"])
+def test_exact_counts_of_people_are_not_for_analysts(path: str) -> None:
+    campaign = reported()
+    client: Client = logged_in(member("Analyst"))
+    assert client.get("/admin/campaigns/figures/" + path.format(pk=campaign.pk)).status_code == 403
+    assert User.objects.filter(groups__name="Analyst").exists()
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999999999999", "x"])
+def test_a_campaign_that_does_not_exist_has_no_report(number: str) -> None:
+    answer = logged_in(member("Marketing")).get(f"/admin/campaigns/figures/{number}/change/")
+    assert answer.status_code in (302, 404)
