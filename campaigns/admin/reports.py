@@ -23,6 +23,7 @@ from crm.models import Channel
 
 VIEW = "campaigns.view_figures"
 SHOWN_LINKS = 20
+LEAST = 0.001  # a p-value below is shown as that
 REASONS = (*consent.Reason.choices, *Reason.choices)
 
 
@@ -31,7 +32,7 @@ class ReportAdmin(ReadOnlyAdmin):
     """The reports, each counted anew every few minutes while something can still change."""
 
     change_form_template = "zhiyin/report/change_form.html"
-    list_display = ("name", "assigned", "rate", "held", "caused", "revenue", "cost", "counted")
+    list_display = ("name", "assigned", "rate", "held", "caused", "revenue", "cost", "as_of")
     list_select_related = ("campaign",)
     search_fields = ("campaign__name",)
     ordering = ("-campaign__created_at", "-campaign_id")
@@ -104,7 +105,7 @@ class ReportAdmin(ReadOnlyAdmin):
         return rounded(self._report(told).cost, 2)
 
     @column(gettext_lazy("counted"), ordering="made_at")
-    def counted(self, told: Figures) -> str:
+    def as_of(self, told: Figures) -> str:
         return moment(told.made_at)
 
 
@@ -119,6 +120,7 @@ def about(report: Report) -> dict[str, Any]:
         "goal": findings.goal_of(report),
         "channels": dict(Channel.choices),
         "groups": [(group, report.variants.get(group.variant or 0)) for group in report.groups],
+        "least": LEAST,
         "steps": [(step, Channel(step.channel).label) for step in report.funnel],
         "tiles": _tiles(report),
         "charts": [chart for chart in (_days(report), _rates(report)) if chart],
@@ -181,7 +183,9 @@ def _days(report: Report) -> Chart | None:
 def _rates(report: Report) -> Chart | None:
     """Return what each variant caused with its interval's ends."""
     found = [
-        (group.name, report.variants[group.variant]) for group in report.groups if group.variant in report.variants
+        (group.name, report.variants[group.variant])
+        for group in report.groups
+        if group.variant is not None and group.variant in report.variants
     ]
     if not found:
         return None

@@ -37,6 +37,7 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "crm_profile_revoke_links": ("post", {"pk": 10**9}, "crm.record_consent"),
     "crm_notice_publish": ("post", {"pk": 10**9}, "crm.change_notice"),
     "crm_release_ask": ("post", {"name": "people-by-gender"}, "crm.add_release"),
+    "campaigns_report_file": ("get", {"pk": 10**9}, "campaigns.view_figures"),
     "campaigns_channelaccount_test": ("post", {"pk": 10**9}, "campaigns.change_channelaccount"),
     "crm_impactassessment_revise": ("post", {"pk": 10**9}, "crm.add_impactassessment"),
     "crm_impactassessment_approve": ("post", {"pk": 10**9}, "crm.approve_impactassessment"),
