@@ -84,7 +84,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         try:
             assert answers(port, 120), (var / "processes.log").read_text()[-3000:]
             workers = [pid for pid in _children(process.pid) if "worker" in _line(pid)]
-            assert len(workers) == 2
+            assert len(workers) == 3
             with _halted(workers):
                 keys = _prepared(env, bird)
                 yield House(var=var, url=f"http://127.0.0.1:{port}", env=env, workers=workers, bird=bird, keys=keys)
