@@ -246,7 +246,8 @@ def sort(value: object, key: object = None) -> list[object]:
         return sorted(rows, key=text)
     name = text(key)
     found: list[Mapping[str, object]] = [row for row in rows if isinstance(row, Mapping)]
-    return sorted(found, key=lambda row: _sortable(row.get(name)))
+    keyed = sorted(((_sortable(row.get(name)), place) for place, row in enumerate(found)))
+    return [found[place] for _key, place in keyed]
 
 
 def _sortable(value: object) -> tuple[int, Decimal, str]:

@@ -17,13 +17,13 @@ That is wider than 1.96 standard errors, by half as much again where the constan
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.stats import chisquare, norm
 
 ALPHA = 0.05
+NORMAL = NormalDist()
 FEWEST = 5  # who did, and who did not, in each group; below, no normal distribution describes it
 
 
@@ -194,7 +194,7 @@ def interval(estimate: Estimate, planned_variance: float = 0.0, alpha: float = A
 
 def classical(estimate: Estimate, alpha: float = ALPHA) -> tuple[float, float]:
     """Return the interval for a single look, settled beforehand."""
-    half = float(norm.isf(alpha / 2)) * sqrt(estimate.variance)
+    half = NORMAL.inv_cdf(1 - alpha / 2) * sqrt(estimate.variance)
     return estimate.effect - half, estimate.effect + half
 
 
@@ -219,6 +219,8 @@ def sample_ratio(counts: Sequence[int], expected: Sequence[float]) -> float:
     whole, meant = sum(counts), sum(expected)
     if whole == 0 or len(counts) < 2:
         return 1.0
+    from scipy.stats import chisquare  # noqa: PLC0415  # the web must not load the science
+
     return float(chisquare(counts, [whole * share / meant for share in expected]).pvalue)
 
 
@@ -232,7 +234,7 @@ def detectable(
     if min(treated, held) < 1 or not 0 < base_rate < 1:
         return None
     share, each = treated / (treated + held), 1 / treated + 1 / held
-    chance, wished = float(norm.isf(alpha / comparisons / 2)), float(norm.ppf(power))
+    chance, wished = NORMAL.inv_cdf(1 - alpha / comparisons / 2), NORMAL.inv_cdf(power)
 
     def missing(rise: float) -> float:
         raised = base_rate + rise
@@ -241,4 +243,6 @@ def detectable(
         return rise - chance * sqrt(mean * (1 - mean) * each) - wished * spread
 
     most = 1 - base_rate
+    from scipy.optimize import brentq  # noqa: PLC0415  # the web must not load the science
+
     return float(brentq(missing, 0.0, most)) if missing(most) > 0 else None

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Delivery
 from campaigns.rehearsing import DryRun
 from campaigns.rule_nodes import Did, Group
 from campaigns.rules import Rule, RuleError
+from campaigns.statements import OutOfTime
 from crm.consent import Reason as ConsentReason
 from crm.models import Channel
 
@@ -48,7 +49,7 @@ def of(campaign: Campaign, now: datetime) -> Plan:
         found = reachable.reachable(rule, campaign.channels, campaign.purpose, now)
         whole = counting.count(rule, now)
         rate = _rate(campaign, rule, whole, now)
-    except (RuleError, counting.OutOfTime) as error:
+    except (RuleError, OutOfTime) as error:
         return Plan(
             people=None, channels=(), reached=None, held_out=0, base_rate=0, base_is_known=False, lift=None,
             problem=str(error) or gettext("It took too long to count. Try again later."),

@@ -310,7 +310,7 @@ def nearest(wanted: str, there: Sequence[str]) -> str:
     ('zh-hans', 'en', 'fr')
     """
     default = settings.LANGUAGE_CODE
-    choices = [wanted, *(one for one in there if wanted and one[:2] == wanted[:2]), default, *there]
+    choices: list[str] = [wanted, *(one for one in there if wanted and one[:2] == wanted[:2]), default, *there]
     return next(one for one in choices if one in there)
 
 

@@ -95,7 +95,7 @@ def horizon() -> int:
 def happened(campaign: Campaign, begin: int, end: int, now: datetime) -> list[Seen]:
     """Return the events of these transactions that start the campaign's message, or make it needless, in order."""
     trigger = Trigger.of(campaign)
-    values = {
+    values: dict[str, Any] = {
         "begin": begin,
         "end": end,
         "kinds": text_array({trigger.event, trigger.unless} - {""}),

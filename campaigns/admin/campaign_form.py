@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext, pgettext_lazy
@@ -21,7 +21,7 @@ from crm.models import Channel, Event
 
 NONE = [("", "–")]
 WAYS = ("first_channel", "second_channel", "third_channel")
-STEPS = (
+STEPS: tuple[Any, ...] = (
     (_("1. Whom"), {"fields": (("name", "purpose"), "segment", WAYS)}),
     (_("2. When"), {"fields": ("kind", ("starts_at", "ends_at"))}),
     (_("When it recurs"), {"fields": (("every", "unit", "at"),), "classes": ["of-recurring"]}),
@@ -96,11 +96,11 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "segment" in self.fields:
-            self.fields["segment"].queryset = Segment.objects.offered() | Segment.objects.filter(
+            cast("Any", self.fields["segment"]).queryset = Segment.objects.offered() | Segment.objects.filter(
                 pk=self.instance.segment_id
             )
         if self.instance.pk:
-            self.initial |= told_of(self.instance)
+            self.initial = {**self.initial, **told_of(self.instance)}
 
     def clean(self) -> dict[str, Any]:
         told = super().clean() or {}
@@ -127,7 +127,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             self.instance.attribution_window = timedelta(days=told["attribution_days"])
         if "expires_hours" in told:
             self.instance.message_expires_after = timedelta(hours=told["expires_hours"])
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, which its types leave out
 
 
 COLUMNS = (

@@ -110,7 +110,7 @@ class CapForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         if "days" in self.cleaned_data:
             self.instance.within = timedelta(days=self.cleaned_data["days"])
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # Django's own hook, which its types leave out
 
     def clean(self) -> dict[str, Any]:
         told = super().clean() or {}

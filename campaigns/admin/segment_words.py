@@ -16,7 +16,7 @@ MOST_NAMED = 500
 
 def catalogue(without: int | None = None) -> dict[str, Any]:
     """Return it for ``builder.js``; ``without`` is the segment itself, which its rule cannot name."""
-    segments = Segment.objects.offered().exclude(pk=without).order_by("name").values_list("pk", "name")
+    segments = Segment.objects.offered().exclude(pk=without or 0).order_by("name").values_list("pk", "name")
     return {
         "profile": [_field(one) for one in fields.PROFILE.values()],
         "event_fields": [_field(one) for one in fields.EVENT.values()],

@@ -22,6 +22,7 @@ from campaigns import counting, lists, planner, reachable, rules, segments, sent
 from campaigns.admin.segment_words import catalogue
 from campaigns.models import Segment, SegmentSnapshot
 from campaigns.rules import RuleError
+from campaigns.statements import OutOfTime
 from crm.addresses import ADDRESSES
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.models import Profile, Purpose
@@ -175,7 +176,7 @@ def _preview(request: HttpRequest) -> dict[str, Any]:
         return {"problem": gettext("This is no JSON."), "path": ""}
     except RuleError as error:
         return {"problem": error.reason, "path": error.path}
-    except counting.OutOfTime:
+    except OutOfTime:
         return {"problem": gettext("It took too long to count. Try again later."), "path": ""}
     return shown
 

@@ -164,7 +164,12 @@ def seed() -> None:
     from tests.crm import consents
 
     consents.purpose()
-    values = {"people": PEOPLE, "now": NOW, "source": factories.source().pk, "events": EVENTS // len(MONTHS)}
+    values: dict[str, Any] = {
+        "people": PEOPLE,
+        "now": NOW,
+        "source": factories.source().pk,
+        "events": EVENTS // len(MONTHS),
+    }
     partitions.ensure(at.date() for at in MONTHS)
     with connection.cursor() as cursor:
         cursor.execute("SELECT setseed(0.5)")

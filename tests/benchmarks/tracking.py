@@ -51,9 +51,10 @@ def _prepared() -> list[str]:
     from campaigns import links, planning
     from campaigns.models import Delivery, Link
     from tests.campaigns import factories
+    from tests.crm import consents
 
     now = timezone.now()
-    campaign = factories.campaign(purpose=factories.consents.purpose())
+    campaign = factories.campaign(purpose=consents.purpose())
     variant = campaign.variants.get()
     run = planning.begin(campaign, "once", now)
     link = Link.objects.create(variant=variant, channel="email", language="en", position=0, url="https://a.example/")

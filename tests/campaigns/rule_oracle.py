@@ -85,7 +85,7 @@ def made(seed: int, people: int = 24, events: int = 160) -> World:
                 "at": at,
             }
             world.events.append(told)
-            values = [
+            values: list[Any] = [
                 source.pk,
                 told["profile"],
                 told["item"],

@@ -23,7 +23,7 @@ SECRET = standard_webhooks.new_secret()
 
 
 def posted(account: ChannelAccount, body: bytes, **headers: str) -> Any:
-    sent = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    sent: dict[str, Any] = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     return Client().post(f"/hooks/{account.hook}/", body, content_type="application/json", **sent)
 
 
@@ -70,7 +70,10 @@ def test_two_workers_never_take_more_than_there_is() -> None:
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sum(granted) == 100 == AccountUse.objects.get().used
 
 

@@ -34,7 +34,12 @@ def sent(answer: Answer = Answer.ACCEPTED) -> tuple[ChannelAccount, Delivery]:
 
 
 def told(of: Delivery, kind: str, **facts: Any) -> Told:
-    values = {"key": kind, "happened_at": LATER, "provider_id": of.provider_id, "delivery": of.call} | facts
+    values: dict[str, Any] = {
+        "key": kind,
+        "happened_at": LATER,
+        "provider_id": of.provider_id,
+        "delivery": of.call,
+    } | facts
     return Told(feedback=Feedback(kind), **values)
 
 

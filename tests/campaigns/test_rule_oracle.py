@@ -42,7 +42,7 @@ CATEGORY = st.sampled_from(oracle.CATEGORIES)
 OF_CATEGORY = st.one_of(of(["is", "is_not"], CATEGORY), of(["in", "not_in"], st.lists(CATEGORY, max_size=2)), KNOWN)
 WHEN = st.one_of(
     of(["within_days", "over_days_ago"], st.sampled_from([0, 1, 7, 30])),
-    of(["before", "after"], st.sampled_from(oracle.moments())),
+    of(["before", "after"], st.sampled_from(list(oracle.moments()))),
 )
 COUNTED = st.one_of(of(["is", "at_least", "at_most"], HOW_MANY), pair(HOW_MANY))
 

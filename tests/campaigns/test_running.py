@@ -13,7 +13,7 @@ from campaigns import approving, policies, running
 from campaigns.models import Campaign, Delivery, Run
 from campaigns.transitions import NotPossible
 from crm import ingest
-from crm.models import JobRun
+from crm.models import JobRun, Profile
 from tests import factories as things
 from tests.campaigns import factories
 from tests.crm import consents
@@ -208,7 +208,7 @@ def triggered(**timing: Any) -> list[int]:
     scheduled(3, kind="triggered", timing={"event": "cart", **timing})
     running.tick(NOON)
     running.tick(NOON)
-    return sorted(factories.Profile.objects.values_list("pk", flat=True))
+    return sorted(Profile.objects.values_list("pk", flat=True))
 
 
 def test_each_event_is_answered_once_and_later() -> None:

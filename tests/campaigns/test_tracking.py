@@ -12,6 +12,7 @@ from campaigns.models import Delivery, Link, Visit
 from crm.models import Event
 from tests.campaigns import factories
 from tests.campaigns.test_messages import NOON
+from tests.crm import consents
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ LATER = NOON + timedelta(minutes=5)
 @pytest.fixture
 def delivery() -> Delivery:
     """One accepted message, with three links."""
-    campaign = factories.campaign(purpose=factories.consents.purpose())
+    campaign = factories.campaign(purpose=consents.purpose())
     variant = campaign.variants.get()
     run = planning.begin(campaign, "once", NOON)
     for position in range(3):

