@@ -102,8 +102,8 @@ def _filled() -> Any:
     Run.objects.filter(pk=made.pk).update(status="sending", planned_at=SENT)
     partitions.ensure(partitions.months_of([SENT - timedelta(days=16), SENT, NOW]))
     Profile.objects.create(created_at=SENT, updated_at=SENT)
-    columns = ", ".join(field.column for field in Profile._meta.concrete_fields if not field.primary_key)
-    asked = {
+    columns = ", ".join(str(field.column) for field in Profile._meta.concrete_fields if not field.primary_key)
+    asked: dict[str, Any] = {
         "people": PEOPLE,
         "sent": SENT,
         "now": NOW,

@@ -77,7 +77,7 @@ def test_from_segment_to_the_counts_of_the_run(live_server: Any, sink: Controlle
         browser.kept(page, "marketer-segment")
         page.click('[name="_save"]')
         segment = Segment.objects.get()
-        assert segment.current.rule == {"all": [{"field": "city", "is": "in", "value": ["上海"]}]}
+        assert segment.current.rule == {"all": [{"field": "city", "is": "in", "value": ["上海"]}]}  # type: ignore[union-attr]
 
         page.goto("/admin/campaigns/campaign/add/")
         page.fill("#id_name", "Spring")

@@ -62,11 +62,11 @@ def filled(one: Campaign | None, **told: str) -> dict[str, str]:
 def test_a_campaign_is_written_in_the_units_in_which_people_think(ann: Client) -> None:
     told = filled(None, held_out="12.5", kind="recurring", every="2", unit="week", at="10:30", second_channel="sms")
     answer = ann.post(reverse("admin:campaigns_campaign_add"), told)
-    assert answer.status_code == 302, answer.context_data["errors"]
+    assert answer.status_code == 302, answer.context_data["errors"]  # type: ignore[index]
     one = Campaign.objects.get()
     assert (one.status, str(one.holdout), one.channels) == ("draft", "0.125", ["email", "sms"])
     assert one.timing == {"every": 2, "unit": "week", "at": "10:30"}
-    assert (one.message_expires_after, one.created_by.username) == (A_DAY, "ann")
+    assert (one.message_expires_after, one.created_by.username) == (A_DAY, "ann")  # type: ignore[union-attr]
     assert one.variants.get().name == "A"
 
 
@@ -75,7 +75,7 @@ def test_what_says_no_moment_or_names_a_channel_twice_is_refused_beside_its_fiel
     for told, field in (({"kind": "recurring"}, "kind"), ({"second_channel": "email"}, "second_channel")):
         answer = ann.post(address, filled(None, name=field, **told) | {"variants-TOTAL_FORMS": "0"})
         assert answer.status_code == 200
-        assert field in answer.context_data["adminform"].form.errors
+        assert field in answer.context_data["adminform"].form.errors  # type: ignore[index]
     assert not Campaign.objects.exists()
 
 
@@ -100,7 +100,7 @@ def test_a_change_of_an_approved_campaign_makes_it_a_draft_again(ann: Client, bo
     do(ann, one, "submit")
     do(bo, one, "approve")
     answer = ann.post(page(one), filled(one, priority="60"))
-    assert answer.status_code == 302, answer.context_data["errors"]
+    assert answer.status_code == 302, answer.context_data["errors"]  # type: ignore[index]
     one.refresh_from_db()
     assert (one.status, one.priority, one.approved_by) == ("draft", 60, None)
 
@@ -140,7 +140,7 @@ def test_the_emergency_stop_is_one_click_and_says_who_and_why(ann: Client) -> No
     support = logged_in(member("Support"), second_factor=True)
     assert support.post(reverse("admin:campaigns_stop"), {"reason": "wrong price"}).status_code == 302
     policy = SendingPolicy.objects.get()
-    assert (policy.stop_reason, policy.stopped_by.username) == ("wrong price", "one-of-Support")
+    assert (policy.stop_reason, policy.stopped_by.username) == ("wrong price", "one-of-Support")  # type: ignore[union-attr]
     assert "wrong price" in ann.get(reverse("admin:campaigns_campaign_changelist")).content.decode()
     ann.post(reverse("admin:campaigns_go_on"))
     assert SendingPolicy.objects.get().stopped_at is None
@@ -161,12 +161,12 @@ def test_a_rule_is_saved_in_versions_and_one_that_is_not_understood_is_not(ann: 
     assert ann.post(reverse("admin:campaigns_segment_add"), told).status_code == 302
     one = Segment.objects.get()
     address = reverse("admin:campaigns_segment_change", args=[one.pk])
-    assert one.current.number == 1
+    assert one.current.number == 1  # type: ignore[union-attr]
     ann.post(address, told | {"rule": '{"all": []}'})
     ann.post(address, told | {"rule": '{"all": []}'})
     ann.post(address, told | {"rule": '{"all": [{"field": "password"}]}'})
     one.refresh_from_db()
-    assert (one.current.number, one.versions.count()) == (2, 2)
+    assert (one.current.number, one.versions.count()) == (2, 2)  # type: ignore[union-attr]
     assert "上海" in ann.get(address).content.decode()
 
 
@@ -175,7 +175,7 @@ def test_a_segment_that_names_itself_is_refused(ann: Client) -> None:
     told = {"name": "circle", "kind": "rule", "rule": f'{{"all": [{{"segment": {one.pk}}}]}}'}
     ann.post(reverse("admin:campaigns_segment_change", args=[one.pk]), told)
     one.refresh_from_db()
-    assert one.current.number == 1
+    assert one.current.number == 1  # type: ignore[union-attr]
 
 
 def test_the_preview_counts_says_it_in_words_and_names_the_place_of_a_mistake(ann: Client) -> None:

@@ -159,7 +159,7 @@ def every() -> Iterator[dict[str, Any]]:
         purchase | {"then": {"event": kind, "within_days": days}} for kind in oracle.KINDS for days in (0.05, 1, 3)
     )
     yield from (purchase | {"within": {"days": days}} for days in (1, 7, 30))
-    yield from ({"field": "created_at"} | test for test in times)
+    yield from ({"field": "created_at"} | test for test in times)  # type: ignore[operator]
     of_numbers = [*numbers, *pairs, {"is": "known"}, {"is": "unknown"}, {"is": "is_not", "value": 5}]
     yield from (purchase | {"where": [{"field": "value"} | test]} for test in of_numbers)
     yield from ({"field": "attributes.seats"} | test for test in of_numbers)
