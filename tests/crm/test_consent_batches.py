@@ -19,7 +19,7 @@ from tests.crm.consents import NOW, notice, purpose
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-PEOPLE = 250
+PEOPLE = 400
 # Around the moment of the question itself, and around that of the second notice, so that each comparison has its edge.
 MOMENTS = [NOW + days * DAY + timedelta(microseconds=n) for days in (-40, -20, -1, 0) for n in (-1, 0, 1)]
 BORN = {"child": date(2015, 1, 1), "minor": date(2010, 1, 1), "adult": date(1990, 1, 1), "unknown": None}
@@ -76,11 +76,11 @@ def said(random: Random, code: str, one: Drawn, channel: str) -> list[Any]:
         state=state,
         consent_kind=random.choice([*ConsentEvent.ConsentKind.values, *["general"] * 6]),
         method=random.choice(["form", "form", "import"]),
-        notice=random.choice([None, "privacy/1", "privacy/2"]),
+        notice=random.choice([None, None, "privacy/1", "privacy/2", "privacy/2"]),
         counts_from=counts_from(state, claimed, received),
         claimed_at=claimed,
         received_at=received,
-        valid_until=random.choice([None, None, *MOMENTS, NOW + DAY]),
+        valid_until=random.choice([*[None] * 30, *MOMENTS, NOW + DAY]),
         cooldown_until=random.choice([None, NOW + 90 * DAY]),
     )
     one.held[channel] = held

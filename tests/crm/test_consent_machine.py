@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db.models import Q
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -142,9 +143,10 @@ class Consents(RuleBasedStateMachine):
         if rows.filter(age_class__in=["child", "minor"]).exists():
             return False, None
         events = ConsentEvent.objects.filter(
-            person__profile__in=members, purpose_id=self.code, channel__in=["", channel], received_at__lte=self.now
+            person__profile__in=members, purpose_id=self.code, channel__in=["", channel]
         )
-        no, last = replayed(list(events), channel)
+        # A no counts from when it is written, though it is timed a moment after the hand-off that it follows.
+        no, last = replayed(list(events.filter(Q(received_at__lte=self.now) | Q(state__in=NO))), channel)
         if no is not None or last is None or last.state not in YES:
             return False, None
         if (last.valid_until is not None and last.valid_until <= self.now) or self.is_stale(last):
@@ -178,6 +180,15 @@ def walk(examples: int, steps: int) -> None:
 
 def test_three_hundred_steps_find_no_message_without_a_basis() -> None:
     walk(examples=10, steps=30)
+
+
+def test_a_withdrawal_in_the_very_moment_of_a_hand_off_counts_at_once() -> None:
+    world = Consents()
+    world.somebody_says(who=0, state="given", channel="", late=None, told=0)
+    world.a_message_is_sent(who=0, channel="sms")
+    world.somebody_withdraws(who=0, channel="")
+    world.every_answer_is_what_the_events_say()
+    world.a_message_is_sent(who=0, channel="sms")
 
 
 @pytest.mark.nightly
