@@ -56,7 +56,7 @@ def send_test(version: TemplateVersion, address: str, language: str, now: dateti
         raise TemplateFailed("no_form", "email")
     chosen = rendering.nearest(language, there)
     parts = preview(version, "email", chosen, None)
-    parts["subject"] = f"[{_('Test')}] {parts['subject']}"
+    parts["subject"] = _("[Test] %(subject)s") % {"subject": parts["subject"]}
     message = Message(to=address, language=chosen, parts=parts, headers={"X-Zhiyin-Test": "1"})
     outcome = channels.adapter(account).send(account, message, uuid4())
     return str(outcome.answer)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -202,6 +203,20 @@ def happens(kind: str, person: int, at: datetime) -> None:
         kind=kind, profile_id=person, occurred_at=at, received_at=at, message_id=f"{kind} {person} {at}"
     )
     ingest.record_many(things.source(), [told], now=at)
+    _settle()
+
+
+def _settle(patience: float = 120.0) -> None:
+    """Wait until no session of the server, a test's beside us neither, is older than now: triggers wait for it, too."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        (drawn,) = cursor.fetchone()
+        until = monotonic() + patience
+        while monotonic() < until:
+            cursor.execute("SELECT %s::xid8 < pg_snapshot_xmin(pg_current_snapshot())", [drawn])
+            if cursor.fetchone()[0]:
+                return
+            sleep(0.05)
 
 
 def triggered(**timing: Any) -> list[int]:

@@ -17,7 +17,7 @@ from crm.role_matrix import ROLES, letters
 from tests import factories
 from tests.staff import logged_in, member
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.nightly]
 
 NAME, PHONE, EMAIL, TRAIT = "康娜瑞", "13987654321", "canary.one@example.org", "canary-trait-4711"
 CANARIES = [NAME, PHONE, f"+86{PHONE}", EMAIL, TRAIT]
