@@ -52,7 +52,7 @@ def shares(campaign: Campaign) -> Shares:
 def uniform(salt: str, profiles: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each profile: SplitMix64 (Steele, Lea, Flood, 2014) of its id and the salt.
 
-    >>> uniform("a", [1, 2, 1]).round(4).tolist()[0] == uniform("a", [1])[0].round(4)
+    >>> bool(uniform("a", [1, 2, 1])[2] == uniform("a", [1])[0])
     True
     """
     seed = np.uint64(int.from_bytes(sha256(salt.encode()).digest()[:8]))
@@ -81,6 +81,9 @@ def detectable_lift(
     """Return the smallest rise of the goal's rate that a campaign of equal variants would show; ``None`` if none.
 
     At the end and at one look, of each variant against those held out, 5 % for all variants together.
+
+    >>> round(detectable_lift(100_000, 0.02, 0.1) or 0, 4)
+    0.0044
     """
     treated = people * (1 - holdout) / variants
     return lift.detectable(treated, people * holdout, base_rate, power=power, comparisons=variants)

@@ -240,9 +240,12 @@ def detectable(
         raised = base_rate + rise
         mean = base_rate + share * rise
         spread = sqrt(raised * (1 - raised) / treated + base_rate * (1 - base_rate) / held)
-        return rise - chance * sqrt(mean * (1 - mean) * each) - wished * spread
+        return chance * sqrt(mean * (1 - mean) * each) + wished * spread - rise
 
-    most = 1 - base_rate
-    from scipy.optimize import brentq  # noqa: PLC0415  # the web must not load the science
-
-    return float(brentq(missing, 0.0, most)) if missing(most) > 0 else None
+    low, high = 0.0, 1 - base_rate
+    if missing(high) > 0:
+        return None
+    for _step in range(60):  # halves the doubt each time, and loads no science into the web
+        middle = (low + high) / 2
+        low, high = (middle, high) if missing(middle) > 0 else (low, middle)
+    return high

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 from django.utils.translation import gettext
@@ -12,6 +10,7 @@ from django.utils.translation import gettext
 from campaigns import counting, reachable, rules, segments
 from campaigns.audience import Reason
 from campaigns.counting import Count
+from campaigns.experiments import detectable_lift
 from campaigns.models import Campaign, Delivery
 from campaigns.rehearsing import DryRun
 from campaigns.rule_nodes import Did, Group
@@ -63,38 +62,8 @@ def of(campaign: Campaign, now: datetime) -> Plan:
         held_out=round(best.value * float(campaign.holdout)),
         base_rate=rate or USUAL_RATE,
         base_is_known=bool(rate),
-        lift=detectable(best.value, rate or USUAL_RATE, float(campaign.holdout), number),
+        lift=detectable_lift(best.value, rate or USUAL_RATE, float(campaign.holdout), variants=number),
     )
-
-
-def detectable(people: int, base_rate: float, holdout: float, variants: int = 1, power: float = 0.8) -> float | None:
-    """Return the smallest rise of a rate that each of equal variants would show against those held out; or nothing.
-
-    Two proportions with the pooled variance where there is no effect (Fleiss, Levin and Paik, 2003, equation 4.14), at
-    one look, 5 % for all variants together; by bisection.
-
-    >>> round(detectable(100_000, 0.02, 0.1), 4)
-    0.0043
-    """
-    treated, held = people * (1 - holdout) / variants, people * holdout
-    if min(treated, held) < 1 or not 0 < base_rate < 1:
-        return None
-    chance, wished = NormalDist().inv_cdf(1 - 0.05 / variants / 2), NormalDist().inv_cdf(power)
-
-    def missing(rise: float) -> float:
-        risen = base_rate + rise
-        pooled = (treated * risen + held * base_rate) / (treated + held)
-        none = sqrt(pooled * (1 - pooled) * (1 / treated + 1 / held))
-        some = sqrt(risen * (1 - risen) / treated + base_rate * (1 - base_rate) / held)
-        return chance * none + wished * some - rise
-
-    low, high = 0.0, 1 - base_rate
-    if missing(high) > 0:
-        return None
-    for _step in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if missing(middle) > 0 else (low, middle)
-    return high
 
 
 def _rate(campaign: Campaign, rule: Rule, whole: Count, now: datetime) -> float:

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import approving, planner, policies
+from campaigns import approving, experiments, policies
 from campaigns.models import Campaign, FrequencyCap, Segment, SendingPolicy, TemplateVersion
 from campaigns.models.campaigns import A_DAY
 from tests.campaigns import factories
@@ -195,8 +195,8 @@ def test_the_preview_counts_says_it_in_words_and_names_the_place_of_a_mistake(an
 
 
 def test_the_smallest_rise_that_would_be_seen_falls_with_people_and_is_none_without_a_holdout() -> None:
-    few, many = planner.detectable(10_000, 0.02, 0.1), planner.detectable(1_000_000, 0.02, 0.1)
+    few, many = experiments.detectable_lift(10_000, 0.02, 0.1), experiments.detectable_lift(1_000_000, 0.02, 0.1)
     assert few is not None
     assert many is not None
     assert 0.0012 < many < 0.0015 < few
-    assert planner.detectable(1000, 0.02, 0) is None
+    assert experiments.detectable_lift(1000, 0.02, 0) is None
