@@ -26,7 +26,7 @@ def main() -> None:
     from config import embedded  # noqa: PLC0415
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command not in WITHOUT_SERVERS:
+    if command not in WITHOUT_SERVERS or any(word.startswith("--database") for word in sys.argv):
         try:
             embedded.join(settings.EMBEDDED)
         except embedded.EmbeddedError as error:
