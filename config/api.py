@@ -13,7 +13,7 @@ from mlengine.api.answers import AnswerViewSet
 from mlengine.api.figures import FigureViewSet
 from mlengine.api.jobs import JobViewSet
 from mlengine.api.models import ModelVersionViewSet
-from mlengine.api.segments import SegmentViewSet
+from mlengine.api.clusters import ClusterViewSet
 
 router = SimpleRouter()
 router.register("profiles", ProfileViewSet, basename="profile")
@@ -25,7 +25,7 @@ router.register("purposes", PurposeViewSet, basename="purpose")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 router.register("items", ItemViewSet, basename="item")
-router.register("segments", SegmentViewSet, basename="segment")
+router.register("clusters", ClusterViewSet, basename="cluster")
 router.register("figures", FigureViewSet, basename="figure")
 router.register("models", ModelVersionViewSet, basename="model")
 router.register("jobs", JobViewSet, basename="job")

@@ -12,7 +12,7 @@ SCOPES = {
     "events:read": "Read what people did",
     "scores:read": "Read people's scores",
     "recommendations:read": "Read people's recommendations",
-    "segments:read": "Read segments and who is in them",
+    "clusters:read": "Read the groups that models found, and who is in them",
     "figures:read": "Read counts of people: with noise, unless profiles may be read",
     "items:read": "Read items",
     "models:read": "Read model versions and their metrics",

@@ -113,7 +113,7 @@ class House:
 
     profile: Profile
     item: Item
-    segment: Cluster
+    cluster: Cluster
     version: ModelVersion
     job: JobRun
     purpose: Purpose
@@ -125,7 +125,7 @@ class House:
         rows = {
             "profile": self.profile,
             "item": self.item,
-            "segment": self.segment,
+            "cluster": self.cluster,
             "model": self.version,
             "job": self.job,
             "purpose": self.purpose,
@@ -145,8 +145,8 @@ def house() -> House:
     version, runs = _learned()
     Score.objects.create(profile=profile, run=runs["churn"], value=0.25, reasons=[])
     Recommendation.objects.create(profile=profile, run=runs["recommendations"], item=item, rank=1, value=0.9, reason={})
-    segment = Cluster.objects.create(spec="rfm", code=1, name={"en": "Champions"}, first_seen_at=NOW)
-    ClusterMember.objects.create(profile=profile, run=runs["rfm"], cluster=segment)
+    cluster = Cluster.objects.create(spec="rfm", code=1, name={"en": "Champions"}, first_seen_at=NOW)
+    ClusterMember.objects.create(profile=profile, run=runs["rfm"], cluster=cluster)
     job = JobRun.objects.create(kind="train", title="Train churn", created_at=NOW)
     factories.assess()
     purpose = consents.purpose()
@@ -154,7 +154,7 @@ def house() -> House:
     asked = PrivacyRequest.objects.create(
         kind="access", method="api", profile=profile, status="withdrawn", received_at=NOW, ended_at=NOW
     )
-    rows: dict[str, Any] = {"profile": profile, "item": item, "segment": segment, "version": version, "job": job}
+    rows: dict[str, Any] = {"profile": profile, "item": item, "cluster": cluster, "version": version, "job": job}
     return House(**rows, purpose=purpose, notice=notice, request=asked)
 
 

@@ -1,4 +1,4 @@
-"""What was learned about one person: scores, segments, recommendations."""
+"""What was learned about one person: scores, clusters, recommendations."""
 
 from datetime import datetime
 from typing import Any
@@ -98,7 +98,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
 
     scopes = {
         "scores": "scores:read",
-        "segments": "segments:read",
+        "clusters": "clusters:read",
         "recommendations": "recommendations:read",
     }
     purposes = {"recommendations": "recommendations"}
@@ -112,8 +112,8 @@ class AnswerViewSet(ForBrowsers, OfPerson):
 
     @extend_schema(responses=MembershipsOut)
     @action(detail=True)
-    def segments(self, request: Request, pk: str) -> Response:
-        """The segments a person is in, one for each way of segmenting."""
+    def clusters(self, request: Request, pk: str) -> Response:
+        """The clusters a person is in, one for each way of clustering."""
         return Response({"results": MembershipOut(online.clusters_of(self.person().id), many=True).data})
 
     @extend_schema(parameters=[RecommendationQuestion], responses=RecommendationsOut)

@@ -45,7 +45,7 @@ QUERIES: dict[str, Any] = {"/basis/": {"purpose": "offers"}, "/consent-forms/": 
 RESOURCES = {
     "profiles": "profile",
     "items": "item",
-    "segments": "segment",
+    "clusters": "cluster",
     "models": "model",
     "jobs": "job",
     "purposes": "purpose",

@@ -96,6 +96,6 @@ def test_a_cursor_of_another_list_is_refused() -> None:
     "id", ["0", "999999999999999999", "9999999999999999999", "9" * 5000, "-1", "1.5", "abc", "%00", "٣"]
 )
 def test_ids_that_no_row_can_have_are_not_found(id: str) -> None:
-    client = api.caller("items:read", "profiles:read", "models:read", "jobs:read", "segments:read")
-    for resource in ("items", "profiles", "models", "jobs", "segments"):
+    client = api.caller("items:read", "profiles:read", "models:read", "jobs:read", "clusters:read")
+    for resource in ("items", "profiles", "models", "jobs", "clusters"):
         assert api.error(client.get(f"/api/v1/{resource}/{id}/")) == (404, "not_found", None)

@@ -262,12 +262,12 @@ def test_a_restriction_needs_no_second_person_and_stops_every_use() -> None:
     basis = consent_basis.basis_for(house.profile.pk, "offers", "email", NOW + timedelta(minutes=2))
     assert (basis.allowed, basis.reason) == (False, "restricted")
     assert online.scores_of(house.profile.pk) == []
-    asked = api.caller("profiles:read", "profiles:unmasked", "events:read", "scores:read", "segments:read")
+    asked = api.caller("profiles:read", "profiles:unmasked", "events:read", "scores:read", "clusters:read")
     address = f"/api/v1/profiles/{house.profile.pk}/"
-    for path in ("", "events/", "scores/", "segments/"):
+    for path in ("", "events/", "scores/", "clusters/"):
         assert api.error(asked.get(address + path))[:2] == (403, "permission_denied")
     assert asked.get("/api/v1/profiles/").json()["results"] == []
-    assert asked.get(f"/api/v1/segments/{house.segment.pk}/members/").json()["results"] == []
+    assert asked.get(f"/api/v1/clusters/{house.cluster.pk}/members/").json()["results"] == []
     assert Event.objects.filter(profile=house.profile).count() == 1
     assert restrictions.lift(house.profile.pk, now=NOW, user=officer(), reason="settled") == 1
     assert consent_basis.basis_for(house.profile.pk, "offers", "email", NOW + timedelta(minutes=3)).allowed

@@ -24,7 +24,7 @@ REASON = {
 
 
 def reading(profile_id: int, what: str, client=None, **query: object):  # type: ignore[no-untyped-def]
-    client = client or api.caller("scores:read", "segments:read", "recommendations:read")
+    client = client or api.caller("scores:read", "clusters:read", "recommendations:read")
     return client.get(f"/api/v1/profiles/{profile_id}/{what}/", query)
 
 
@@ -120,19 +120,19 @@ def test_before_any_model_serves_the_answer_is_empty_and_says_so() -> None:
 
 def test_who_switched_personalisation_off_has_no_scores_and_segments() -> None:
     house = api.house()
-    assert reading(house.profile.pk, "segments").json()["results"][0]["name"] == {"en": "Champions"}
+    assert reading(house.profile.pk, "clusters").json()["results"][0]["name"] == {"en": "Champions"}
     house.profile.personalisation = False
     house.profile.save()
-    client = api.bearer(api.token("scores:read", "segments:read", of=api.application(name="b")))
-    for what in ("scores", "segments"):
+    client = api.bearer(api.token("scores:read", "clusters:read", of=api.application(name="b")))
+    for what in ("scores", "clusters"):
         assert reading(house.profile.pk, what, client).json() == {"results": []}
 
 
 def test_a_merged_profile_is_answered_for_as_the_one_that_was_kept() -> None:
     house, duplicate = api.house(), factories.profile()
     merging.merge(duplicate.pk, house.profile.pk, now=NOW, reason="test", source=factories.source())
-    client = api.caller("scores:read", "segments:read", "recommendations:read")
-    for what in ("scores", "segments", "recommendations"):
+    client = api.caller("scores:read", "clusters:read", "recommendations:read")
+    for what in ("scores", "clusters", "recommendations"):
         asked = reading(duplicate.pk, what, client)
         assert asked.json()["results"]
         assert asked.json() == reading(house.profile.pk, what, client).json()
@@ -171,13 +171,13 @@ def test_answers_that_did_not_change_are_not_sent_again() -> None:
         assert client.get(address, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
-@pytest.mark.parametrize(("what", "queries"), [("scores", 3), ("segments", 3), ("recommendations", 4)])
+@pytest.mark.parametrize(("what", "queries"), [("scores", 3), ("clusters", 3), ("recommendations", 4)])
 def test_an_answer_takes_few_queries(what: str, queries: int, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     # The token; who is meant, with all merges; the run that answers (recommendations only); the answers.
     profile = factories.profile()
     recommend(profile, api.run("recommendations"), *(f"i{number}" for number in range(30)))
     Score.objects.create(profile=profile, run=api.run("churn"), value=0.5)
-    client = api.caller("scores:read", "segments:read", "recommendations:read")
+    client = api.caller("scores:read", "clusters:read", "recommendations:read")
     with django_assert_num_queries(queries):
         assert reading(profile.pk, what, client, k=30).status_code == 200
 
@@ -187,7 +187,7 @@ def test_segment_members_are_walked_within_one_run() -> None:
     first, people = api.run("rfm"), [factories.profile() for _ in range(7)]
     for profile in people:
         ClusterMember.objects.create(profile=profile, run=first, cluster=segment)
-    client, address, seen = api.caller("segments:read"), f"/api/v1/segments/{segment.pk}/members/?limit=3", []
+    client, address, seen = api.caller("clusters:read"), f"/api/v1/clusters/{segment.pk}/members/?limit=3", []
     while address:
         page = client.get(address).json()
         seen += [row["profile_id"] for row in page["results"]]
@@ -197,7 +197,7 @@ def test_segment_members_are_walked_within_one_run() -> None:
     assert seen == [profile.pk for profile in people]
     unfinished = api.run("rfm", NOW + timedelta(days=99), finished_at=None)
     ClusterMember.objects.create(profile=people[0], run=unfinished, cluster=segment)
-    assert client.get(f"/api/v1/segments/{segment.pk}/members/?run={unfinished.pk}").json()["results"] == []
+    assert client.get(f"/api/v1/clusters/{segment.pk}/members/?run={unfinished.pk}").json()["results"] == []
 
 
 def test_model_versions_come_with_their_metrics_and_no_number_that_json_lacks() -> None:

@@ -1,4 +1,4 @@
-"""Segments that models found, and who is in them."""
+"""Groups of people that models found, and who is in them."""
 
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from mlengine import online
 from mlengine.models import Cluster, ClusterMember, PredictionRun
 
 
-class SegmentOut(serializers.ModelSerializer[Cluster]):
+class ClusterOut(serializers.ModelSerializer[Cluster]):
     name = serializers.DictField(child=serializers.CharField(), read_only=True, help_text="By language.")
     description = serializers.DictField(child=serializers.CharField(), read_only=True, help_text="By language.")
 
@@ -33,7 +33,7 @@ class MemberOut(serializers.ModelSerializer[ClusterMember]):
         fields = ["profile_id"]
 
 
-class SegmentQuestion(serializers.Serializer[Any]):
+class ClusterQuestion(serializers.Serializer[Any]):
     spec = serializers.CharField(required=False, max_length=64, help_text="Like rfm.")
 
 
@@ -43,35 +43,35 @@ class MemberQuestion(serializers.Serializer[Any]):
     )
 
 
-class SegmentViewSet(Resource):
-    """Groups of people found by a model. A segment keeps its id from one run to the next."""
+class ClusterViewSet(Resource):
+    """Groups of people found by a model. A cluster keeps its id from one run to the next."""
 
-    scopes = {"list": "segments:read", "retrieve": "segments:read", "members": "segments:read"}
+    scopes = {"list": "clusters:read", "retrieve": "clusters:read", "members": "clusters:read"}
     queryset = Cluster.objects.all()
-    serializer_class = SegmentOut
+    serializer_class = ClusterOut
 
     @property
     def ordering(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("profile_id",) if self.action == "members" else ("id",)
 
-    @extend_schema(parameters=[SegmentQuestion])
+    @extend_schema(parameters=[ClusterQuestion])
     def list(self, request: Request) -> Response:
-        """All segments that match, oldest first."""
-        page = self.paginate_queryset(self.get_queryset().filter(**self.parameters(SegmentQuestion)))
+        """All clusters that match, oldest first."""
+        page = self.paginate_queryset(self.get_queryset().filter(**self.parameters(ClusterQuestion)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        """One segment."""
+        """One cluster."""
         return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=pk)).data)
 
     @extend_schema(parameters=[MemberQuestion], responses=MemberOut(many=True))
     @action(detail=True)
     def members(self, request: Request, pk: str) -> Response:
-        """Who is in the segment since the latest run; following pages stay with that run while a newer one ends."""
-        segment = get_object_or_404(self.get_queryset(), pk=pk)
-        run_id = self.parameters(MemberQuestion).get("run") or _latest_run(segment.spec)
+        """Who is in the cluster since the latest run; following pages stay with that run while a newer one ends."""
+        cluster = get_object_or_404(self.get_queryset(), pk=pk)
+        run_id = self.parameters(MemberQuestion).get("run") or _latest_run(cluster.spec)
         members = ClusterMember.objects.filter(
-            cluster=segment, run=run_id, run__finished_at__isnull=False, **online.MAY_BE_SCORED
+            cluster=cluster, run=run_id, run__finished_at__isnull=False, **online.MAY_BE_SCORED
         )
         page = self.paginate_queryset(members)
         paginator = cast("KeysetPagination", self.paginator)
