@@ -45,7 +45,7 @@ def population() -> int:
 def sample(highest: int, begin: int, size: int) -> NDArray[np.int64]:
     """Return the numbers from 1 to ``highest`` that stand at some places of the order which the hash makes.
 
-    >>> sorted([*sample(10, 0, 4), *sample(10, 4, 100)])
+    >>> sorted([*sample(10, 0, 4).tolist(), *sample(10, 4, 100).tolist()])
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
     bits = max(2, (highest - 1).bit_length())

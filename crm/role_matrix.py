@@ -131,7 +131,7 @@ def permissions(role: str) -> list[str]:
     """Return every permission of a role, as Django names them.
 
     >>> [name for name in permissions("Support") if "view_" not in name]
-    []
+    ['crm.record_consent', 'campaigns.stop_sending']
     """
     named = [
         f"{model.split('.')[0]}.{VERBS[letter]}_{model.split('.')[1]}"

@@ -26,17 +26,14 @@ from crm.models.profiles import Identifier, Profile, ProfileAlias, Relation
 from crm.models.purposes import Channel, Notice, Purpose
 from crm.models.releases import PrivacyBudget, Release, ReleaseCharge
 from crm.models.requests import (
-    LegalHold,
     PrivacyRequest,
     ReplyPack,
     RequestEntry,
     RequestPause,
     RequestStep,
     RequestWarning,
-    RetentionRelease,
-    RetentionRule,
-    RetentionRun,
 )
+from crm.models.retention import LegalHold, RetentionRelease, RetentionRule, RetentionRun
 from crm.models.sources import Source
 from crm.models.suppression import Suppression
 
