@@ -7,7 +7,7 @@ from django.db import connection
 
 from crm.addresses import ADDRESSES
 from crm.copying import int_array, text_array
-from crm.merging import members_of
+from crm.merging import pairs_of
 from crm.models import Identifier
 
 STOPPED = "EXISTS (SELECT FROM crm_suppression s WHERE s.key = i.suppression_key AND s.channel IN ('', %(channel)s))"
@@ -32,10 +32,10 @@ class Address:
 
 def addresses(profiles: Iterable[int], channel: str, types: Iterable[str] = ()) -> Mapping[int, Address]:
     """Return the address of each person on the channel, of the given types or of all that the channel writes to."""
-    pairs = [(asked, member) for asked, members in members_of(profiles).items() for member in members]
+    asked, members = pairs_of(profiles)
     values = {
-        "asked": int_array(asked for asked, _ in pairs),
-        "members": int_array(member for _, member in pairs),
+        "asked": int_array(asked),
+        "members": int_array(members),
         "types": text_array(types or ADDRESSES.get(channel, ())),
         "channel": channel,
     }
@@ -43,7 +43,7 @@ def addresses(profiles: Iterable[int], channel: str, types: Iterable[str] = ()) 
         cursor.execute(CHOICE, values)
         chosen: dict[int, int] = dict(cursor.fetchall())
     rows = {row.pk: row for row in Identifier.objects.filter(pk__in=set(chosen.values()))}
-    return {asked: Address(identifier=pk, value=str(rows[pk].value)) for asked, pk in chosen.items() if pk in rows}
+    return {one: Address(identifier=pk, value=str(rows[pk].value)) for one, pk in chosen.items() if pk in rows}
 
 
 def usable(identifiers: Iterable[int], channel: str) -> Mapping[int, int]:

@@ -1,18 +1,23 @@
 """Who of a group may be reached now, on which channel; and why the others may not."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from campaigns.models import ChannelAccount
 from crm.addresses import ADDRESSES
-from crm.consent import bases_for
+from crm.consent import Reason as Consent
+from crm.consent_basis import decided
 from crm.copying import int_array, text_array
-from crm.merging import members_of
+from crm.merging import pairs_of
 from crm.models import Purpose
+
+Profiles = NDArray[np.int64]
 
 
 class Reason(models.TextChoices):
@@ -33,56 +38,65 @@ class Reason(models.TextChoices):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
-    """On which channel a person may be reached (``""``: on none, and why)."""
+class Reached:
+    """On which channel each of some people may be reached, or why on none, as columns of the same length.
 
-    channel: str
-    reason: str = ""
+    ``profiles`` are sorted, each once; ``channels`` and ``reasons`` have a text for each, of which one is empty.
+    """
+
+    profiles: Profiles
+    channels: NDArray[np.object_]
+    reasons: NDArray[np.object_]
 
 
 ADDRESSED = """
-SELECT DISTINCT m.asked FROM unnest(%(asked)s::bigint[], %(members)s::bigint[]) AS m (asked, id)
-JOIN crm_identifier i ON i.profile_id = m.id AND i.type = ANY (%(types)s::text[])
+SELECT string_agg(int8send(asked), '') FROM (
+    SELECT DISTINCT m.asked FROM unnest(%(asked)s::bigint[], %(members)s::bigint[]) AS m (asked, id)
+    JOIN crm_identifier i ON i.profile_id = m.id AND i.type = ANY (%(types)s::text[])
+) AS addressed
 """
 
 
-def reach(profiles: Iterable[int], channels: Sequence[str], purpose: Purpose, now: datetime) -> Mapping[int, Reach]:
+def reach(profiles: Sequence[int] | Profiles, channels: Sequence[str], purpose: Purpose, now: datetime) -> Reached:
     """Answer for each profile the first channel, in the order given, on which a message may go out now.
 
     Somebody who cannot be reached on any gets the reason of the first channel that has an account.
     """
-    left, found = set(profiles), dict[int, Reach]()
-    refused: dict[int, str] = {}
+    ids = np.unique(np.asarray(profiles, np.int64))
+    chosen, refused = np.full(len(ids), "", object), np.full(len(ids), "", object)
     for channel in channels:
-        if not left:
+        left = np.flatnonzero(chosen == "")
+        if not len(left):
             break
         if not ChannelAccount.objects.working(channel).exists():
             continue
-        bases = bases_for(left, purpose, channel, now)
-        addressed = having_address(left, channel)
-        for profile in left:
-            basis = bases[profile]
-            if basis.allowed and profile in addressed:
-                found[profile] = Reach(channel=channel)
-            else:
-                why = Reason.NO_ADDRESS.value if basis.allowed or profile not in addressed else str(basis.reason)
-                refused.setdefault(profile, why)
-        left -= found.keys()
-    for profile in left:
-        found[profile] = Reach(channel="", reason=refused.get(profile, Reason.NO_ACCOUNT.value))
-    return found
+        reasons = _reasons(ids[left], purpose, channel, now)
+        chosen[left[reasons == ""]] = channel
+        untold = refused[left] == ""
+        refused[left[untold]] = reasons[untold]
+    unreached = chosen == ""
+    refused[unreached & (refused == "")] = Reason.NO_ACCOUNT.value
+    refused[~unreached] = ""
+    return Reached(profiles=ids, channels=chosen, reasons=refused)
 
 
-def having_address(profiles: Iterable[int], channel: str) -> set[int]:
-    """Return who has an address on the channel; a channel without addresses of persons reaches everybody."""
+def _reasons(ids: Profiles, purpose: Purpose, channel: str, now: datetime) -> NDArray[np.object_]:
+    """Return why each of these people, sorted, may not be reached on the channel; nothing where she may."""
+    reasons = np.full(len(ids), Consent.NO_CONSENT.value, object)
+    for people, basis in decided(set(ids.tolist()), purpose, channel, now):
+        reasons[np.searchsorted(ids, people.ids)] = "" if basis.allowed else str(basis.reason)
+    addressed = having_address(ids, channel)
+    if addressed is not None:
+        reasons[~np.isin(ids, addressed, assume_unique=True)] = Reason.NO_ADDRESS.value
+    return reasons
+
+
+def having_address(profiles: Profiles, channel: str) -> Profiles | None:
+    """Return who has an address on the channel; nothing where it is no address of a person that it reaches."""
     if channel not in ADDRESSES:
-        return set(profiles)
-    pairs = [(asked, member) for asked, members in members_of(profiles).items() for member in members]
-    values = {
-        "asked": int_array(asked for asked, _ in pairs),
-        "members": int_array(member for _, member in pairs),
-        "types": text_array(ADDRESSES[channel]),
-    }
+        return None
+    asked, members = pairs_of(profiles.tolist())
+    values = {"asked": int_array(asked), "members": int_array(members), "types": text_array(ADDRESSES[channel])}
     with connection.cursor() as cursor:
         cursor.execute(ADDRESSED, values)
-        return {profile for (profile,) in cursor.fetchall()}
+        return np.frombuffer(bytes(cursor.fetchone()[0] or b""), ">i8").astype(np.int64)

@@ -4,7 +4,7 @@ What counts is what was handed over, to any of the profiles that are one person;
 is still to come counts too, so that the lesser message does not take the place of the greater.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from campaigns.audience import Reason
 from campaigns.models import ChannelAccount, Delivery, FrequencyCap
 from crm.copying import int_array, text_array
 
+Pairs = tuple[Sequence[int], Sequence[int]]  # persons, and each profile that is read as one
 A_MONTH = timedelta(days=30)
 PENDING = (Delivery.Status.QUEUED.value, Delivery.Status.RESERVED.value)
 
@@ -55,10 +56,8 @@ def limits(channel: str, account: ChannelAccount | None = None) -> Iterator[Limi
         yield Limit(most=account.per_person_month, within=A_MONTH, account=account.pk, reason=Reason.QUOTA.value)
 
 
-def reached(
-    people: Mapping[int, set[int]], limits: Sequence[Limit], priority: int, at: datetime, now: datetime
-) -> dict[int, str]:
-    """Return who may get no more at a moment, and why; ``people`` are profiles, each with all that are read as it."""
+def reached(people: Pairs, limits: Sequence[Limit], priority: int, at: datetime, now: datetime) -> dict[int, str]:
+    """Return who may get no more at a moment, and why; ``people`` are as :func:`crm.merging.pairs_of` tells them."""
     found: dict[int, str] = {}
     for limit in limits:
         for person, had, _coming in _counted(people, limit, priority, at, now):
@@ -66,15 +65,12 @@ def reached(
     return found
 
 
-def _counted(
-    people: Mapping[int, set[int]], limit: Limit, priority: int, at: datetime, now: datetime
-) -> list[tuple[int, int, int]]:
-    pairs = [(person, one) for person, members in people.items() for one in members]
+def _counted(people: Pairs, limit: Limit, priority: int, at: datetime, now: datetime) -> list[tuple[int, int, int]]:
     if limit.most == 0:
-        return [(person, 0, 0) for person in people]
+        return [(person, 0, 0) for person in set(people[0])]
     values: dict[str, Any] = {
-        "people": int_array(person for person, _ in pairs),
-        "members": int_array(one for _, one in pairs),
+        "people": int_array(people[0]),
+        "members": int_array(people[1]),
         "handed": text_array(Delivery.HANDED_OFF),
         "pending": text_array(PENDING),
         "since": at - limit.within,

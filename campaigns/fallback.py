@@ -27,8 +27,8 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
     if not channels or not set(tried.values()) <= DEFINITE:
         return None
     left = [channel for channel in channels if channel not in tried]
-    found = reach([delivery.profile_id], left, run.campaign.purpose, now)[delivery.profile_id]
-    if not found.channel:
+    channel = str(reach([delivery.profile_id], left, run.campaign.purpose, now).channels[0])
+    if not channel:
         return None
     profile = delivery.profile
     zone = zone_of(profile.attributes.get("time_zone"), profile.province, profile.city)
@@ -36,12 +36,12 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
     if due >= delivery.expires_at:
         return None
     made = Delivery(
-        pk=delivery_id(delivery.occasion, delivery.profile_id, found.channel),
+        pk=delivery_id(delivery.occasion, delivery.profile_id, channel),
         occasion=delivery.occasion,
         run=run,
         variant_id=delivery.variant_id,
         profile_id=delivery.profile_id,
-        channel=found.channel,
+        channel=channel,
         planned_at=now,
         due_at=due,
         expires_at=delivery.expires_at,

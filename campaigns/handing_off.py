@@ -205,7 +205,8 @@ class Asked:
         ):
             alike = list(some)
             limits = list(caps.limits(self.channel, self.working[account]))
-            people = {one.profile: self.people[one.profile] for one in alike}
+            pairs = [(one.profile, member) for one in alike for member in self.people[one.profile]]
+            people = [person for person, _ in pairs], [member for _, member in pairs]
             over = caps.reached(people, limits, priority, self.now, self.now)
             found |= {one.id: over[one.profile] for one in alike if one.profile in over}
         return found

@@ -1,20 +1,24 @@
 """A run is planned: each person of the audience gets one row that says what is sent to her when, or why nothing is.
 
 A piece of the audience is written in one transaction, rows and *assigned* events together, by COPY. So a plan that was
-cut off is planned again and leaves out whoever has a row of the run: whichever channel would reach her by now.
+cut off is planned again and leaves out whoever has a row of the run: whichever channel would reach her by now. While a
+piece is written, the next one is decided on: most of both is PostgreSQL's work, in two of its processes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import chain, islice
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 from django.db import connection, transaction
 from django.db.models import Count
 
 from campaigns import bell, deciding, experiments
+from campaigns.audience import Profiles
 from campaigns.deciding import Decisions
 from campaigns.keys import delivery_id, delivery_ids, run_id
 from campaigns.models import Campaign, Delivery, Run
@@ -32,6 +36,11 @@ __all__ = ["DryRun", "begin", "decide", "plan", "rehearse", "source", "write"]
 
 SOURCE = "Zhiyin campaigns"
 PIECE = 20_000
+LIVING = """
+SELECT string_agg(int8send(id), '') FROM (
+    SELECT id FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR KEY SHARE
+) AS living
+"""
 PATIENCE = 5.0  # seconds for somebody else who plans the same run
 
 
@@ -59,13 +68,42 @@ def plan(run: Run, audience: Iterable[Sequence[int]], now: datetime) -> Run:
         Somebody else is planning it.
     """
     with only_one(f"planning of {run.pk}", patience=PATIENCE):
-        for piece in _pieces(audience):
-            with transaction.atomic():
-                if fresh := _without_row(run, piece):
-                    _write(run, deciding.decide(run, fresh, now), now)
+        decided = _decided(run, audience, now)
+        if connection.in_atomic_block:  # of the caller, who wants all or nothing
+            for one in decided:
+                _write(run, one, now)
+        else:
+            _write_behind(run, decided, now)
         _open(run, now)
     run.refresh_from_db()
     return run
+
+
+def _decided(run: Run, audience: Iterable[Sequence[int]], now: datetime) -> Iterator[Decisions]:
+    begun = run.deliveries.exists()
+    for piece in _pieces(audience):
+        fresh = _without_row(run, piece) if begun else piece
+        if fresh:
+            yield deciding.decide(run, fresh, now)
+
+
+def _write_behind(run: Run, decided: Iterator[Decisions], now: datetime) -> None:
+    """Write each piece by a thread with a connection of its own; what failed there fails here, a piece later."""
+    with ThreadPoolExecutor(1, thread_name_prefix="plan") as pool:
+        written: Future[None] | None = None
+        try:
+            for one in decided:
+                if written:
+                    written.result()
+                written = pool.submit(_write, run, one, now)
+            if written:
+                written.result()
+        finally:
+            pool.submit(_hang_up)
+
+
+def _hang_up() -> None:
+    connection.close()  # of the thread that this runs in
 
 
 def decide(run: Run, profiles: Sequence[int], now: datetime) -> list[Delivery]:
@@ -134,20 +172,22 @@ def _open(run: Run, now: datetime) -> None:
         transaction.on_commit(bell.ring, robust=True)
 
 
+@transaction.atomic
 def _write(run: Run, decided: Decisions, now: datetime) -> None:
     """Write rows and events of a piece; whoever was erased since the audience was read is left out."""
     import polars as pl  # noqa: PLC0415
 
     decided = decided.keep(_living(decided.profiles))
+    channels = decided.channels.tolist()
     frame = pl.DataFrame(
         {
-            "id": delivery_ids(run.pk, decided.profiles, decided.channels),
-            "variant_id": pl.Series(decided.variants, dtype=pl.Int64),
+            "id": delivery_ids(run.pk, decided.profiles.tolist(), channels),
+            "variant_id": pl.Series(decided.variants).replace(0, None),
             "profile_id": decided.profiles,
-            "channel": decided.channels,
-            "status": decided.statuses,
-            "reason": decided.reasons,
-            "due_at": pl.Series([at.replace(tzinfo=None) for at in decided.due], dtype=pl.Datetime("us")),
+            "channel": channels,
+            "status": decided.statuses.tolist(),
+            "reason": decided.reasons.tolist(),
+            "due_at": decided.due,
         }
     ).with_columns(
         occasion=pl.lit(str(run.pk)),
@@ -163,12 +203,11 @@ def _write(run: Run, decided: Decisions, now: datetime) -> None:
     _tell(run, frame, now)
 
 
-def _living(profiles: Sequence[int]) -> set[int]:
+def _living(profiles: Profiles) -> Profiles:
+    """Return who still is there, and stays until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR KEY SHARE", [int_array(profiles)]
-        )
-        return {profile for (profile,) in cursor.fetchall()}
+        cursor.execute(LIVING, [int_array(profiles.tolist())])
+        return np.frombuffer(bytes(cursor.fetchone()[0] or b""), ">i8").astype(np.int64)
 
 
 def _tell(run: Run, frame: "pl.DataFrame", now: datetime) -> None:

@@ -40,8 +40,8 @@ def _one(
     channel: str, way: Sequence[str], asked: Sequence[int], whole: Count, purpose: Purpose, now: datetime
 ) -> Reachable:
     found = reach(asked, way, purpose, now)
-    reasons = Counter(one.reason for one in found.values() if not one.channel)
-    people = sum(1 for one in found.values() if one.channel)
+    reasons = Counter(found.reasons[found.channels == ""].tolist())
+    people = int((found.channels != "").sum())
     return Reachable(
         channel=channel,
         people=_of(people, len(asked), whole),

@@ -3,9 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
 
 from campaigns import deciding, experiments
+from campaigns.deciding import Decisions
 from campaigns.keys import run_id
 from campaigns.models import Campaign, Delivery, Run
 
@@ -13,7 +17,7 @@ SAMPLE = 20
 Status = Delivery.Status
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Planned:
     """What is decided of one person."""
 
@@ -55,13 +59,22 @@ def rehearse(campaign: Campaign, now: datetime, audience: Iterable[Sequence[int]
     sample: list[Planned] = []
     seen: Counter[tuple[str, str]] = Counter()
     for piece in deciding.audience(run, now) if audience is None else audience:
-        for row in deciding.decide(run, piece, now).rows():
-            one = Planned(**dict(zip(Planned.__dataclass_fields__, row, strict=True)))  # type: ignore[arg-type]
-            _count(counts, one)
-            seen[one.status, one.reason] += 1
-            if seen[one.status, one.reason] <= SAMPLE:
-                sample.append(one)
+        decided = deciding.decide(run, piece, now)
+        _count(counts, decided)
+        sample += [Planned(*row) for row in decided.at(_first(decided, seen)).rows()]
     return _told(campaign, counts, sample)
+
+
+def _first(decided: Decisions, seen: Counter[tuple[str, str]]) -> NDArray[np.int64]:
+    """Return where some people of each kind stand, until there are enough of them."""
+    kinds = decided.statuses + " " + decided.reasons
+    places: list[int] = []
+    for kind in sorted(set(kinds.tolist())):
+        status, _, reason = kind.partition(" ")
+        found = np.flatnonzero(kinds == kind)[: SAMPLE - seen[status, reason]].tolist()
+        seen[status, reason] += len(found)
+        places += found
+    return np.asarray(sorted(places), np.int64)
 
 
 def _run(campaign: Campaign, now: datetime) -> Run:
@@ -77,18 +90,17 @@ def _run(campaign: Campaign, now: datetime) -> Run:
     )
 
 
-def _count(counts: dict[str, Counter[object]], one: Planned) -> None:
-    counts["status"][one.status] += 1
-    if one.status == Status.QUEUED:
-        counts["channel"][one.channel] += 1
-        counts["variant"][one.variant] += 1
-        counts["due"][one.due_at] += 1
-    elif one.reason:
-        counts["reason"][one.reason] += 1
+def _count(counts: dict[str, Counter[object]], decided: Decisions) -> None:
+    queued = decided.statuses == Status.QUEUED.value
+    counts["status"].update(decided.statuses.tolist())
+    counts["channel"].update(decided.channels[queued].tolist())
+    counts["variant"].update(decided.variants[queued].tolist())
+    counts["due"].update(decided.due[queued].tolist())
+    counts["reason"].update(reason for reason in decided.reasons[~queued].tolist() if reason)
 
 
 def _told(campaign: Campaign, counts: dict[str, Counter[object]], sample: list[Planned]) -> DryRun:
-    due = {at: number for at, number in counts["due"].items() if isinstance(at, datetime)}
+    due = {at.replace(tzinfo=UTC): number for at, number in counts["due"].items() if isinstance(at, datetime)}
     return DryRun(
         audience=counts["status"].total(),
         sent=counts["status"][Status.QUEUED.value],

@@ -1,6 +1,6 @@
 """May this person's data be used for this, now? Four SQL statements for one person or for ten thousand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import repeat
 
@@ -28,16 +28,24 @@ def basis_for(profile: int, purpose: str | Purpose, channel: str, now: datetime)
 
 def bases_for(profiles: Iterable[int], purpose: str | Purpose, channel: str, now: datetime) -> dict[int, Basis]:
     """Answer it for many people at once, by the ids that were asked; who is unknown has not consented."""
-    found = purpose_of(purpose)
     asked = set(profiles)
-    if found.channel and channel not in ("", found.channel):
-        return dict.fromkeys(asked, Basis(False, reason=Reason.NO_CONSENT))
-    question = question_of(found, now)
     answers = dict.fromkeys(asked, Basis(False, reason=Reason.NO_CONSENT))
-    changed = max((at for _, at in question.material.values()), default=None)
-    for people in standing(asked, found, channel or found.channel, now, changed):
-        answers.update(_told(people, decide(question, people.person, people.held, None)))
+    for people, basis in decided(asked, purpose_of(purpose), channel, now):
+        answers.update(_told(people, basis))
     return answers
+
+
+def decided(profiles: set[int], purpose: Purpose, channel: str, now: datetime) -> Iterator[tuple[Alike, Basis]]:
+    """Yield what is decided, and of whom: of these all is true but what only the first is told (event and times).
+
+    Who is in none has not consented.
+    """
+    if purpose.channel and channel not in ("", purpose.channel):
+        return
+    question = question_of(purpose, now)
+    changed = max((at for _, at in question.material.values()), default=None)
+    for people in standing(profiles, purpose, channel or purpose.channel, now, changed):
+        yield people, decide(question, people.person, people.held, None)
 
 
 def _told(people: Alike, basis: Basis) -> Iterable[tuple[int, Basis]]:

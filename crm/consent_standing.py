@@ -98,15 +98,25 @@ class Alike(NamedTuple):
 
     ``held`` is the state that counts of the first of them. ``events``, ``since`` and ``until`` have an entry a person,
     in the order of ``ids``, or none where nobody said anything; ``until`` is the end of a grant, or that of the time of
-    peace after a no.
+    peace after a no. They stay packed until they are asked for: a plan wants only the decision.
     """
 
     person: Person
     held: Held | None
     ids: Sequence[int]
-    events: Sequence[UUID]
-    since: Sequence[datetime]
-    until: Sequence[datetime | None]
+    packed: tuple[bytes, bytes, bytes]
+
+    @property
+    def events(self) -> Sequence[UUID]:
+        return [UUID(bytes=self.packed[0][at : at + 16]) for at in range(0, len(self.packed[0]), 16)]
+
+    @property
+    def since(self) -> Sequence[datetime]:
+        return [EPOCH + timedelta(microseconds=number) for number in _numbers(self.packed[1])]
+
+    @property
+    def until(self) -> Sequence[datetime | None]:
+        return [_end(number) for number in _numbers(self.packed[2])]
 
 
 def standing(
@@ -149,17 +159,18 @@ def _read(statement: str, values: dict[str, Any], now: datetime) -> Iterator[Ali
 
 def _alike(person: Person, said: list[Any], ids: bytes, *packed: bytes | None) -> Alike:
     state, consent_kind, method, notice, claimed_at, received_at, valid_until = said
-    numbers = _numbers(ids)
     if state is None:
-        return Alike(person, None, numbers, (), (), ())
+        return Alike(person, None, _numbers(ids), (b"", b"", b""))
     events, since, until = (bytes(column or b"") for column in packed)
-    told = [UUID(bytes=events[at : at + 16]) for at in range(0, len(events), 16)]
-    moments = [EPOCH + timedelta(microseconds=number) for number in _numbers(since)]
-    ends = [None if number == NEVER else EPOCH + timedelta(microseconds=number) for number in _numbers(until)]
-    cooldown = ends[0] if state in REFUSALS else None
+    moment = EPOCH + timedelta(microseconds=_numbers(since[:8])[0])
+    cooldown = _end(_numbers(until[:8])[0]) if state in REFUSALS else None
     words = (state, consent_kind, method, notice)
-    held = Held(told[0], *words, moments[0], claimed_at, received_at, valid_until, cooldown)
-    return Alike(person, held, numbers, told, moments, ends)
+    held = Held(UUID(bytes=events[:16]), *words, moment, claimed_at, received_at, valid_until, cooldown)
+    return Alike(person, held, _numbers(ids), (events, since, until))
+
+
+def _end(microseconds: int) -> datetime | None:
+    return None if microseconds == NEVER else EPOCH + timedelta(microseconds=microseconds)
 
 
 def _numbers(packed: bytes) -> tuple[int, ...]:

@@ -123,4 +123,4 @@ def int_array(values: Iterable[int | None]) -> str:
     >>> int_array([1, None])
     '{1,NULL}'
     """
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"

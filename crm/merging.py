@@ -122,6 +122,15 @@ def members_of(profiles: Iterable[int]) -> dict[int, set[int]]:
     return {profile: merged.get(profile) or {profile} for profile in asked}
 
 
+def pairs_of(profiles: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Return :func:`members_of` as two columns: who was asked, and each profile that is read as the same person."""
+    asked = list(profiles)
+    merged = merged_with(set(asked))
+    alone = [profile for profile in asked if profile not in merged] if merged else asked
+    joined = [(profile, one) for profile in asked if profile in merged for one in merged[profile]] if merged else []
+    return alone + [profile for profile, _ in joined], alone + [one for _, one in joined]
+
+
 def merged_with(profiles: set[int]) -> dict[int, set[int]]:
     """Return the profiles that are read as one person for each that a merge touches, which are few; these share a set.
 

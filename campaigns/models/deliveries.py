@@ -69,7 +69,7 @@ class Delivery(models.Model):
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.QUEUED)
     reason = models.CharField(_("reason"), max_length=64, blank=True, help_text=_("A code."))
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
-    call = models.UUIDField(_("hand-off"), null=True, blank=True, unique=True, editable=False)
+    call = models.UUIDField(_("hand-off"), null=True, blank=True, editable=False)
     reserved_by = models.UUIDField(null=True, blank=True, editable=False)
     provider_id = models.CharField(_("provider's number"), max_length=200, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=10, decimal_places=5, null=True, blank=True)
@@ -89,6 +89,8 @@ class Delivery(models.Model):
         verbose_name_plural = _("deliveries")
         constraints = [
             models.UniqueConstraint(fields=["occasion", "profile", "channel"], name="campaigns_deliver_once"),
+            # Only of what was handed over: planning a million rows fills no index with nothing.
+            models.UniqueConstraint(fields=["call"], condition=Q(call__isnull=False), name="campaigns_hand_off_once"),
             models.CheckConstraint(
                 condition=~Q(status__in=["calling", "accepted", "delivered", "bounced", "unknown"])
                 | Q(call__isnull=False, called_at__isnull=False),
