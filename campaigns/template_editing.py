@@ -24,7 +24,7 @@ class Field:
 
 FIELDS: Mapping[str, Sequence[Field]] = {
     Channel.EMAIL: (
-        Field(name="subject", label=_("Subject")),
+        Field(name="subject", label=_("Subject line")),
         Field(name="preheader", label=_("Preview line"), hint=_("What lists of mails show beside the subject.")),
         Field(name="mjml", label="MJML", kind="code"),
         Field(name="html", label="HTML", kind="code", hint=_("Cleaned, and its styles inlined. Or MJML, not both.")),

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -95,6 +96,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for field in self.fields.values():  # as the labels of the model's own fields are written
+            field.label = capfirst(field.label)
         if "segment" in self.fields:
             cast("Any", self.fields["segment"]).queryset = Segment.objects.offered() | Segment.objects.filter(
                 pk=self.instance.segment_id
