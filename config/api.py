@@ -10,10 +10,10 @@ from crm.api.person_tokens import PersonTokenViewSet
 from crm.api.privacy_requests import PrivacyRequestViewSet
 from crm.api.profiles import ProfileViewSet
 from mlengine.api.answers import AnswerViewSet
+from mlengine.api.clusters import ClusterViewSet
 from mlengine.api.figures import FigureViewSet
 from mlengine.api.jobs import JobViewSet
 from mlengine.api.models import ModelVersionViewSet
-from mlengine.api.clusters import ClusterViewSet
 
 router = SimpleRouter()
 router.register("profiles", ProfileViewSet, basename="profile")

@@ -17,6 +17,7 @@ import django
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
+from campaigns import synthetic
 from crm import assessments, complete_journey, lake, retention, sequencer, synthetic_consents
 from crm.roles import create_groups
 from mlengine import datasets, jobs, monitoring, prediction, training
@@ -78,6 +79,8 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
     assessments.synthesise({spec.subject: spec.title for spec in SPECS.values()}, now)
     with demo.step("learn and predict"):
         _learn_all(demo, end, now)
+    with demo.step("make up addresses, and a campaign to try"):
+        synthetic.seed(now)
     with demo.step("measure drift"):
         for asked in SPECS.values():
             if latest := PredictionRun.objects.latest_finished(asked.name):

@@ -160,7 +160,7 @@ def told_of(campaign: Campaign) -> dict[str, Any]:
     ways = [*campaign.channels, "", ""]
     return {
         **dict(zip(WAYS, ways, strict=False)),
-        "held_out": (campaign.holdout * 100).normalize() if campaign.holdout else 0,
+        "held_out": f"{float(campaign.holdout) * 100:.4g}",
         "attribution_days": campaign.attribution_window.days,
         "expires_hours": int(campaign.message_expires_after.total_seconds() // 3600),
         "every": timing.get("every", 1),
