@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns import checking
 from campaigns.models import Campaign, ChannelAccount, Segment
 from campaigns.recurrence import Recurrence, TimingError
+from crm import preference_links
 from crm.models import Channel, Event
 
 LONGEST_WAIT = timedelta(days=30) // timedelta(minutes=1)
@@ -39,6 +41,23 @@ def _messages(campaign: Campaign) -> Iterator[str]:
                     "variant": variant.name,
                     "channel": Channel(channel).label,
                 }
+        for problem in checking.problems(variant.template):
+            if problem.grave and problem.where.split(".")[0] in campaign.channels:
+                yield gettext("Variant %(variant)s, %(where)s: %(message)s") % {
+                    "variant": variant.name,
+                    "where": problem.where,
+                    "message": problem.message,
+                }
+    if not _has_address() and any("unsubscribe.url" in checking.shown_variables(one.template) for one in variants):
+        yield gettext("The way to unsubscribe leads nowhere: PUBLIC_URL does not say where people reach this server.")
+
+
+def _has_address() -> bool:
+    try:
+        preference_links.public("/")
+    except preference_links.NoPublicAddress:
+        return False
+    return True
 
 
 def _accounts(campaign: Campaign) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the demonstration gives a visitor to try: complete, made up, and harmless."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,21 @@ def test_each_household_gets_one_address_that_no_server_can_deliver_to() -> None
     assert len({one.profile_id for one in found}) == 2
 
 
-def test_the_draft_lacks_nothing_and_its_one_account_lets_nothing_leave() -> None:
+def test_the_draft_lacks_nothing_and_its_one_account_lets_nothing_leave(settings: Any) -> None:
+    settings.PUBLIC_URL = "http://127.0.0.1:8000"
     sample_with(1)
     synthetic.seed(NOW)
     assert problems(Campaign.objects.get(), NOW) == []
     assert Campaign.objects.get().status == Campaign.Status.DRAFT
     assert [(one.provider, one.settings) for one in ChannelAccount.objects.all()] == [("stub", {})]
+
+
+def test_where_nobody_knows_this_server_s_address_the_draft_says_so(settings: Any) -> None:
+    settings.PUBLIC_URL = ""
+    sample_with(1)
+    synthetic.seed(NOW)
+    (said,) = problems(Campaign.objects.get(), NOW)
+    assert "PUBLIC_URL" in said
 
 
 def test_seeding_again_changes_nothing() -> None:

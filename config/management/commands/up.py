@@ -33,6 +33,8 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             call_command("collectstatic", verbosity=0, interactive=False)
         self.stdout.write(self.style.SUCCESS(f"Zhiyin is on http://{bind}/  (Ctrl-C stops it)"))
+        if settings.DEBUG and not settings.PUBLIC_URL:
+            os.environ["PUBLIC_URL"] = f"http://{bind}"  # links in messages open on this machine
         raise SystemExit(run_together(commands(bind, workers)))
 
 
