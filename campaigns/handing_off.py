@@ -7,9 +7,13 @@ came first, and nobody waits in a circle.
 
 As many are handed over in one transaction as there are threads that call the provider next: what a crash leaves
 unknown is never more than the calls that were under way.
+
+A provider that knows a repeated key may be given an unknown one again with the same key: all is asked as the first
+time, and what may not leave any more stays unknown. Its leaf stands already.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -40,20 +44,24 @@ SELECT pg_advisory_xact_lock(key) FROM (
 ) AS ordered
 """
 LOCK = """
-SELECT d.id, d.profile_id, d.attempt, d.expires_at, c.priority,
+SELECT d.id, d.profile_id, d.attempt, d.call, d.expires_at, c.priority,
        r.id IS NULL OR r.status = 'sending' AND c.status = 'running',
        p.attributes ->> 'time_zone', p.province, p.city
 FROM campaigns_delivery d
 JOIN crm_profile p ON p.id = d.profile_id
 LEFT JOIN campaigns_run r ON r.id = d.run_id
 LEFT JOIN campaigns_campaign c ON c.id = r.campaign_id
-WHERE d.id = ANY (%(ids)s::uuid[]) AND d.status = 'reserved' AND d.reserved_by = %(worker)s
+WHERE d.id = ANY (%(ids)s::uuid[]) AND d.status = %(status)s AND d.reserved_by IS NOT DISTINCT FROM %(worker)s
 ORDER BY d.id FOR UPDATE OF d
 """
 CALLING = """
 UPDATE campaigns_delivery d SET status = 'calling', call = told.call, attempt = d.attempt + 1,
-    account_id = told.account,    called_at = %(now)s, lease_until = %(until)s
+    account_id = told.account, called_at = %(now)s, lease_until = %(until)s
 FROM unnest(%(ids)s::uuid[], %(calls)s::uuid[], %(accounts)s::bigint[]) AS told (id, call, account) WHERE d.id = told.id
+"""
+CALLING_AGAIN = """
+UPDATE campaigns_delivery SET status = 'calling', reason = '', ended_at = NULL, lease_until = %(until)s
+WHERE id = ANY (%(ids)s::uuid[])
 """
 ENDED = """
 UPDATE campaigns_delivery d SET status = 'suppressed', reason = told.reason, ended_at = %(now)s, logged = false,
@@ -87,6 +95,7 @@ class Held(NamedTuple):
     id: UUID
     profile: int
     attempt: int
+    call: UUID | None
     expires_at: datetime
     priority: int | None
     live: bool
@@ -102,11 +111,53 @@ def hand_off_each(messages: Sequence[Ready], worker: UUID, now: datetime) -> dic
     one person are not asked for at once: the second stays reserved.
     """
     calls: dict[UUID, UUID] = {}
-    for purpose, channel in sorted({_kind(message) for message in messages}):
-        alike = [message for message in messages if _kind(message) == (purpose, channel)]
-        with transaction.atomic():
-            calls |= _hand_off(alike, purpose, channel, worker, now)
+    for alike in _alike(messages):
+        with _asked(alike, Status.RESERVED, worker, now) as asked:
+            left = asked.decide(asked.by_address, asked.by_cap)
+            asked.write_others()
+            _record(left, asked, now)
+        calls |= {one.id: _call(one) for one in left}
     return calls
+
+
+def ask_again_each(messages: Sequence[Ready], now: datetime) -> dict[UUID, UUID]:
+    """Move unknown deliveries back to calling by the same key, where everything still allows it; return the keys.
+
+    Under the caps they have their place already.
+    """
+    calls: dict[UUID, UUID] = {}
+    for alike in _alike(messages):
+        with _asked(alike, Status.UNKNOWN, None, now) as asked, connection.cursor() as cursor:
+            left = asked.decide(asked.by_address)
+            cursor.execute(CALLING_AGAIN, {"ids": _texts(one.id for one in left), "until": now + LEASE})
+        calls |= {one.id: one.call for one in left if one.call}
+    return calls
+
+
+def _alike(messages: Sequence[Ready]) -> Iterator[list[Ready]]:
+    """Yield messages of one purpose on one channel together."""
+    for kind in sorted({_kind(message) for message in messages}):
+        yield [message for message in messages if _kind(message) == kind]
+
+
+@contextmanager
+def _asked(messages: Sequence[Ready], status: str, worker: UUID | None, now: datetime) -> Iterator["Asked"]:
+    """Hold deliveries of one purpose and channel under lock, one a person, with what is to be asked of them."""
+    code, channel = _kind(messages[0])
+    people = members_of(message.delivery.profile_id for message in messages)
+    firsts: dict[int, Ready] = {}
+    for message in messages:
+        firsts.setdefault(min(people[message.delivery.profile_id]), message)
+    ready = {message.delivery.pk: message for message in firsts.values()}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(ALONE, [int_array(firsts)])
+        purpose = Purpose.objects.get(code=code)
+        bases = consent_gate.may_hand_off_each(people, purpose, channel, now)
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK, {"ids": _texts(ready), "status": status, "worker": worker})
+            held = [Held(*row) for row in cursor.fetchall()]
+        yield Asked(held, ready, people, bases, purpose, channel, now)
 
 
 def _kind(message: Ready) -> tuple[str, str]:
@@ -116,30 +167,8 @@ def _kind(message: Ready) -> tuple[str, str]:
     return run.campaign.purpose.code, message.delivery.channel
 
 
-def _hand_off(messages: Sequence[Ready], code: str, channel: str, worker: UUID, now: datetime) -> dict[UUID, UUID]:
-    people = members_of(message.delivery.profile_id for message in messages)
-    firsts: dict[int, Ready] = {}
-    for message in messages:
-        firsts.setdefault(min(people[message.delivery.profile_id]), message)
-    with connection.cursor() as cursor:
-        cursor.execute(ALONE, [int_array(firsts)])
-    bases = consent_gate.may_hand_off_each(people, code, channel, now)
-    ready = {message.delivery.pk: message for message in firsts.values()}
-    held = _lock(ready, worker)
-    asked = Asked(ready, people, bases, channel, now)
-    left = asked.decide(held)
-    _record([(one, ready[one.id], bases[one.profile]) for one in left], Purpose.objects.get(code=code), channel, now)
-    return {one.id: _call(one) for one in left}
-
-
 def _call(one: Held) -> UUID:
     return uuid5(one.id, str(one.attempt))
-
-
-def _lock(ids: Iterable[UUID], worker: UUID) -> list[Held]:
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, {"ids": text_array(map(str, ids)), "worker": worker})
-        return [Held(*row) for row in cursor.fetchall()]
 
 
 class Asked:
@@ -147,26 +176,28 @@ class Asked:
 
     def __init__(
         self,
+        held: Sequence[Held],
         ready: Mapping[UUID, Ready],
         people: Mapping[int, set[int]],
         bases: Mapping[int, Basis],
+        purpose: Purpose,
         channel: str,
         now: datetime,
     ) -> None:
-        self.ready, self.people, self.bases, self.channel, self.now = ready, people, bases, channel, now
+        self.held, self.ready, self.people, self.bases = held, ready, people, bases
+        self.purpose, self.channel, self.now = purpose, channel, now
         self.policy = policies.policy()
         accounts = {message.account.pk for message in ready.values()}
         self.working = {one.pk: one for one in ChannelAccount.objects.working(channel).filter(pk__in=accounts)}
         self.ended: dict[UUID, str] = {}
         self.waiting: dict[UUID, datetime] = {}
 
-    def decide(self, held: Sequence[Held]) -> list[Held]:
-        """Return what leaves now, and write down of the others why they do not, or until when they wait."""
-        left = [one for one in held if self._may(one)]
-        for refused in (self._by_address, self._by_cap):
+    def decide(self, *refusals: Callable[[Sequence[Held]], dict[UUID, str]]) -> list[Held]:
+        """Return what leaves now; of the others it is known from now on why they do not, or until when they wait."""
+        left = [one for one in self.held if self._may(one)]
+        for refused in refusals:
             self.ended |= refused(left)
             left = [one for one in left if one.id not in self.ended]
-        self._write()
         return left
 
     def _may(self, one: Held) -> bool:
@@ -188,7 +219,8 @@ class Asked:
                 self.ended[one.id] = Reason.QUIET.value
         return one.id not in self.ended and one.id not in self.waiting
 
-    def _by_address(self, left: Sequence[Held]) -> dict[UUID, str]:
+    def by_address(self, left: Sequence[Held]) -> dict[UUID, str]:
+        """Return whose address is not theirs any more, or is suppressed."""
         told = {one.id: self.ready[one.id].identifier for one in left}
         alive = addressing.usable({pk for pk in told.values() if pk}, self.channel)
         gone = [
@@ -196,7 +228,8 @@ class Asked:
         ]
         return {one.id: Reason.NO_ADDRESS.value for one in gone}
 
-    def _by_cap(self, left: Sequence[Held]) -> dict[UUID, str]:
+    def by_cap(self, left: Sequence[Held]) -> dict[UUID, str]:
+        """Return who has had, or will have had from greater campaigns, as many messages as the caps allow."""
         found: dict[UUID, str] = {}
         by_account = attrgetter("account.pk")
         rows = sorted(left, key=lambda one: (by_account(self.ready[one.id]), one.priority or 0))
@@ -211,7 +244,8 @@ class Asked:
             found |= {one.id: over[one.profile] for one in alike if one.profile in over}
         return found
 
-    def _write(self) -> None:
+    def write_others(self) -> None:
+        """Write down of those that do not leave now why, or until when they wait."""
         with connection.cursor() as cursor:
             if self.ended:
                 values: dict[str, Any] = {
@@ -225,26 +259,16 @@ class Asked:
                 cursor.execute(WAITING, {"ids": _texts(self.waiting), "due": due})
 
 
-def _record(left: Sequence[tuple[Held, Ready, Basis]], purpose: Purpose, channel: str, now: datetime) -> None:
+def _record(left: Sequence[Held], asked: Asked, now: datetime) -> None:
     if not left:
         return
-    leaves = [
-        handoffs.NewHandOff(
-            delivery=_call(one),
-            profile_id=one.profile,
-            allowed_by=basis.event_id,
-            basis=purpose.basis,
-            purpose=purpose.code,
-            channel=channel,
-            handed_off_at=now,
-        )
-        for one, _, basis in left
-    ]
+    facts = (asked.purpose, asked.channel, now)
+    leaves = [consent_gate.leaf(_call(one), one.profile, asked.bases[one.profile], *facts) for one in left]
     handoffs.record(leaves, now)
     values: dict[str, Any] = {
-        "ids": _texts(one.id for one, *_ in left),
-        "calls": _texts(_call(one) for one, *_ in left),
-        "accounts": int_array(ready.account.pk for _, ready, _ in left),
+        "ids": _texts(one.id for one in left),
+        "calls": _texts(_call(one) for one in left),
+        "accounts": int_array(asked.ready[one.id].account.pk for one in left),
         "now": now,
         "until": now + LEASE,
     }

@@ -54,8 +54,9 @@ def take(account: ChannelAccount, wanted: int, now: datetime) -> int:
 
 
 def give_back(account: ChannelAccount, unused: int, now: datetime) -> None:
-    """Give back what was taken today and not handed over; the pace stays as it is."""
-    AccountUse.objects.filter(account=account, day=today(now), used__gte=unused).update(used=F("used") - unused)
+    """Give back what was taken at ``now`` and not handed over; the pace stays as it is."""
+    if unused > 0:
+        AccountUse.objects.filter(account=account, day=today(now), used__gte=unused).update(used=F("used") - unused)
 
 
 def use(account: ChannelAccount, now: datetime) -> Use:

@@ -5,26 +5,35 @@ Whoever crashes after a hand-off leaves a row in calling: nobody knows whether t
 *unknown*, is shown, and is never sent again blindly.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
-from campaigns import fallback
 from campaigns.audience import Reason
-from campaigns.channels import Answer, Outcome
 from campaigns.handing_off import LEASE, Ready, hand_off_each
-from campaigns.models import ChannelAccount, Delivery, Run, SendingPolicy
-from crm.copying import int_array, text_array
+from campaigns.models import Delivery, Run, SendingPolicy
+from campaigns.settling import LOST, MOST_ATTEMPTS, settle, settle_each
+from crm.copying import text_array
 
-__all__ = ["LEASE", "Ready", "expire", "hand_off", "recover", "release", "reserve", "send", "settle", "settle_each"]
+__all__ = [
+    "LEASE",
+    "MOST_ATTEMPTS",
+    "Ready",
+    "expire",
+    "hand_off",
+    "recover",
+    "release",
+    "reserve",
+    "send",
+    "settle",
+    "settle_each",
+    "suppress",
+]
 
-MOST_ATTEMPTS = 5
 RATED = timedelta(minutes=1)
-LOST = "worker_lost"
 Status = Delivery.Status
 
 # A run at a time, by an index that holds what is queued of it: what waits for a paused campaign is never looked at.
@@ -95,53 +104,6 @@ def hand_off(ready: Ready, worker: UUID, now: datetime) -> UUID | None:
     return hand_off_each([ready], worker, now).get(ready.delivery.pk)
 
 
-def settle(call: UUID, outcome: Outcome, now: datetime) -> str:
-    """Write down what the provider answered to one hand-off; return the delivery's status."""
-    return settle_each({call: outcome}, now)[call]
-
-
-def settle_each(outcomes: Mapping[UUID, Outcome], now: datetime) -> dict[UUID, str]:
-    """Write down what the provider answered; a word of its own that came faster is not overwritten.
-
-    A hand-off that was given up as unknown meanwhile is answered late, and is known from then on.
-    """
-    found: dict[UUID, str] = {}
-    with transaction.atomic():
-        _lock_people(Delivery.objects.filter(call__in=outcomes))
-        rows = Delivery.objects.filter(call__in=outcomes).select_related("account", "run__campaign__purpose")
-        for delivery in rows.select_for_update(of=("self",)).order_by("pk"):
-            if delivery.call is None:
-                continue
-            found[delivery.call] = _settle(delivery, outcomes[delivery.call], now)
-    return found
-
-
-def _settle(delivery: Delivery, outcome: Outcome, now: datetime) -> str:
-    late = delivery.status == Status.UNKNOWN and delivery.reason == LOST
-    if delivery.status != Status.CALLING and not (late and outcome.answer != Answer.UNKNOWN):
-        if outcome.provider_id and not delivery.provider_id:  # a callback was faster; the next one may know no other
-            Delivery.objects.filter(pk=delivery.pk).update(provider_id=outcome.provider_id)
-        return delivery.status
-    facts = _answered(delivery, outcome, now)
-    Delivery.objects.filter(pk=delivery.pk).update(**facts)
-    if outcome.account_refused and delivery.account_id:
-        ChannelAccount.objects.filter(pk=delivery.account_id, status=ChannelAccount.Status.ACTIVE).update(
-            status=ChannelAccount.Status.REFUSED, status_reason=(outcome.reason or outcome.code)[:300]
-        )
-    if facts["status"] == Status.FAILED:
-        fallback.follow(delivery, now)
-    return str(facts["status"])
-
-
-def _lock_people(rows: QuerySet[Delivery]) -> None:
-    """Lock people before their deliveries, as everybody does (``campaigns.handing_off``): new rows refer to them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM crm_profile WHERE id = ANY (%s::bigint[]) ORDER BY id FOR KEY SHARE",
-            [int_array(rows.values_list("profile_id", flat=True))],
-        )
-
-
 def release(worker: UUID, now: datetime) -> int:
     """Put back what a worker has reserved and will not send."""
     return _change(OWN, Status.QUEUED, "", None, now, worker=worker)
@@ -173,33 +135,3 @@ def suppress(deliveries: Sequence[UUID], reason: str, now: datetime) -> int:
     """Decide not to send deliveries that nobody has handed over; return how many these were."""
     statement = CHANGE.format(which="id = ANY (%(ids)s::uuid[]) AND status = ANY ('{queued,reserved}'::text[])")
     return _change(statement, Status.SUPPRESSED, reason, now, now, ids=text_array(map(str, deliveries)))
-
-
-def _answered(delivery: Delivery, outcome: Outcome, now: datetime) -> dict[str, object]:
-    ended = {"ended_at": now, "lease_until": None, "reserved_by": None, "logged": False}
-    refused = outcome.reason or outcome.code or "refused"
-    match outcome.answer:
-        case Answer.ACCEPTED:
-            cost = delivery.account.cost if delivery.account else None
-            return ended | {"status": Status.ACCEPTED, "provider_id": outcome.provider_id, "reason": "", "cost": cost}
-        case Answer.REFUSED | Answer.BUSY if outcome.account_refused:  # not the message's fault: another account may
-            return _again(now + timedelta(minutes=1))
-        case Answer.REFUSED:
-            return ended | {"status": Status.FAILED, "reason": refused[:64]}
-        case Answer.BUSY if delivery.attempt < MOST_ATTEMPTS:
-            return _again(now + (outcome.again_after or timedelta(seconds=30 * 2**delivery.attempt)))
-        case Answer.BUSY:
-            return ended | {"status": Status.FAILED, "reason": (outcome.reason or outcome.code or "busy")[:64]}
-        case _:
-            return ended | {"status": Status.UNKNOWN, "reason": (outcome.reason or "no_answer")[:64]}
-
-
-def _again(due: datetime) -> dict[str, object]:
-    return {
-        "status": Status.QUEUED,
-        "reason": "",
-        "due_at": due,
-        "ended_at": None,
-        "reserved_by": None,
-        "lease_until": None,
-    }

@@ -39,6 +39,7 @@ class Desk:
 
     adapter: Callable[[ChannelAccount], Channel]
     take: Callable[[ChannelAccount, int, datetime], int]
+    give_back: Callable[[ChannelAccount, int, datetime], None]
     renderer: Callable[[Variant, str], Renderer]
 
     def write(self, deliveries: Sequence[Delivery], now: datetime) -> dict[UUID, Written]:
@@ -49,7 +50,10 @@ class Desk:
             rows = list(some)
             accounts = list(ChannelAccount.objects.working(channel))
             for account, share in self._shared_out(rows, accounts, now):
-                written |= self._through(account, share, now)
+                through = self.through(account, share, now)
+                if unused := sum(not isinstance(one, Ready) for one in through.values()):
+                    self.give_back(account, unused, now)
+                written |= through
             if left := [one.pk for one in rows if one.pk not in written]:
                 written |= dict.fromkeys(left, now + _pause(accounts, now))
         return written
@@ -65,7 +69,8 @@ class Desk:
                 yield account, rows[:granted]
                 rows = rows[granted:]
 
-    def _through(self, account: ChannelAccount, rows: Sequence[Delivery], now: datetime) -> dict[UUID, Written]:
+    def through(self, account: ChannelAccount, rows: Sequence[Delivery], now: datetime) -> dict[UUID, Written]:
+        """Write the messages of deliveries through one account, whatever of its quotas is left."""
         written = dict[UUID, Written]()
         try:
             adapter = self.adapter(account)
@@ -138,4 +143,4 @@ def renderer(variant: Variant, channel: str) -> Renderer:
 
 def desk() -> Desk:
     """Return the desk of the house."""
-    return Desk(adapter=adapter, take=quotas.take, renderer=renderer)
+    return Desk(adapter=adapter, take=quotas.take, give_back=quotas.give_back, renderer=renderer)

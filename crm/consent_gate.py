@@ -61,14 +61,18 @@ def hand_off(messages: Sequence[ToSend], purpose: str | Purpose, channel: str, n
     with transaction.atomic():
         bases = may_hand_off_each((message.profile for message in messages), found, channel, now)
         allowed = [message for message in messages if bases[message.profile].allowed]
-        handoffs.record([_leaf(message, bases[message.profile], found, channel, now) for message in allowed], now)
+        leaves = [
+            leaf(message.delivery, message.profile, bases[message.profile], found, channel, now) for message in allowed
+        ]
+        handoffs.record(leaves, now)
     return {message.delivery: bases[message.profile] for message in messages}
 
 
-def _leaf(message: ToSend, basis: Basis, purpose: Purpose, channel: str, now: datetime) -> NewHandOff:
+def leaf(delivery: UUID, profile: int, basis: Basis, purpose: Purpose, channel: str, now: datetime) -> NewHandOff:
+    """Return what is to be written of one hand-off (:func:`crm.handoffs.record`) that a basis allows."""
     return NewHandOff(
-        delivery=message.delivery,
-        profile_id=message.profile,
+        delivery=delivery,
+        profile_id=profile,
         allowed_by=basis.event_id,
         basis=purpose.basis,
         purpose=purpose.code,

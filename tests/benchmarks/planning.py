@@ -82,7 +82,13 @@ def seed() -> None:
         cursor.execute(KNOWN, {"people": PEOPLE})
         for number, (first, each) in enumerate(((1, 2), (3, 20), (3, 20))):
             run = planning.begin(earlier, str(number), now)
-            facts: dict[str, Any] = {"run": run.pk, "account": account.pk, "people": PEOPLE, "first": first, "each": each}
+            facts: dict[str, Any] = {
+                "run": run.pk,
+                "account": account.pk,
+                "people": PEOPLE,
+                "first": first,
+                "each": each,
+            }
             cursor.execute(EARLIER, facts | {"at": now - timedelta(days=number + 1)})
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("VACUUM ANALYZE")

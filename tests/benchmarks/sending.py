@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-MESSAGES = 2_000
+MESSAGES = 3_000
 LEAST = 0.5
 
 

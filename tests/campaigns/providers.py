@@ -46,7 +46,7 @@ def desk(**peers: Peer) -> Desk:
     def adapter(account: ChannelAccount) -> Any:
         return peers[account.channel]
 
-    return Desk(adapter=adapter, take=as_many, renderer=renderer)
+    return Desk(adapter=adapter, take=as_many, give_back=lambda *_: None, renderer=renderer)
 
 
 def as_many(_account: ChannelAccount, wanted: int, _now: datetime) -> int:

@@ -1,9 +1,10 @@
-"""Kill workers, PostgreSQL and Valkey while messages go out through a peer that is as bad as peers are.
+"""Kill workers, beat, PostgreSQL and Valkey while messages go out through a peer that is as bad as peers are.
 
-The peer is a process of its own. It times out before it takes a message and after, answers busy and refusing, and tells
-what became of messages twice and in the wrong order. What it took stands in a file that nobody else writes. At the end
-no key was taken twice, each message is accepted, failed, suppressed or shown as unknown, and no more are unknown than
-calls that were under way when somebody was killed, besides those on which the peer itself never answered.
+Celery's own workers and its beat run here, each in a process that is killed with SIGKILL at any moment; Valkey comes
+back empty, PostgreSQL as after a power cut. The peer is a process of its own. It times out before it takes a message
+and after, answers busy and refusing, and tells what became of messages twice and in the wrong order. What it took
+stands in a file that nobody else writes. At the end no key was taken twice, each message is accepted, failed,
+suppressed or shown as unknown, and no more are unknown because somebody was killed than calls were under way then.
 """
 
 import os
@@ -20,9 +21,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
-KILLS, MESSAGES, WORKERS, THREADS = 500, 20_000, 3, 8
-DATABASE_EACH, BROKER_EACH = 20, 50  # after so many kills PostgreSQL, or Valkey, is killed too
+KILLS, MESSAGES, WORKERS = 500, 20_000, 3
+DATABASE_EACH, BROKER_EACH = 20, 25  # every so-manieth kill is one of PostgreSQL, or of Valkey
 TOLD: tuple[list[str], ...] = (["sent", "delivered"], ["delivered", "sent", "delivered"], ["delivered"], [])
+LEASE_SECONDS, WHILE_SECONDS = 5, 3.0  # instead of two minutes and 25 seconds: what was lost is found in time
+TICKS = {"send": 0.5, "recover": 1.0, "work_on_callbacks": 1.0, "tell_log": 2.0, "tick": 2.0}
 PATIENCE = 0.3  # seconds that an adapter waits for the peer
 
 
@@ -143,30 +146,31 @@ class Adapter:
 
 
 class House:
-    """The workers, the peer, and who tells of its messages."""
+    """The workers, beat, the peer, and who tells of its messages."""
 
     def __init__(self, directory: Path, kills: int) -> None:
         self.socket, self.file, self.kills = directory / "peer", directory / "taken", kills
         self.random, self.children = Random(5), dict[int, Callable[[], None]]()
+        self.counts: Counter[str] = Counter()
 
     def torment(self) -> dict[str, int]:
         """Kill until enough were killed, then let the work come to its end."""
         self.start(lambda: peer(self.socket, self.file))
         while not self.socket.exists():
             time.sleep(0.05)
+        self.start(self.tell)
         others = set(self.children)
-        for work in [self.work] * WORKERS + [self.tell]:
+        for work in [self.work] * WORKERS + [self.beat]:
             self.start(work)
-        done: Counter[str] = Counter()
-        while sum(done.values()) < self.kills:
-            time.sleep(self.random.uniform(0.1, 0.6))
-            done[self.kill_one(others, sum(done.values()) + 1)] += 1
+        while self.counts.total() < self.kills:
+            time.sleep(self.random.uniform(0.1, 0.8))
+            self.counts[self.kill_one(others, self.counts.total() + 1)] += 1
         deadline = time.monotonic() + 900
         while self.waiting() and time.monotonic() < deadline:
             time.sleep(1)
         for pid in list(self.children):
             self.kill(pid)
-        return dict(done)
+        return dict(self.counts)
 
     def kill_one(self, others: set[int], turn: int) -> str:
         if turn % DATABASE_EACH == 0:
@@ -177,8 +181,9 @@ class House:
         if turn % BROKER_EACH == 1:
             return kill_broker()
         pid = self.random.choice([pid for pid in self.children if pid not in others])
-        self.start(self.kill(pid))
-        return "kills of workers"
+        work = self.kill(pid)
+        self.start(work)
+        return "kills of beat" if work == self.beat else "kills of workers"
 
     def start(self, work: Callable[[], None]) -> None:
         pid = os.fork()
@@ -191,40 +196,53 @@ class House:
 
     def kill(self, pid: int) -> Callable[[], None]:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)
+        assert os.WIFSIGNALED(status), "A process ended by itself: see its traceback above."
         return self.children.pop(pid)
 
     def work(self) -> None:
+        """Be a worker of Celery's, in this process, whose desk stands before the peer."""
         from datetime import timedelta
 
-        from campaigns import handing_off, sending
-        from campaigns.worker import Worker
+        from campaigns import handing_off, sending, tasks, worker
         from campaigns.writing import Desk, renderer
-        from tests.faults.ledger_kills import survived
 
-        handing_off.LEASE = sending.LEASE = timedelta(seconds=5)
+        handing_off.LEASE = sending.LEASE = timedelta(seconds=LEASE_SECONDS)
+        tasks.A_WHILE = WHILE_SECONDS
         adapter: Any = Adapter(self.socket)
-        desk = Desk(adapter=lambda _: adapter, take=lambda _, wanted, __: wanted, renderer=renderer)
-        while True:
-            survived(lambda: sending.recover(datetime.now(UTC)))
-            survived(lambda: Worker(lambda: datetime.now(UTC), at=desk, threads=THREADS).run(2))
-            time.sleep(0.1)
+        desk = Desk(
+            adapter=lambda _: adapter,
+            take=lambda _, wanted, __: wanted,
+            give_back=lambda *_: None,
+            renderer=renderer,
+        )
+        worker.desk = lambda: desk
+        app().WorkController(pool="solo", queues=["send", "default"], loglevel="CRITICAL").start()
+
+    def beat(self) -> None:
+        """Be Celery's beat, with a schedule that ticks faster than the house's."""
+        from celery.beat import Scheduler, Service
+
+        own = app()
+        own.conf.beat_schedule = {
+            name: {"task": f"campaigns.tasks.{name}", "schedule": each, "options": {"expires": 5.0}}
+            for name, each in TICKS.items()
+        }
+        Service(own, max_interval=0.2, scheduler_cls=Scheduler).start()
 
     def tell(self) -> None:
-        """Tell what became of messages, some twice, some in the wrong order, and let the log hear it."""
-        from campaigns import outbox
+        """Tell what became of messages, some twice, some in the wrong order, again where nobody took it."""
         from tests.faults.ledger_kills import survived
 
         random, seen = Random(9), 0
         while True:
-            lines = self.taken()
-            for key in lines[seen:]:
-                for kind in random.choice(
-                    (["sent", "delivered"], ["delivered", "sent", "delivered"], ["delivered"], [])
-                ):
-                    survived(lambda key=key, kind=kind: tell_one(key, kind))  # type: ignore[misc]
-            seen = len(lines)
-            survived(lambda: outbox.tell_log(datetime.now(UTC)))
+            keys = self.taken()[seen:]
+            told = [(key, kind) for key in keys for kind in random.choice(TOLD)] * 2
+            random.shuffle(told)
+            for start in range(0, len(told), 100):
+                while survived(lambda some=told[start : start + 100]: tell_some(some)) is None:  # type: ignore[misc]
+                    time.sleep(0.1)
+            seen += len(keys)
             time.sleep(0.2)
 
     def taken(self) -> list[str]:
@@ -241,7 +259,8 @@ class House:
         from campaigns.models import Delivery
 
         statuses = Counter(Delivery.objects.values_list("status", flat=True))
-        return {"taken by the peer": len(self.taken())} | dict(statuses)
+        lost = Delivery.objects.filter(status="unknown", reason="worker_lost").count()
+        return {"taken by the peer": len(self.taken())} | dict(statuses) | {"of these unknown by a kill": lost}
 
     def wrong(self, messages: int) -> dict[str, int]:
         from campaigns.models import Delivery
@@ -263,18 +282,39 @@ class House:
             "lost": len(lost) + messages - len(rows),
             "said to be accepted and not taken": len(accepted - set(people)),
             "taken without a leaf": len(set(keys) - known),
-            "unknown beyond the calls under way": max(0, unknown - self.kills * WORKERS * THREADS),
+            "unknown beyond the calls under way": max(0, unknown - self.under_way()),
         }
 
+    def under_way(self) -> int:
+        """Return how many calls may have been under way when somebody was killed."""
+        from campaigns.worker import THREADS
 
-def tell_one(key: str, kind: str) -> None:
+        stops = self.counts["immediate stops of PostgreSQL"] * WORKERS
+        return (self.counts["kills of workers"] + stops) * THREADS
+
+
+def app() -> Any:
+    """Return Celery's application without the connections of the process that this one was forked from."""
+    import logging
+
+    from config.celery import app as own
+
+    logging.disable(logging.CRITICAL)  # of servers that go away, which is what happens here
+    own._after_fork()
+    return own
+
+
+def tell_some(told: list[tuple[str, str]]) -> int:
+    """Tell of some messages as a provider's callback does."""
     from campaigns import feedback
     from campaigns.channels.base import Feedback, Told
     from campaigns.models import ChannelAccount
 
     now = datetime.now(UTC)
-    told = Told(key=f"{key} {kind}", feedback=Feedback(kind), happened_at=now, delivery=UUID(key))
-    feedback.take(ChannelAccount.objects.get(), [told] * 2, now)
+    said = [
+        Told(key=f"{key} {kind}", feedback=Feedback(kind), happened_at=now, delivery=UUID(key)) for key, kind in told
+    ]
+    return feedback.take(ChannelAccount.objects.get(), said, now)
 
 
 def kill_broker() -> str:
