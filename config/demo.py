@@ -24,7 +24,8 @@ from mlengine import datasets, jobs, monitoring, prediction, training
 from mlengine.models import ModelVersion, PredictionRun, Score
 from mlengine.specs import SPECS
 
-ADMIN = "admin"
+# Who can log in afterwards: nobody approves a campaign of one's own, so there are two.
+STAFF = {"admin": "Admin", "colleague": "Marketing"}
 AT_RISK = 5
 SAMPLE_IS_KEPT = timedelta(days=50 * 365)
 AT_ONCE = 2
@@ -43,7 +44,7 @@ class Demo:
     parts: dict[str, float] = field(default_factory=dict)  # of steps, where some run side by side
     loaded: list[complete_journey.Loaded] = field(default_factory=list)
     versions: list[ModelVersion] = field(default_factory=list)
-    password: str = ""
+    passwords: dict[str, str] = field(default_factory=dict)  # of the users that are new
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -55,7 +56,7 @@ class Demo:
 
 
 def run(now: datetime, say: Callable[[str], None]) -> Demo:
-    """Load the sample, train and predict every spec, and make an admin user.
+    """Load the sample, train and predict every spec, and make two users.
 
     Raises
     ------
@@ -85,19 +86,21 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
         for asked in SPECS.values():
             if latest := PredictionRun.objects.latest_finished(asked.name):
                 monitoring.measure_drift(latest, asked)
-    demo.password = make_admin()
+    demo.passwords = make_staff()
     return demo
 
 
-def make_admin() -> str:
-    """Create the groups and the user ``admin``; return its new password, or nothing if the user was there."""
+def make_staff() -> dict[str, str]:
+    """Create the groups, a superuser and a colleague; return the passwords of those who were not there."""
     create_groups()
-    if User.objects.filter(username=ADMIN).exists():
-        return ""
-    password = token_urlsafe(12)
-    user = User.objects.create_superuser(ADMIN, password=password)
-    user.groups.add(Group.objects.get(name="Admin"))
-    return password
+    made: dict[str, str] = {}
+    for name, group in STAFF.items():
+        if User.objects.filter(username=name).exists():
+            continue
+        made[name] = token_urlsafe(12)
+        make = User.objects.create_superuser if group == "Admin" else User.objects.create_user
+        make(name, password=made[name], is_staff=True).groups.add(Group.objects.get(name=group))
+    return made
 
 
 def most_at_risk(spec: str = "churn") -> list[Score]:

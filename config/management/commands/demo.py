@@ -32,6 +32,7 @@ class Command(BaseCommand):
             call_command("up", bind=bind)
 
     def _summary(self, done: Any) -> None:
+        from config.demo import STAFF
         from mlengine.reporting import lines_of
 
         self._head("Loaded")
@@ -49,8 +50,9 @@ class Command(BaseCommand):
             self.stdout.write(f"    {name:<26}{seconds:>8.1f}  (side by side)")
         self.stdout.write(f"  {'all':<28}{sum(done.seconds.values()):>8.1f}")
         self._head("Log in")
-        secret = done.password or "(as printed by the first run; manage.py changepassword admin sets a new one)"
-        self.stdout.write(f"  user admin, password {secret}")
+        for name, group in STAFF.items():
+            secret = done.passwords.get(name) or f"(as printed by the first run; manage.py changepassword {name})"
+            self.stdout.write(f"  {name:<10} of {group + ',':<10} password {secret}")
 
     def _most_at_risk(self) -> None:
         from config.demo import most_at_risk
