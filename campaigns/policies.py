@@ -14,7 +14,7 @@ def policy() -> SendingPolicy:
     return found or SendingPolicy.objects.get_or_create(pk=1, defaults={"salt": token_hex(8)})[0]
 
 
-def stop_everything(by: User, reason: str, now: datetime) -> None:
+def stop_everything(by: User | None, reason: str, now: datetime) -> None:
     """Let nothing leave any more, on any channel, from the next hand-off on; what has left has left."""
     policy()
     SendingPolicy.objects.filter(pk=1, stopped_at=None).update(stopped_at=now, stopped_by=by, stop_reason=reason[:300])

@@ -2,6 +2,13 @@
 
 from rest_framework.routers import SimpleRouter
 
+from campaigns.api.campaigns import CampaignViewSet
+from campaigns.api.deliveries import DeliveryViewSet
+from campaigns.api.reports import ReportViewSet
+from campaigns.api.segments import SegmentViewSet
+from campaigns.api.sending import SendingViewSet
+from campaigns.api.templates import TemplateViewSet
+from campaigns.api.unsubscribes import UnsubscribeViewSet
 from crm.api.consent_forms import ConsentFormViewSet
 from crm.api.consents import ConsentViewSet
 from crm.api.items import ItemViewSet
@@ -30,3 +37,10 @@ router.register("figures", FigureViewSet, basename="figure")
 router.register("models", ModelVersionViewSet, basename="model")
 router.register("jobs", JobViewSet, basename="job")
 router.register("person-tokens", PersonTokenViewSet, basename="person-token")
+router.register("segments", SegmentViewSet, basename="segment")
+router.register("templates", TemplateViewSet, basename="template")
+router.register("campaigns", CampaignViewSet, basename="campaign")
+router.register("deliveries", DeliveryViewSet, basename="delivery")
+router.register("unsubscribes", UnsubscribeViewSet, basename="unsubscribe")
+router.register("reports", ReportViewSet, basename="report")
+router.register("sending", SendingViewSet, basename="sending")

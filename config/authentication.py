@@ -40,12 +40,21 @@ def _client(token: str) -> Caller | None:
         token_checksum=sha256(token.encode()).hexdigest(), expires__gt=timezone.now(), application__isnull=False
     )
     access = "application__access__epoch", "application__access__scopes"
-    row = found.values_list("application_id", "scope", "expires", *access).first()
+    staff = "application__user", "application__access__agreed_by", "application__access__agreed_scopes"
+    row = found.values_list("application_id", "scope", "expires", *access, *staff).first()
     if row is None:
         return None
     # A scope that the client may no longer ask for is gone at its next request, not when the token runs out.
     scopes = frozenset(row[1].split()) & frozenset(row[4] or ())
-    return Caller(client_id=row[0], scopes=scopes, expires_at=row[2], epoch=row[3] or 0)
+    acts = row[5] is not None and row[5] == row[6]  # who gave the client to somebody cannot agree for them
+    return Caller(
+        client_id=row[0],
+        scopes=scopes,
+        expires_at=row[2],
+        epoch=row[3] or 0,
+        staff_id=row[5] if acts else None,
+        staff_scopes=scopes & frozenset(row[7] or ()) if acts else frozenset(),
+    )
 
 
 def _person(token: str) -> Caller | None:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Self
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -22,6 +24,8 @@ class ApiAccess(models.Model):
     A row of our own beside the application, not a swapped application model: that could never be swapped back.
     ``epoch`` goes up whenever everything that the client holds must end: person tokens name the epoch they were made
     in. Triggers of the database do that (``config/migrations``), so that no way to change a password forgets it.
+    ``agreed_by`` is the member of staff in whose name the client may do, with ``agreed_scopes``, what needs a person:
+    only the application's own user can agree, and only to the scopes that stood there then.
     """
 
     application = models.OneToOneField(
@@ -29,6 +33,18 @@ class ApiAccess(models.Model):
     )
     scopes = ArrayField(models.CharField(max_length=64), verbose_name=_("scopes"), default=list, blank=True)
     epoch = models.PositiveIntegerField(_("epoch"), default=0, editable=False)
+    agreed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("may act for"),
+    )
+    agreed_scopes = ArrayField(
+        models.CharField(max_length=64), verbose_name=_("agreed scopes"), default=list, blank=True, editable=False
+    )
 
     objects = ApiAccessQuerySet.as_manager()
 
@@ -44,3 +60,18 @@ class ApiAccess(models.Model):
         with transaction.atomic():
             AccessToken.objects.filter(application=self.application_id, expires__gt=now).update(expires=now)
             ApiAccess.objects.filter(pk=self.pk).update(epoch=F("epoch") + 1)
+
+    def asks_of(self, user: User) -> bool:
+        """Tell whether somebody could agree to what the client may ask for now, and has not."""
+        mine = self.application.user_id == user.pk
+        return mine and (self.agreed_by_id != user.pk or bool(set(self.scopes) - set(self.agreed_scopes)))
+
+    def agree(self, user: User) -> None:
+        """Let the client act for somebody, by her own word, with the scopes that it has now."""
+        if self.application.user_id != user.pk:
+            raise PermissionError("Nobody agrees for somebody else.")
+        ApiAccess.objects.filter(pk=self.pk).update(agreed_by=user, agreed_scopes=self.scopes)
+
+    def take_back(self, user: User) -> None:
+        """Let the client act for her no longer, from its next request on."""
+        ApiAccess.objects.filter(pk=self.pk, agreed_by=user).update(agreed_by=None, agreed_scopes=[])

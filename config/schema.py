@@ -16,9 +16,12 @@ ERRORS = {
     409: "The row is in a state that this does not fit.",
     413: "The request is too large.",
     415: "Requests are application/json only.",
+    503: "It took too long, and was given up.",
     429: "Too many requests; the header Retry-After says how many seconds to wait.",
 }
 ALWAYS = (400, 401, 403, 406, 429)
+SLOW = ("/count/", "/members/")  # what may ask more of the database than it gives
+KEYED = ("/jobs/", "/segments/", "/templates/", "/campaigns/", "/unsubscribes/")
 
 
 ERROR = {
@@ -43,8 +46,11 @@ class Description(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own has no arguments either
         said = super().get_description()
-        scope = getattr(self.view, "scopes", {}).get(getattr(self.view, "action", None))
-        return f"{said}\n\nScope: `{scope}`" if scope else said
+        action = getattr(self.view, "action", None)
+        scope = getattr(self.view, "scopes", {}).get(action)
+        person = getattr(self.view, "permissions", {}).get(action)
+        told = f"{said}\n\nScope: `{scope}`" if scope else said
+        return f"{told}\n\nActs for a member of staff who has the permission `{person}`." if person else told
 
 
 def add_errors(result: dict[str, Any], **_facts: Any) -> dict[str, Any]:
@@ -62,8 +68,12 @@ def _errors(path: str, method: str) -> list[int]:
     codes = list(ALWAYS)
     if "{" in path or path.endswith("/lookup/"):
         codes.append(404)
+    if path.endswith(SLOW):
+        codes += [409, 503]
+    if method == "patch":
+        codes += [409, 413, 415]
     if method == "post":
-        codes += [409, 413, 415] if "{" in path or path.endswith("/jobs/") or "/consents/" in path else [413, 415]
+        codes += [409, 413, 415] if "{" in path or path.endswith(KEYED) or "/consents/" in path else [413, 415]
     return codes
 
 

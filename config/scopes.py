@@ -24,6 +24,20 @@ SCOPES = {
     "privacy:read": "See how people's requests about their data stand",
     "privacy:write": "Take in people's requests about their data",
     "person-tokens:create": "Let one person's browser read its own recommendations, or see and change its own consents",
+    "segments:read": "Read segments, and count them: with noise, unless profiles may be read",
+    "segments:members": "Read who is in a segment",
+    "segments:write": "Make and change segments, for a member of staff",
+    "templates:read": "Read templates, check and preview them",
+    "templates:write": "Make and change templates, for a member of staff",
+    "campaigns:read": "Read campaigns, and whether messages may leave",
+    "campaigns:write": "Draft, change and submit campaigns, for a member of staff",
+    "campaigns:approve": "Approve and refuse colleagues' campaigns, for a member of staff",
+    "campaigns:run": "Schedule, pause, resume and cancel campaigns, for a member of staff",
+    "deliveries:read": "Read what became of messages, by people's numbers",
+    "unsubscribes:read": "Read who wants no more messages",
+    "unsubscribes:write": "Record that somebody wants no more messages",
+    "reports:read": "Read what campaigns caused: with noise, unless profiles may be read",
+    "sending:stop": "Stop everything that is being sent",
 }
 
 

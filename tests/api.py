@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
+from campaigns.models import Campaign, Delivery, Segment, Template
 from config.models import ApiAccess
 from crm import partitions
 from crm.models import Event, Identifier, Item, JobRun, Notice, PrivacyRequest, Profile, Purpose
@@ -18,6 +21,7 @@ from crm.uuid7 import uuid7
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS, Spec
 from tests import factories
+from tests.campaigns import factories as campaigns
 from tests.crm import consents
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -81,6 +85,19 @@ def caller(*scopes: str) -> Client:
     return bearer(token(*scopes))
 
 
+def acting(user: User, *scopes: str) -> Client:
+    """Return a client with the scopes that acts for a member of staff, who has agreed to it."""
+    return bearer(acting_token(user, *scopes))
+
+
+def acting_token(user: User, *scopes: str) -> str:
+    made = application(*scopes, name=f"for {user}")
+    made.user = user
+    made.save()
+    ApiAccess.objects.get(application=made).agree(user)
+    return token(*scopes, of=made)
+
+
 def error(answer: Any) -> tuple[int, str, str | None]:
     """Return status, code and field of an answer that must be an error in the one shape."""
     body = answer.json()
@@ -119,6 +136,10 @@ class House:
     purpose: Purpose
     notice: Notice
     request: PrivacyRequest
+    segment: Segment
+    template: Template
+    campaign: Campaign
+    delivery: Delivery
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -130,6 +151,10 @@ class House:
             "job": self.job,
             "purpose": self.purpose,
             "notice": self.notice,
+            "segment": self.segment,
+            "template": self.template,
+            "campaign": self.campaign,
+            "delivery": self.delivery,
         }
         own = {"request": self.request.reference, "figure": "people-by-gender"}
         return {name: row.pk for name, row in rows.items()} | own
@@ -155,7 +180,23 @@ def house() -> House:
         kind="access", method="api", profile=profile, status="withdrawn", received_at=NOW, ended_at=NOW
     )
     rows: dict[str, Any] = {"profile": profile, "item": item, "cluster": cluster, "version": version, "job": job}
-    return House(**rows, purpose=purpose, notice=notice, request=asked)
+    return House(**rows, **_campaign(profile), purpose=purpose, notice=notice, request=asked)
+
+
+def _campaign(profile: Profile) -> dict[str, Any]:
+    """Return a draft that could be submitted, and a message of an earlier run of it."""
+    campaigns.account()
+    draft = campaigns.campaign("spring", status=Campaign.Status.DRAFT, submitted_by=None, approved_by=None)
+    variant = draft.variants.get()
+    shares = {"holdout": 0.1, "variants": {str(variant.pk): 0.9}}
+    run = draft.runs.create(
+        id=uuid4(), key="once", salt="s", shares=shares, starts_at=NOW, planned_at=NOW, status="done"
+    )
+    delivery = Delivery.objects.create(
+        id=uuid4(), occasion=run.pk, run=run, variant=variant, profile=profile, channel="email", status="suppressed",
+        reason="no_address", planned_at=NOW, due_at=NOW, expires_at=NOW + timedelta(days=1), logged=True,
+    )  # fmt: skip
+    return {"segment": draft.segment, "template": variant.template.template, "campaign": draft, "delivery": delivery}
 
 
 def event(profile: Profile, occurred_at: datetime = NOW, **facts: Any) -> Event:

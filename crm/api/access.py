@@ -24,6 +24,9 @@ class Caller:
     profile_id: int | None = None
     purpose: str = ""
     epoch: int = 0  # of the client: goes up when all its tokens must end
+    # A member of staff in whose name the client acts, and with which of its scopes: what that person agreed to herself.
+    staff_id: int | None = None
+    staff_scopes: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def is_person(self) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
@@ -31,22 +30,17 @@ from crm.api.consent_shapes import (
     new_consent,
 )
 from crm.api.profiles import known_by
+from crm.api.repeats import KEY, Repeatable, plain
 from crm.api.resources import Conflict
 from crm.consent_states import counting
 from crm.idempotency import Answer
 from crm.models import ConsentEvent, Source
 
 OWN = "consents"  # the purpose of a person's token that opens what is the person's own
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": idempotency.LONGEST_KEY, "pattern": "^[!-~]+$"},
-    OpenApiParameter.HEADER,
-    description="The same key and the same body get the same answer, and are done once.",
-)
 Work = Callable[[dict[str, Any], datetime], Answer]
 
 
-class ConsentViewSet(ForBrowsers):
+class ConsentViewSet(Repeatable, ForBrowsers):
     """Consent events, and whether data may be used."""
 
     scopes = {
@@ -96,39 +90,20 @@ class ConsentViewSet(ForBrowsers):
         return Response({"results": [basis_out(profile, basis) for profile, basis in sorted(found.items())]})
 
     def _once(self, shape: type[serializers.Serializer[Any]], work: Work) -> Response:
-        asked, now, self.key = self.body(shape), timezone.now(), None
-        given = self.request.headers.get("Idempotency-Key")
-        if given is not None:
-            if not (0 < len(given) <= idempotency.LONGEST_KEY and given.isascii() and given.isprintable()):
-                raise serializers.ValidationError({"Idempotency-Key": _("1 to 200 printable ASCII characters.")})
-            self.key = idempotency.key_of("consents", self.caller.client_id, self.caller.profile_id, self.action, given)
+        asked, now = self.body(shape), timezone.now()
+        self.sent = self.key("consents")
         try:
-            done = self._done(lambda: work(asked, now), now)
+            return self.once(self.sent, lambda: work(asked, now), now)
         except consent.ConsentRefused as refused:
             if refused.code == "conflict":
                 raise Conflict(refused.reason) from None
             raise serializers.ValidationError({refused.field: refused.reason}) from None
-        headers = {"Idempotent-Replayed": "true"} if done.again else {}
-        return Response(done.body, status=done.status, headers=headers)
-
-    def _done(self, work: Callable[[], Answer], now: datetime) -> Answer:
-        if self.key is None:
-            return work()
-        try:
-            body = orjson.dumps(self.request.data, option=orjson.OPT_SORT_KEYS)
-            return idempotency.once(self.key, body, work, now=now)
-        except idempotency.InFlight:
-            raise Conflict(_("A request with this key is being worked on.")) from None
-        except idempotency.KeyReused:
-            raise Conflict(_("The key was used for something else.")) from None
-        except (TypeError, OverflowError):
-            raise serializers.ValidationError(_("Has a number that is too large.")) from None
 
     def _record(self, asked: dict[str, Any], now: datetime) -> Answer:
         if self.caller.is_person:
             _check_own(asked)
         profile = self._profile(asked)
-        told = new_consent(asked, self.key)
+        told = new_consent(asked, self.sent)
         if self.caller.is_person:
             consent_forms.check_age(told, profile, now)
         if self.caller.is_person and told.form_version == consent_forms.VERSION:
@@ -138,7 +113,7 @@ class ConsentViewSet(ForBrowsers):
 
     def _record_batch(self, asked: dict[str, Any], now: datetime) -> Answer:
         places, refused = self._placed(asked["events"])
-        wanted = [consent.Wanted(profile, new_consent(one, self._key(place))) for place, profile, one in places]
+        wanted = [consent.Wanted(profile, new_consent(one, self._place_key(place))) for place, profile, one in places]
         if asked["all_at_once"]:
             if refused:
                 raise serializers.ValidationError({"events": _("Nobody is known by one of them.")})
@@ -155,7 +130,7 @@ class ConsentViewSet(ForBrowsers):
 
     def _withdraw(self, asked: dict[str, Any], now: datetime) -> Answer:
         profile = self._profile(asked)
-        heard = consent.Heard(source=self._source(), idempotency=self.key)
+        heard = consent.Heard(source=self._source(), idempotency=self.sent)
         done = consent.withdraw(profile, asked["purpose"] or None, asked["channel"], asked["method"], now, heard)
         return Answer(200, {"recorded": _recorded([(n, profile, one) for n, one in enumerate(done)]), "refused": []})
 
@@ -178,8 +153,8 @@ class ConsentViewSet(ForBrowsers):
             raise serializers.ValidationError({_field(asked): _("Nobody is known by this.")})
         return person.id
 
-    def _key(self, place: int) -> Any:
-        return idempotency.key_of(self.key, place) if self.key else None
+    def _place_key(self, place: int) -> Any:
+        return idempotency.key_of(self.sent, place) if self.sent else None
 
     def _source(self) -> Source:
         """Return the application as a source: the ledger says who told us."""
@@ -213,15 +188,11 @@ def _recorded(rows: list[tuple[int, int, ConsentEvent]]) -> list[dict[str, Any]]
         {
             "index": place,
             "profile_id": profile,
-            "event": _plain(ConsentOut(event).data),
+            "event": plain(dict(ConsentOut(event).data)),
             "counts": event.pk in count,
         }
         for place, profile, event in rows
     ]
-
-
-def _plain(data: Any) -> Any:
-    return orjson.loads(orjson.dumps(dict(data)))
 
 
 def _refusal(place: int, code: str, field: str, message: str) -> dict[str, Any]:

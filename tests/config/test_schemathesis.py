@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -31,6 +32,8 @@ MODES = pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: s
 
 LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
 CONSENT = {"identifier": LOOKUP, "purpose": "offers", "state": "given"}
+RULE = {"rule": {"all": []}}
+FORMS = {"forms": {"email": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}}}}
 BODIES: dict[str, Any] = {
     "jobs/": {"spec": "churn"},
     "lookup/": LOOKUP,
@@ -40,6 +43,17 @@ BODIES: dict[str, Any] = {
     "consents/batch/": {"events": [CONSENT]},
     "consents/withdraw/": {"identifier": LOOKUP},
     "consents/basis/": {"profile_ids": [1], "purpose": "offers"},
+    "segments/": {"name": "teenagers", **RULE},
+    "segments/count/": RULE,
+    "segments/preview/": RULE,
+    "members/add/": {"profile_ids": [1]},
+    "members/remove/": {"profile_ids": [1]},
+    "templates/": {"name": "news", **FORMS},
+    "templates/check/": FORMS,
+    "/preview/": {"channel": "email", "language": "en"},
+    "/versions/": FORMS,
+    "campaigns/": {"name": "autumn", "purpose": "offers", "channels": ["email"]},
+    "unsubscribes/": {"identifier": LOOKUP},
 }
 QUERIES: dict[str, Any] = {"/basis/": {"purpose": "offers"}, "/consent-forms/": {"purposes": "offers"}}
 RESOURCES = {
@@ -51,7 +65,18 @@ RESOURCES = {
     "purposes": "purpose",
     "notices": "notice",
     "figures": "figure",
+    "segments": "segment",
+    "templates": "template",
+    "campaigns": "campaign",
+    "deliveries": "delivery",
+    "reports": "campaign",
 }
+# What the one campaign, a draft, and the one segment, a rule, are in the wrong state for; the one job was cancelled.
+NEVER = [
+    *(f"POST /api/v1/campaigns/{{id}}/{verb}/" for verb in ("approve", "pause", "refuse", "resume", "schedule")),
+    "POST /api/v1/jobs/{id}/pause/",
+    *(f"POST /api/v1/segments/{{id}}/members/{verb}/" for verb in ("add", "remove")),
+]
 
 
 @pytest.fixture
@@ -63,7 +88,8 @@ def described(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> BaseSchema:
 
 def ask_all(described: BaseSchema, mode: GenerationMode, examples: int) -> dict[str, set[int]]:
     """Send generated requests to every operation and return the statuses seen; raise where one is not described."""
-    house, token = api.house(), api.token(*SCOPES)
+    house = api.house()
+    token = api.acting_token(User.objects.create(username="chief", is_staff=True, is_superuser=True), *SCOPES)
     operations: list[Any] = [found.ok() for found in described.get_all_operations()]  # type: ignore[union-attr]
     return {operation.label: ask(operation, mode, token, house, examples) for operation in operations}
 
@@ -100,10 +126,12 @@ def make_real(case: Case[Any], house: api.House) -> None:
     if "{reference}" in path:
         case.path_parameters = {"reference": str(house.ids["request"])}
     query: dict[str, Any] = case.query or {}
-    for name in ("cursor", "since", "until", "kind", "run"):
+    for name in ("cursor", "since", "until", "kind", "run", "version", "at"):
         query.pop(name, None)
     if case.method == "POST":
         case.body = real(path, BODIES, case.body)
+        if path.endswith("/v1/campaigns/"):
+            case.body["segment"] = house.segment.pk
     else:
         case.query = real(path, QUERIES, case.query)
     if case.headers:
@@ -111,16 +139,17 @@ def make_real(case: Case[Any], house: api.House) -> None:
 
 
 def real(path: str, known: dict[str, Any], generated: Any) -> Any:
-    return next((deepcopy(facts) for ending, facts in known.items() if path.endswith(ending)), generated)
+    fitting = [ending for ending in known if path.endswith(ending)]
+    return deepcopy(known[max(fitting, key=len)]) if fitting else generated
 
 
 @MODES
 def test_a_few_generated_requests_are_answered_as_described(described: BaseSchema, mode: GenerationMode) -> None:
     seen = ask_all(described, mode, examples=12)
-    assert len(seen) == 36
+    assert len(seen) == 79
     if mode == GenerationMode.POSITIVE:
         never_done = [operation for operation, statuses in seen.items() if min(statuses) >= 300]
-        assert never_done == ["POST /api/v1/jobs/{id}/pause/"]  # the one job was cancelled before its turn
+        assert sorted(never_done) == sorted(NEVER)
 
 
 @pytest.mark.nightly

@@ -1,0 +1,1 @@
+"""What apps may ask and do of campaigns; ``config.api`` gives each resource its address."""

@@ -1,0 +1,67 @@
+"""What campaigns caused: the numbers of the admin's reports, or counts with noise for who may not count people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import reports
+from campaigns.api.private_counts import noisy
+from campaigns.api.report_shapes import ReportOut, ReportRow, report_of
+from campaigns.models import Campaign
+from campaigns.reports import Group, Report
+from crm.api.resources import Resource
+
+ROWS = "profiles:read"
+
+
+class ReportViewSet(Resource):
+    """Reports, one for each campaign that has run; their numbers are the campaigns'."""
+
+    scopes = {"list": "reports:read", "retrieve": "reports:read"}
+    ordering = ("-id",)
+    queryset = Campaign.objects.filter(runs__planned_at__isnull=False).distinct().select_related("figures")
+    serializer_class = ReportOut
+
+    @extend_schema(responses=ReportRow(many=True))
+    def list(self, request: Request) -> Response:
+        """Campaigns that have a report, newest first, and when each was counted."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(ReportRow(page, many=True).data)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """A campaign's report: the groups, what was caused with its interval, the funnel, and why people were left out.
+
+        A client without the scope `profiles:read` gets the groups only, counted with noise from its privacy budget.
+        """
+        now = timezone.now()
+        report = reports.of(get_object_or_404(self.get_queryset(), pk=pk), now)
+        if ROWS in self.caller.scopes:
+            return Response(report_of(report))
+        return Response(self._private(report, now))
+
+    def _private(self, report: Report, now: datetime) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        for group in report.groups:
+            counts |= {
+                f"{group.variant or 0} yes": group.converted,
+                f"{group.variant or 0} no": group.people - group.converted,
+            }
+        runs = report.campaign.runs.count()  # a person is in one cell of each
+        drawn, margin = noisy(f"campaign-{report.campaign.pk}-groups", counts, max(1, runs), self.caller, now)
+        groups = [_group(group, drawn) for group in report.groups]
+        empty: dict[str, Any] = {"lift": None, "variants": [], "funnel": [], "reasons": [], "links": [], "devices": []}
+        whole = report_of(report) | empty
+        hidden = {"headline": "", "sample_ratio": None, "cost": None}
+        return whole | hidden | {"groups": groups, "private": True, "margin": margin, "caveats": []}
+
+
+def _group(group: Group, drawn: Mapping[str, int]) -> dict[str, Any]:
+    yes, no = (max(0, drawn.get(f"{group.variant or 0} {word}", 0)) for word in ("yes", "no"))
+    told = {"variant": group.variant, "name": group.name, "people": yes + no, "converted": yes}
+    return told | {"rate": yes / (yes + no) if yes + no else 0.0, "revenue": None}
