@@ -15,7 +15,7 @@ from uuid import uuid5
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from campaigns import fallback, machines, outbox
+from campaigns import fallback, machines, outbox, outgoing
 from campaigns.channels.base import Feedback, Told
 from campaigns.keys import NAMESPACE
 from campaigns.models import Callback, ChannelAccount, Delivery
@@ -202,3 +202,7 @@ def _tell(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> 
         properties=outbox.properties(found, machine=machines.is_one(agent, found.called_at, row.happened_at) or None),
     )
     ingest.record_many(source(), [event], now=now)
+    machine = str(machines.is_one(agent, found.called_at, row.happened_at) or "")
+    outgoing.tell(
+        [outgoing.of_feedback(found, kind.value, f"callback {row.pk}", row.happened_at, machine=machine)], now
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 import orjson
 from django.db import transaction
 
+from campaigns import outgoing
 from campaigns.models import Delivery
 from campaigns.planning import source
 from crm import ingest
@@ -37,6 +38,7 @@ def _tell_some(now: datetime) -> int:
         rows = list(waiting.select_for_update(of=("self",), skip_locked=True).select_related("run__campaign")[:BATCH])
         events = [event for row in rows for event in _events(row, now)]
         ingest.record_many(source(), events, now=now)
+        outgoing.tell([fact for row in rows for fact in outgoing.of_delivery(row, now)], now)
         Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(logged=True)
     return len(rows)
 

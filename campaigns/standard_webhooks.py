@@ -4,7 +4,7 @@ import binascii
 import hmac
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -43,6 +43,12 @@ def sign(secret: str, number: str, body: bytes, now: datetime) -> dict[str, str]
     """
     stamp = str(int(now.timestamp()))
     return {"webhook-id": number, "webhook-timestamp": stamp, "webhook-signature": _tag(secret, number, stamp, body)}
+
+
+def sign_with_each(secrets_: Sequence[str], number: str, body: bytes, now: datetime) -> dict[str, str]:
+    """Return the headers signed with several secrets: while one is being rotated, a receiver may know either."""
+    signed = [sign(secret, number, body, now) for secret in secrets_]
+    return signed[0] | {"webhook-signature": " ".join(one["webhook-signature"] for one in signed)}
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> str:

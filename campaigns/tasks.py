@@ -89,3 +89,20 @@ def count_figures() -> int:
     from campaigns import figures
 
     return figures.refresh(timezone.now())
+
+
+@shared_task
+def tell_others() -> dict[str, int]:
+    """Tell other systems what happened; beat rings this, and any number of workers may run it."""
+    from campaigns import outgoing_facts, outgoing_worker
+
+    outgoing_facts.follow(timezone.now())
+    return dict(outgoing_worker.work(timezone.now, A_WHILE))
+
+
+@shared_task
+def forget_told() -> int:
+    """Delete what other systems were told a month ago; beat rings this."""
+    from campaigns import outgoing_worker
+
+    return outgoing_worker.forget(timezone.now())

@@ -16,7 +16,7 @@ import orjson
 from django.db import connection, transaction
 from ua_parser import parse
 
-from campaigns import links
+from campaigns import links, outgoing
 from campaigns.models import Visit
 from campaigns.planning import source
 from crm import ingest
@@ -170,6 +170,7 @@ def _tell_some(now: datetime) -> int:
         rows = list(settled.select_for_update(skip_locked=True)[:BATCH])
         events = list(_events(rows, now))
         ingest.record_many(source(), events, now=now)
+        outgoing.tell([_fact(event) for event in events], now)
         Visit.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
 
@@ -204,6 +205,19 @@ def _events(rows: Sequence[Visit], now: datetime) -> Iterator[ingest.NewEvent]:
             channel=channel,
             properties=orjson.dumps({key: value for key, value in facts.items() if value is not None}).decode(),
         )
+
+
+def _fact(event: ingest.NewEvent) -> outgoing.Fact:
+    told = orjson.loads(event.properties)
+    names = ("delivery", "campaign", "variant", "link", "device")
+    return outgoing.Fact(
+        kind=f"delivery.{event.kind}",
+        key=event.message_id,
+        happened_at=event.occurred_at,
+        profile=event.profile_id,
+        data={name: told.get(name) for name in names}
+        | {"run": event.session, "channel": event.channel, "automatic": bool(told.get("automatic"))},
+    )
 
 
 def _bursts(rows: Sequence[Visit]) -> set[UUID]:

@@ -9,6 +9,7 @@ from campaigns.api.segments import SegmentViewSet
 from campaigns.api.sending import SendingViewSet
 from campaigns.api.templates import TemplateViewSet
 from campaigns.api.unsubscribes import UnsubscribeViewSet
+from campaigns.api.webhooks import WebhookViewSet
 from crm.api.consent_forms import ConsentFormViewSet
 from crm.api.consents import ConsentViewSet
 from crm.api.items import ItemViewSet
@@ -44,3 +45,4 @@ router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("unsubscribes", UnsubscribeViewSet, basename="unsubscribe")
 router.register("reports", ReportViewSet, basename="report")
 router.register("sending", SendingViewSet, basename="sending")
+router.register("webhooks", WebhookViewSet, basename="webhook")

@@ -31,6 +31,8 @@ app.conf.beat_schedule = {
     "figures": {"task": "campaigns.tasks.count_figures", "schedule": 300.0, "options": {"expires": 300.0}},
     "callbacks": {"task": "campaigns.tasks.work_on_callbacks", "schedule": 30.0, "options": {"expires": 30.0}},
     "outbox": {"task": "campaigns.tasks.tell_log", "schedule": 30.0, "options": {"expires": 30.0}},
+    "webhooks": {"task": "campaigns.tasks.tell_others", "schedule": 5.0, "options": {"expires": 5.0}},
+    "webhooks told": {"task": "campaigns.tasks.forget_told", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "forgetting": {"task": "config.tasks.forget_tokens", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     "snapshots": {"task": "campaigns.tasks.take_snapshots", "schedule": 3600.0, "options": {"expires": 3600.0}},
 }

@@ -63,10 +63,14 @@ GROUPS: Mapping[str, Group] = {
                 "campaigns_channelaccount_changelist",
                 "campaigns.view_channelaccount",
             ),
+            Entry(_("Webhooks"), "webhook", "campaigns_webhookendpoint_changelist", "campaigns.view_webhookendpoint"),
             Entry(_("Sending policy"), "policy", "campaigns_sendingpolicy_changelist", "campaigns.view_sendingpolicy"),
             Entry(_("Frequency caps"), "speed", "campaigns_frequencycap_changelist", "campaigns.view_frequencycap"),
         ),
-        also=("campaigns_templateversion",),
+        also=(
+            "campaigns_templateversion",
+            "campaigns_webhookmessage",
+        ),
     ),
     "record": Group(
         _("Record"),

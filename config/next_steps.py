@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from campaigns.models import WebhookEndpoint
 from crm.models import Approval, ImpactAssessment, JobRun, Notice, PrivacyRequest, RejectedEvent
 from mlengine import monitoring
 
@@ -131,6 +132,11 @@ def _one_factor(_user: Any, _now: datetime) -> int:
     return staff.exclude(Exists(shown)).count()
 
 
+def _stopped(_user: Any, _now: datetime) -> int:
+    """Return how many webhook endpoints stopped by themselves, and nobody has switched on or off since."""
+    return WebhookEndpoint.objects.filter(active=False, stopped_for__in=["failing", "gone"]).count()
+
+
 ACTIONS = (
     ("crm.add_privacyrequest", _("Take in a request"), "shield_person", "crm_privacyrequest_add"),
     ("crm.export_audit_bundle", _("Export an audit bundle"), "inventory", "crm_audit_order"),
@@ -142,6 +148,21 @@ ACTIONS = (
 )
 
 LOOKS: Sequence[Look] = (
+    Look(
+        permission="campaigns.change_webhookendpoint",
+        count=_stopped,
+        say=lambda n: (
+            ngettext(
+                "%(n)s webhook endpoint was stopped: it does not answer",
+                "%(n)s webhook endpoints were stopped: they do not answer",
+                n,
+            )
+            % {"n": n}
+        ),
+        icon="webhook",
+        page="campaigns_webhookendpoint_changelist",
+        tone="bad",
+    ),
     Look(
         permission="crm.handle_privacyrequest",
         count=_late,

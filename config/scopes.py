@@ -37,6 +37,8 @@ SCOPES = {
     "unsubscribes:read": "Read who wants no more messages",
     "unsubscribes:write": "Record that somebody wants no more messages",
     "reports:read": "Read what campaigns caused: with noise, unless profiles may be read",
+    "webhooks:read": "Read which other systems are told what, and the log of it",
+    "webhooks:write": "Add, change and try webhook endpoints, and tell them again, for a member of staff",
     "sending:stop": "Stop everything that is being sent",
 }
 

@@ -243,7 +243,8 @@ TABLES: Mapping[str, Table] = {
         technical="id kind status step done total rejected checkpoint created_at started_at heartbeat_at finished_at",
     ),
     "config.apiaccess": table(
-        _("letting programs in"), "configuration", "keep", reason=NOBODY, none="application scopes epoch",
+        _("letting programs in"), "configuration", "keep", reason=NOBODY, staff="agreed_by",
+        none="application scopes epoch agreed_scopes",
     ),
     **CAMPAIGNS,
     **PACKAGES,

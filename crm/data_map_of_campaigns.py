@@ -101,14 +101,17 @@ CAMPAIGNS: Mapping[str, Table] = {
     ),
     # -- telling other systems ----------------------------------------------------------------------------------------
     "campaigns.webhookendpoint": table(
-        _("telling other systems"), "configuration", "keep", reason=NOBODY, key="secret",
-        none="id name url kinds active created_at",
+        _("telling other systems"), "configuration", "keep", reason=NOBODY, key="secret old_secret",
+        none="id name url kinds active stopped_for failures failing_since next_try_at old_secret_until created_at",
     ),
     "campaigns.webhookmessage": table(
-        _("telling other systems"), "webhooks", "delete", pseudonym="profile_id body",
-        technical="id endpoint kind attempts created_at next_at delivered_at",
+        _("telling other systems"), "webhooks", "delete", pseudonym="profile body",
+        technical="id endpoint sequence kind attempts happened_at created_at next_at delivered_at",
     ),
     "campaigns.webhookattempt": table(
         _("telling other systems"), "webhooks", "delete", technical="id message status error took_ms tried_at",
+    ),
+    "campaigns.ledgerreader": table(
+        _("telling other systems"), "configuration", "keep", reason=NOBODY, none="id position",
     ),
 }  # fmt: skip

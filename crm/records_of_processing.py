@@ -26,7 +26,7 @@ RETENTIONS: Mapping[str, Any] = {
     "configuration": _("until staff change or delete it"),
     "deliveries": _("no end is set yet; gone with the person"),
     "callbacks": _("no end is set yet; gone with the person"),
-    "webhooks": _("no end is set yet; gone with the person"),
+    "webhooks": _("30 days after they were told, or given up"),
     "until a month after its end": _("until a month after its end"),
     "seven days": _("seven days"),
     "account": _("for as long as the account exists"),

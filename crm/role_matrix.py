@@ -108,7 +108,7 @@ NOBODYS = frozenset(
         *("crm.handoffperson", "crm.ledgernoteperson", "crm.pendingleaf", "crm.tile", "crm.consenteventperson"),
         *("crm.eventkey", "crm.personkey", "crm.requestpause", "crm.requestentry", "crm.requeststep", "crm.replypack"),
         *("campaigns.listmember", "campaigns.segmentmember", "campaigns.link", "campaigns.visit", "campaigns.callback"),
-        *("campaigns.accountuse", "campaigns.webhookattempt"),
+        *("campaigns.accountuse", "campaigns.webhookattempt", "campaigns.ledgerreader"),
         *("crm.answeredrequest", "crm.releasecharge", "crm.linkepoch", "crm.tagobjection"),
         *("crm.guardianlink", "crm.requestwarning"),
         "crm.retentionrelease",

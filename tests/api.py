@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
-from campaigns.models import Campaign, Delivery, Segment, Template
+from campaigns.models import Campaign, Delivery, Segment, Template, WebhookEndpoint, WebhookMessage
 from config.models import ApiAccess
 from crm import partitions
 from crm.models import Event, Identifier, Item, JobRun, Notice, PrivacyRequest, Profile, Purpose
@@ -140,6 +140,8 @@ class House:
     template: Template
     campaign: Campaign
     delivery: Delivery
+    webhook: WebhookEndpoint
+    message: WebhookMessage
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -155,6 +157,8 @@ class House:
             "template": self.template,
             "campaign": self.campaign,
             "delivery": self.delivery,
+            "webhook": self.webhook,
+            "message": self.message,
         }
         own = {"request": self.request.reference, "figure": "people-by-gender"}
         return {name: row.pk for name, row in rows.items()} | own
@@ -180,7 +184,7 @@ def house() -> House:
         kind="access", method="api", profile=profile, status="withdrawn", received_at=NOW, ended_at=NOW
     )
     rows: dict[str, Any] = {"profile": profile, "item": item, "cluster": cluster, "version": version, "job": job}
-    return House(**rows, **_campaign(profile), purpose=purpose, notice=notice, request=asked)
+    return House(**rows, **_campaign(profile), **_webhook(profile), purpose=purpose, notice=notice, request=asked)
 
 
 def _campaign(profile: Profile) -> dict[str, Any]:
@@ -197,6 +201,18 @@ def _campaign(profile: Profile) -> dict[str, Any]:
         reason="no_address", planned_at=NOW, due_at=NOW, expires_at=NOW + timedelta(days=1), logged=True,
     )  # fmt: skip
     return {"segment": draft.segment, "template": variant.template.template, "campaign": draft, "delivery": delivery}
+
+
+def _webhook(profile: Profile) -> dict[str, Any]:
+    """Return an endpoint that nobody may call, and a message to it that was given up."""
+    made = WebhookEndpoint(
+        name="shop", url="http://127.0.0.1/", kinds=["consent.given"], secret="whsec_" + "A" * 32, created_at=NOW
+    )
+    made.save()
+    message = WebhookMessage.objects.create(
+        id=uuid4(), endpoint=made, kind="consent.given", profile=profile, body={}, happened_at=NOW, created_at=NOW
+    )
+    return {"webhook": made, "message": message}
 
 
 def event(profile: Profile, occurred_at: datetime = NOW, **facts: Any) -> Event:

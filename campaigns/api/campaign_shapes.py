@@ -53,7 +53,7 @@ class CampaignIn(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     ends_at = serializers.DateTimeField(required=False, allow_null=True)
     holdout = serializers.DecimalField(
-        max_digits=4, decimal_places=3, min_value=0, max_value=Decimal("0.9"), default="0.100"
+        max_digits=4, decimal_places=3, min_value=0, max_value=Decimal("0.9"), default=Decimal("0.100")
     )
     goal = serializers.ChoiceField(Event.Kind.choices, default=Event.Kind.PURCHASE.value)
     goal_name = serializers.CharField(max_length=200, allow_blank=True, default="")

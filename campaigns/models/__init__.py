@@ -10,7 +10,7 @@ from campaigns.models.policies import FrequencyCap, SendingPolicy
 from campaigns.models.segments import ListMember, Segment, SegmentMember, SegmentSnapshot, SegmentVersion
 from campaigns.models.templates import Template, TemplateVersion
 from campaigns.models.visits import Visit
-from campaigns.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage
+from campaigns.models.webhooks import LedgerReader, WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 __all__ = [
     "AccountUse",
@@ -22,6 +22,7 @@ __all__ = [
     "Figures",
     "FrequencyCap",
     "Guardrail",
+    "LedgerReader",
     "Link",
     "ListMember",
     "Run",

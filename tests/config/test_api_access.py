@@ -105,6 +105,17 @@ ADDRESSES = [
     ("GET", "sending/", "campaigns:read", None),
     ("POST", "sending/stop/", "sending:stop", None),
     ("POST", "sending/go-on/", "sending:stop", None),
+    ("GET", "webhooks/", "webhooks:read", None),
+    ("GET", "webhooks/{webhook}/", "webhooks:read", None),
+    ("GET", "webhooks/{webhook}/messages/", "webhooks:read", None),
+    ("POST", "webhooks/", "webhooks:write", {"name": "till", "url": "https://1.1.1.1/", "kinds": ["consent.given"]}),
+    ("PATCH", "webhooks/{webhook}/", "webhooks:write", {"kinds": ["consent.given"]}),
+    ("POST", "webhooks/{webhook}/rotate/", "webhooks:write", None),
+    ("POST", "webhooks/{webhook}/test/", "webhooks:write", None),
+    ("POST", "webhooks/{webhook}/off/", "webhooks:write", None),
+    ("POST", "webhooks/{webhook}/on/", "webhooks:write", None),
+    ("POST", "webhooks/{webhook}/replay/", "webhooks:write", {"since": "2026-01-01T00:00:00Z"}),
+    ("POST", "webhooks/{webhook}/messages/{message}/replay/", "webhooks:write", None),
 ]
 # What a POST answers where it is not 200.
 RIGHT = {"jobs/": 202, "person-tokens/": 201, "consents/": 201, "privacy-requests/": 201}
@@ -132,8 +143,7 @@ def permission_of(method: str, path: str) -> str:
 
 
 def shape(path: str) -> str:
-    path = path.partition("?")[0]
-    return path.replace(path[path.find("{") : path.find("}") + 1], "{pk}") if "{" in path else path
+    return re.sub(r"\{\w+\}", "{pk}", path.partition("?")[0])
 
 
 def routes() -> dict[tuple[str, str], tuple[Any, Any]]:
