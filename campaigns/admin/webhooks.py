@@ -15,11 +15,12 @@ from django.urls import URLPattern, path, re_path
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminURLInputWidget
 
 from campaigns import outgoing_endpoints
 from campaigns.models import WebhookEndpoint, WebhookMessage
@@ -38,9 +39,10 @@ SHOWN, LATELY = 20, timedelta(days=7)
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, address and the kinds of facts that are told."""
 
+    url = forms.URLField(label=_("Address"), max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
     kinds = forms.MultipleChoiceField(
-        label=_("kinds of events"),
-        choices=[(kind, words) for kind, words in KINDS.items()],
+        label=_("Kinds of events"),
+        choices=[(kind, format_lazy("{} ({})", words, kind)) for kind, words in KINDS.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
@@ -81,7 +83,7 @@ class WebhookEndpointAdmin(AsksAgain, ListAdmin):
     """Endpoints; a secret is shown when it is made, and never again."""
 
     form = EndpointForm
-    fieldsets = ((None, {"fields": (("name", "url"), "kinds")}),)
+    fieldsets = ((None, {"fields": ("name", "url", "kinds")}),)
     change_form_template = "zhiyin/webhook/change_form.html"
     list_display = ("name", "url", "state", "waiting", "given_up", "created_at")
     search_fields = ("name", "url")
