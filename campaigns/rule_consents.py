@@ -20,14 +20,16 @@ from crm.models import Purpose
 Decided = tuple[str | None, bool]
 NOBODY: Decided = (None, False)
 
-# What counts on each channel is found first, then which of the two decides (as crm.consent_standing.MERGED).
-HELD = """SELECT DISTINCT ON (id) * FROM (
-    SELECT DISTINCT ON (id, channel) * FROM (
-        SELECT {person} AS id, c.purpose, c.channel, c.event_id, c.state, c.consent_kind, c.method, c.notice,
-               c.counts_from, c.claimed_at, c.received_at, c.valid_until
-        FROM crm_consentstate c {join} WHERE c.purpose = {purpose} AND c.channel IN ('', {channel})
-    ) AS said ORDER BY id, channel, {rank}
-) AS each_channel ORDER BY id, channel = {channel} AND state = ANY (%(refusals)s::text[]) DESC, {rank}"""
+# What counts on each channel is found first, then which of the two decides (as crm.consent_standing.MERGED): the one
+# than which the other is not better. Nothing is sorted for it but what merged people said.
+BEATS = "SELECT r.* FROM ({one}) AS r WHERE NOT EXISTS (SELECT FROM ({other}) AS o WHERE o.id = r.id AND {o} > {r})"
+BETTER = """({row}.channel = {channel} AND {row}.state = ANY (%(refusals)s::text[]),
+    {row}.state <> ALL (%(questions)s::text[]), {row}.counts_from, {row}.state = ANY (%(refusals)s::text[]),
+    {row}.event_id, {row}.channel)"""
+SAID = """SELECT {person} AS id, c.channel, c.event_id, c.state, c.consent_kind, c.method, c.notice,
+    c.counts_from, c.claimed_at, c.received_at, c.valid_until
+    FROM crm_consentstate c {join} WHERE c.purpose = {purpose} AND c.channel = {channel}{alone}"""
+OF_MERGED = "SELECT DISTINCT ON (id) * FROM ({said}) AS said ORDER BY id, {rank}"
 
 
 def people(rule: Consented, scope: Scope, parameters: Parameters, now: datetime) -> Decided:
@@ -49,15 +51,32 @@ def people(rule: Consented, scope: Scope, parameters: Parameters, now: datetime)
 
 
 def _held(purpose: Purpose, channel: str, scope: Scope, parameters: Parameters) -> str:
+    """Return what each person said that counts; a profile says one thing a channel, so only merged ones are sorted."""
     parameters.values["refusals"] = text_array(sorted(REFUSALS))
     parameters.values["questions"] = text_array(sorted(QUESTIONS))
-    return HELD.format(
-        person=scope.person("c.profile_id"),
-        join=scope.join("c.profile_id"),
-        purpose=parameters.add(purpose.code),
-        channel=parameters.add(channel),
-        rank=RANK,
-    )
+    facts = {"purpose": parameters.add(purpose.code), "channel": parameters.add(channel)}
+    own = _of_channel(scope, facts, parameters)
+    if not channel:
+        return own
+    general = _of_channel(scope, facts | {"channel": "''"}, parameters)
+    better = {row: BETTER.format(row=row, channel=facts["channel"]) for row in ("o", "r")}
+    sides = (BEATS.format(one=one, other=other, **better) for one, other in ((own, general), (general, own)))
+    return " UNION ALL ".join(sides)
+
+
+def _of_channel(scope: Scope, facts: dict[str, str], parameters: Parameters) -> str:
+    """Return what counts on one channel: a profile said one thing, but who is several may have said several."""
+    person, join = scope.person("c.profile_id"), scope.join("c.profile_id")
+    if scope.only is not None:
+        return OF_MERGED.format(said=SAID.format(person=person, join=join, alone="", **facts), rank=RANK)
+    if not scope.pairs:
+        return SAID.format(person="c.profile_id", join="", alone="", **facts)
+    several = f"{parameters.add(int_array({*scope.pairs, *scope.pairs.values()}))}::bigint[]"
+    others = f"SELECT u.id FROM unnest({several}) AS u (id) GROUP BY u.id"
+    is_alone = f" AND NOT EXISTS (SELECT FROM ({others}) AS u WHERE u.id = c.profile_id)"
+    alone = SAID.format(person="c.profile_id", join="", alone=is_alone, **facts)
+    merged = SAID.format(person=person, join=join, alone=f" AND c.profile_id = ANY ({several})", **facts)
+    return f"{alone} UNION ALL SELECT * FROM ({OF_MERGED.format(said=merged, rank=RANK)}) AS merged"
 
 
 def _granted(purpose: Purpose, channel: str, held: str, scope: Scope, parameters: Parameters, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from campaigns.rule_fields import EVENT, PROPERTIES
 from campaigns.rule_nodes import Did, Test, Then, Where, Window
@@ -9,6 +10,7 @@ from campaigns.rule_scope import Parameters, Scope
 from campaigns.rule_tests import of_json, of_moment, of_number, of_text, opposed, several
 from crm.copying import text_array
 
+SLOT = 10  # times as long as a second event may take: one in ten of them stands in two slots
 MEASURED = {"count": "count(*)", "sum": "coalesce(sum({value}), 0)", "first": "min({time})", "last": "max({time})"}
 
 
@@ -42,8 +44,15 @@ def _having(rule: Did, parameters: Parameters, now: datetime, *, opposite: bool)
         return f" HAVING {of_moment(measured, rule.test, parameters, now)}"
     if rule.measure == "count" and _is_any(rule.test, opposite=opposite):
         return ""
-    test = of_number(measured, rule.test, parameters)
+    type_ = "bigint" if rule.measure == "count" and _whole(rule.test) else "numeric"
+    test = of_number(measured, rule.test, parameters, type_)
     return f" HAVING NOT ({test})" if opposite else f" HAVING {test}"
+
+
+def _whole(test: Test) -> bool:
+    """Whether a count is compared with whole numbers: no group of millions is made a decimal for it then."""
+    told = test.value if isinstance(test.value, tuple) else (test.value,)
+    return all(Decimal(str(one)) % 1 == 0 for one in told)
 
 
 def _is_any(test: Test, *, opposite: bool) -> bool:
@@ -60,31 +69,34 @@ def _plain(rule: Did, scope: Scope, parameters: Parameters, now: datetime) -> st
 
 
 def _followed(rule: Did, then: Then, scope: Scope, parameters: Parameters, now: datetime) -> str:
-    """Return the events that another one followed in time, which takes one sort: no event is paired with all others.
+    """Return the events that another one followed in time; nothing is sorted, and few events are compared with others.
 
-    Both kinds are read together, latest first; of each the nearest later one of the second kind is known then. What
-    happened at the same instant did not happen after.
+    Time is cut into slots, some times as long as the second event may take: an event is compared only with those of
+    its person and slot, until one follows. What happens early in a slot may follow an event of the slot before, and
+    stands in both. What happened at the same instant did not happen after.
     """
-    first = " AND ".join(
-        [*_matches(rule.event, rule.name, rule.where, parameters), *_in_time(rule.within, parameters, now)]
-    )
-    second = " AND ".join(_matches(then.event, then.name, then.where, parameters))
-    within = parameters.add(timedelta(days=float(then.within_days)))
+    length = timedelta(days=float(then.within_days))
+    if not length:
+        return _plain(rule, scope, parameters, now) + " AND FALSE"
     begins, ends = bounds(rule.within, now)
-    earliest = f" AND e.occurred_at >= {parameters.add(begins)}" if begins else ""
-    latest = f"e.occurred_at <= {parameters.add(min(now, _later(ends, then)))}"
+    since = [f"e.occurred_at >= {parameters.add(begins)}"] if begins else []
+    until = f"e.occurred_at <= {parameters.add(min(now, ends + length))}"
+    second = [*_matches(then.event, then.name, then.where, parameters), *since, until]
+    first = [*_matches(rule.event, rule.name, rule.where, parameters), *_in_time(rule.within, parameters, now)]
     person, join = scope.person("e.profile_id"), scope.join("e.profile_id")
-    both = f"""SELECT {person} AS id, e.value, e.occurred_at, coalesce({first}, false) AS is_first,
-        coalesce({second}, false) AS is_second
-        FROM crm_event e {join} WHERE {latest}{earliest} AND (({first}) OR ({second}))"""
-    following = f"""SELECT b.*, min(b.occurred_at) FILTER (WHERE b.is_second) OVER (
-        PARTITION BY b.id ORDER BY b.occurred_at DESC GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS follows_at FROM ({both}) AS b"""
-    return f"SELECT f.* FROM ({following}) AS f WHERE f.is_first AND f.follows_at <= f.occurred_at + {within}::interval"
-
-
-def _later(ends: datetime, then: Then) -> datetime:
-    return ends + timedelta(days=float(then.within_days))
+    # In seconds: an interval of days is added by the calendar, which takes ten times as long.
+    within, long = (
+        f"{parameters.add(f'{one.total_seconds():.6f} seconds')}::interval" for one in (length, SLOT * length)
+    )
+    slot = f"date_bin({long}, e.occurred_at, 'epoch')"
+    slots = f"CASE WHEN e.occurred_at < {slot} + {within} THEN ARRAY[{slot}, {slot} - {long}] ELSE ARRAY[{slot}] END"
+    later = f"""SELECT {person} AS id, e.occurred_at, unnest({slots}) AS slot
+        FROM crm_event e {join} WHERE {" AND ".join(second)}"""
+    earlier = f"""SELECT {person} AS id, e.value, e.occurred_at, {slot} AS slot FROM crm_event e {join}
+        WHERE {" AND ".join(first)}"""
+    return f"""SELECT f.id, f.value, f.occurred_at FROM ({earlier}) AS f WHERE EXISTS (SELECT FROM ({later}) AS b
+        WHERE b.id = f.id AND b.slot = f.slot
+        AND b.occurred_at > f.occurred_at AND b.occurred_at <= f.occurred_at + {within})"""
 
 
 def _in_time(window: Window | None, parameters: Parameters, now: datetime) -> list[str]:

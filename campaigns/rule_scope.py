@@ -47,10 +47,17 @@ class Scope:
         return bool(self.pairs) or self.only is not None
 
     def common_table(self, parameters: Parameters) -> str:
-        """Return the definition of the table: a profile, and the person as whom it is read."""
+        """Return the definition of the table: a profile, and the person as whom it is read.
+
+        Grouped, since the planner then knows that a profile stands there once; of an array it takes a tenth for equal,
+        and would rather hash millions of events than ten thousand merges.
+        """
         ids, persons = (parameters.add(int_array(side)) for side in (self.pairs.keys(), self.pairs.values()))
+        pairs = f"unnest({ids}::bigint[], {persons}::bigint[]) AS u (id, person)"
+        if self.only is not None:
+            return f"{self.table} (id, person) AS NOT MATERIALIZED (SELECT * FROM {pairs})"
         how = "NOT MATERIALIZED" if len(self.pairs) <= MOST_INLINED else "MATERIALIZED"
-        return f"{self.table} (id, person) AS {how} (SELECT * FROM unnest({ids}::bigint[], {persons}::bigint[]))"
+        return f"{self.table} (id, person) AS {how} (SELECT id, min(person) FROM {pairs} GROUP BY id)"
 
     def join(self, column: str, name: str = "m") -> str:
         """Return the join that finds the person of a profile; nothing where every profile is its own person."""

@@ -2,14 +2,15 @@
 
 Conditions on the person herself are tests of her row. All others are sets of persons, joined from the left, of which
 the planner makes inner joins and anti-joins where the rule allows it: nothing is ever asked person by person, however
-all, any and none are nested.
+all, any and none are nested. Where a rule asks nothing of the person's row and one of its sets holds everybody whom it
+can describe, a count begins with that set and leaves the table of persons alone (:meth:`Statement.counted`).
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatchmethod
 
-from campaigns import rule_scope, rule_sets, rule_tests
+from campaigns import rule_covers, rule_scope, rule_sets, rule_tests
 from campaigns.rule_fields import ATTRIBUTES, PROFILE
 from campaigns.rule_nodes import Bucket, Condition, Group, OfProfile, Rule, Test
 from campaigns.rule_scope import Parameters, Scope
@@ -32,6 +33,7 @@ class Statement:
     parameters: Parameters = field(default_factory=Parameters)
     joins: list[str] = field(default_factory=list)
     known: dict[Condition, str] = field(default_factory=dict)
+    granted: Rule | None = None  # what holds of everybody of whom the statement speaks
     others: Scope | None = None  # everybody, where a statement on some people asks whom they are related to
 
     def of(self, rule: Rule) -> str:
@@ -40,12 +42,32 @@ class Statement:
 
     def text(self, rule: Rule) -> str:
         """Return the whole statement, with what it says of merged profiles."""
-        body = self.of(rule)
+        return self._whole(self.of(rule))
+
+    def counted(self, rule: Rule) -> str:
+        """Return a statement of as many, whoever they are: who was erased within the last seconds may be among them."""
+        cover = None if self.scope.only is not None or rule_covers.asks_rows(rule) else rule_covers.of(rule, self)
+        if cover is None:
+            return self.text(rule)
+        self.granted = cover.rule
+        condition = self.condition(rule)
+        people = " UNION ".join(cover.sets)
+        absent = "SELECT r.id FROM crm_profile r WHERE r.restricted_at IS NOT NULL"
+        if others := self._others():
+            absent += f" UNION ALL SELECT unnest({self.parameters.add(int_array(others))}::bigint[])"
+        return self._whole(
+            f"SELECT p.id FROM ({people}) AS p {' '.join(self.joins)}"
+            f" WHERE NOT EXISTS (SELECT FROM ({absent}) AS r (id) WHERE r.id = p.id) AND {condition}"
+        )
+
+    def _whole(self, body: str) -> str:
         scopes = [scope for scope in (self.scope, self.others) if scope is not None and scope.has_members]
         tables = ", ".join(scope.common_table(self.parameters) for scope in scopes)
         return f"WITH {tables}\n{body}" if tables else body
 
     def condition(self, rule: Rule) -> str:
+        if rule is self.granted:
+            return "TRUE"
         if isinstance(rule, Group):
             parts = [self.condition(part) for part in rule.parts]
             joined = f"({JOINED[rule.mode].join(parts)})" if parts else EMPTY[rule.mode]
@@ -71,11 +93,14 @@ class Statement:
         usable = ["p.restricted_at IS NULL"]
         if self.scope.only is not None:
             usable.append(f"p.id = ANY ({self.parameters.add(int_array(self.scope.only))}::bigint[])")
-        absent = {*self.scope.hidden, *(pk for pk, person in self.scope.pairs.items() if pk != person)}
-        if absent:  # a constant array, which PostgreSQL hashes: no join whose size it would have to guess
-            usable.append(f"p.id <> ALL ({self.parameters.add(int_array(absent))}::bigint[])")
+        if others := self._others():  # a constant array, which PostgreSQL hashes: no join whose size it has to guess
+            usable.append(f"p.id <> ALL ({self.parameters.add(int_array(others))}::bigint[])")
         where = "\n  AND ".join([*usable, condition])
         return f"SELECT p.id FROM crm_profile p\n{joins}\nWHERE {where}"
+
+    def _others(self) -> set[int]:
+        """Return the profiles that are read as another person, and the persons of whom a profile is restricted."""
+        return {*self.scope.hidden, *(pk for pk, person in self.scope.pairs.items() if pk != person)}
 
     @singledispatchmethod
     def _condition(self, rule: Condition) -> str:

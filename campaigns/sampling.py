@@ -28,7 +28,7 @@ class Estimate:
     high: int
 
 
-def slices(first: int = 1000, factor: int = 4) -> Iterator[NDArray[np.int64]]:
+def slices(first: int = 250, factor: int = 4) -> Iterator[NDArray[np.int64]]:
     """Yield the sample slice by slice, each about four times the one before, until everybody was yielded."""
     highest = population()
     begin, size = 0, first

@@ -59,6 +59,13 @@ def compile(rule: Rule, now: datetime, scope: Scope | None = None) -> Query:
     return Query(sql=text, params=statement.parameters.values, everybody=scope is None)
 
 
+def counted(rule: Rule, now: datetime) -> Query:
+    """Return a statement that is only good for counting (see :meth:`campaigns.rule_sql.Statement.counted`)."""
+    statement = Statement(scope=rule_scope.everybody(), now=now)
+    text = statement.counted(rule_references.resolved(rule))
+    return Query(sql=text, params=statement.parameters.values)
+
+
 def rule_of(segment: Segment) -> Rule:
     """Return the rule by which somebody belongs; of a list, that she stands in it (``campaigns.lists``)."""
     if segment.current is None:

@@ -11,8 +11,8 @@ from psycopg2.errorcodes import QUERY_CANCELED
 # Hashes of a million people do not go to disk; compiling takes longer than counting does.
 ALWAYS: Mapping[str, str] = {"jit": "off", "work_mem": "64MB"}
 # A statement on everybody joins whole sets. The planner has no statistics of who is read as whom, takes a set for 200
-# people, and would go through another one for each of them.
-OF_EVERYBODY: Mapping[str, str] = {"enable_nestloop": "off"}
+# people, and would go through another one for each of them, or sort millions of events to join ten thousand merges.
+OF_EVERYBODY: Mapping[str, str] = {"enable_nestloop": "off", "enable_mergejoin": "off"}
 
 
 class OutOfTime(RuntimeError):
