@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from campaigns import forms, rendering, sms
+from campaigns import forms, rendering, sms, variables
 from campaigns.forms import EmailForm, Form, FormError, SmsForm
 from campaigns.models import TemplateVersion
 from campaigns.objects import VARIABLES
@@ -90,7 +90,7 @@ def shown_variables(version: TemplateVersion) -> dict[str, list[str]]:
 
 def _variables(source: forms.Source) -> set[str]:
     try:
-        return rendering.variables(source)
+        return variables.of_source(source)
     except TemplateFailed:
         return set()
 
@@ -99,13 +99,19 @@ def _of_form(form: Form, where: str, language: str, fallbacks: Mapping[str, obje
     try:
         parts = rendering.tried(form, language, EXAMPLE_DAY)
     except TemplateFailed as failed:
-        yield Problem(where=where, code=failed.code, message=explain(failed))
+        yield Problem(where=_place(form, where, failed), code=failed.code, message=explain(failed))
         return
     yield from _without_fallback(form, where, fallbacks)
     if isinstance(form, SmsForm):
         yield from _sms(form, parts["text"], where)
     if isinstance(form, EmailForm):
         yield from _email(form, parts, where)
+
+
+def _place(form: Form, where: str, failed: TemplateFailed) -> str:
+    """Return the field of which a failure speaks, if it speaks of one."""
+    path = failed.detail.partition(":")[0]
+    return f"{where}.{path}" if path in {source.path for source in form.sources()} else where
 
 
 def _without_fallback(form: Form, where: str, fallbacks: Mapping[str, object]) -> Iterator[Problem]:

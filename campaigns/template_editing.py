@@ -14,12 +14,16 @@ from crm.models import Channel
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One input: its name in the form, its label, and how it is written (line, text, code or json)."""
+    """One input: its name in the form, its label, and how it is written (line, text, code, json or keys).
+
+    Of a channel with two forms, ``of`` says to which one it belongs; without, to both.
+    """
 
     name: str
     label: Any
     kind: str = "line"
     hint: Any = ""
+    of: str = ""
 
 
 FIELDS: Mapping[str, Sequence[Field]] = {
@@ -35,13 +39,13 @@ FIELDS: Mapping[str, Sequence[Field]] = {
         Field(name="text", label=_("Text"), kind="text"),
     ),
     Channel.WECHAT: (
-        Field(name="template_id", label=_("Number of the platform's template"), hint=_("Empty: an article.")),
-        Field(name="data", label=_("Values by key"), kind="json", hint='{"thing1": "{{ profile.city }}"}'),
-        Field(name="page", label=_("Page of the mini program")),
-        Field(name="title", label=_("Title of the article")),
-        Field(name="digest", label=_("Digest of the article")),
-        Field(name="html", label=_("Article"), kind="code"),
-        Field(name="url", label=_("Address")),
+        Field(name="template_id", label=_("Number of the platform's template"), of="template"),
+        Field(name="data", label=_("Values by key"), kind="keys", of="template"),
+        Field(name="page", label=_("Page of the mini program"), of="template"),
+        Field(name="title", label=_("Title"), hint=_("64 signs at most."), of="article"),
+        Field(name="digest", label=_("Digest"), hint=_("120 signs at most."), of="article"),
+        Field(name="html", label=_("Article"), kind="code", of="article"),
+        Field(name="url", label=_("Address"), hint=_("Where a tap leads.")),
     ),
     Channel.WEBHOOK: (
         Field(name="body", label=_("JSON document"), kind="json", hint='{"city": "{{ profile.city }}"}'),
@@ -51,6 +55,27 @@ FIELDS: Mapping[str, Sequence[Field]] = {
         Field(name="text", label=_("Text"), kind="text"),
         Field(name="url", label=_("Address")),
     ),
+}
+# Of a channel with two forms: what they are called, and the field by which the first one is known.
+TWO_FORMS: Mapping[str, Sequence[tuple[str, Any]]] = {
+    Channel.WECHAT: (("template", _("Message by a template")), ("article", _("Article"))),
+}
+KNOWN_BY: Mapping[str, str] = {Channel.WECHAT: "template_id"}
+# The types of keys that the platform has (``campaigns.forms.KEYS``), with what each may hold.
+KEY_TYPES: Mapping[str, Any] = {
+    "thing": _("text, 20 signs"),
+    "phrase": _("phrase, 5 Chinese characters"),
+    "name": _("name, 10 Chinese characters or 20 letters"),
+    "time": _("time"),
+    "date": _("date"),
+    "number": _("number"),
+    "amount": _("amount of money"),
+    "character_string": _("letters, digits and signs, 32"),
+    "letter": _("letters, 32"),
+    "symbol": _("signs, 5"),
+    "phone_number": _("phone number"),
+    "car_number": _("number plate"),
+    "const": _("constant, 20 signs"),
 }
 LANGUAGES = tuple(settings.LANGUAGES)
 
@@ -74,6 +99,7 @@ def panels(told: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "language": code,
                 "title": name,
                 "filled": code in languages,
+                "is": _form_of(channel, languages.get(code, {})),
                 "inputs": [
                     Filled(
                         field=one,
@@ -86,9 +112,22 @@ def panels(told: Mapping[str, Any]) -> list[dict[str, Any]]:
             for code, name in LANGUAGES
         ]
         found.append(
-            {"channel": str(channel), "title": Channel(channel).label, "used": bool(languages), "sides": sides}
+            {
+                "channel": str(channel),
+                "title": Channel(channel).label,
+                "used": bool(languages),
+                "sides": sides,
+                "forms": TWO_FORMS.get(channel, ()),
+            }
         )
     return found
+
+
+def _form_of(channel: str, told: Mapping[str, Any]) -> str:
+    if channel not in TWO_FORMS:
+        return ""
+    (first, _words), (second, _words) = TWO_FORMS[channel]
+    return second if told and KNOWN_BY[channel] not in told else first
 
 
 def read(posted: Mapping[str, str]) -> dict[str, Any]:
@@ -127,7 +166,7 @@ def _shown(value: object) -> str:
 
 
 def _value(path: str, text: str, kind: str) -> Any:
-    if kind != "json":
+    if kind not in ("json", "keys"):
         return text.strip() if kind == "line" else text
     try:
         return json.loads(text)

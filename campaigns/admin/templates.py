@@ -1,8 +1,11 @@
 """Templates in the admin: an editor with a preview as somebody, what is wrong, all versions, and a test to oneself."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -22,6 +25,7 @@ from crm.admin.lists import ListAdmin, column, person_of
 from crm.models import Channel
 
 ADD, CHANGE = "campaigns.add_template", "campaigns.change_template"
+TEST_SENT, MOST_TESTS = "Test sent", 20
 
 
 @admin.register(Template)
@@ -126,21 +130,31 @@ class TemplateAdmin(ListAdmin):
 
     @method_decorator(require_POST)
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Send the saved e-mail to whoever asks, marked as a test; the person in it is made up."""
+        """Send what is saved to whoever asks, marked as a test; the person in it is made up."""
         if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         template = get_object_or_404(Template.objects.select_related("current"), pk=pk, current__isnull=False)
-        user = person_of(request)
-        language = request.POST.get("language", "")
+        user, now = person_of(request), timezone.now()
+        channel, language = request.POST.get("test_channel") or "email", request.POST.get("test_language", "")
+        address = user.email if channel == "email" else request.POST.get("test_to", "")
         try:
-            outcome = previews.send_test(_current(template), user.email, language, timezone.now())
+            refuse_too_many(user, now)
+            outcome = previews.send_test(_current(template), channel, address, language, now)
         except (TemplateFailed, previews.NoTest) as refused:
             said = checking.explain(refused) if isinstance(refused, TemplateFailed) else str(refused)
             messages.error(request, said)
         else:
-            self.log_change(request, template, "Test sent.")
+            self.log_change(request, template, f"{TEST_SENT} ({channel})")
             messages.success(request, gettext("The provider's answer to the test: %(answer)s.") % {"answer": outcome})
         return redirect("admin:campaigns_template_change", pk)
+
+
+def refuse_too_many(user: User, now: datetime) -> None:
+    """Refuse a test to somebody who has sent many within the last hour: each one may cost, and reach a stranger."""
+    an_hour = now - timedelta(hours=1)
+    sent = LogEntry.objects.filter(user=user, action_time__gt=an_hour, change_message__startswith=TEST_SENT)
+    if sent.count() >= MOST_TESTS:
+        raise previews.NoTest(gettext("You have sent %s tests within an hour: wait a little.") % MOST_TESTS)
 
 
 def _current(template: Template) -> TemplateVersion:
@@ -195,5 +209,10 @@ def about(template: Template, request: HttpRequest, wrong: list[checking.Problem
         "problems": wrong or (rendering.check(current) if current else []),
         "variables": objects.VARIABLES,
         "versions": template.versions.select_related("made_by").order_by("-number")[:20] if template.pk else [],
-        "tested": bool(current and "email" in current.forms and ChannelAccount.objects.working("email").exists()),
+        "key_types": {code: str(words) for code, words in template_editing.KEY_TYPES.items()},
+        "tested": [
+            channel
+            for channel in previews.TESTED
+            if current and channel in current.forms and ChannelAccount.objects.working(channel).exists()
+        ],
     }

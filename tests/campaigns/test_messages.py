@@ -231,7 +231,7 @@ def codes(made: TemplateVersion) -> dict[str, str]:
 @pytest.mark.django_db
 def test_a_template_is_told_what_is_wrong_with_it_by_place() -> None:
     assert codes(version(email=email("<p>{{ profile.score }}</p>"))) == {
-        "email.en": "unknown_variable",
+        "email.en.html": "unknown_variable",
         "email": "missing_language",
     }
     good = email('{{ profile.name | default: "you" }} <a href="{{ unsubscribe.url }}">bye</a>')
@@ -243,9 +243,10 @@ def test_a_template_is_told_what_is_wrong_with_it_by_place() -> None:
         "sms": "missing_language",
     }
     assert (
-        codes(version(wechat={"en": {"template_id": "a", "data": {"thing1": "x" * 21}}}))["wechat.en"] == "not_of_type"
+        codes(version(wechat={"en": {"template_id": "a", "data": {"thing1": "x" * 21}}}))["wechat.en.data.thing1"]
+        == "not_of_type"
     )
-    assert codes(version(email=email("{{ 'a' | shout }}")))["email.en"] == "unknown_filter"
-    assert codes(version(email=email("{% include 'x' %}")))["email.en"] == "not_liquid"
-    assert codes(version(email=email("{{ x | zy_link: 0 }}")))["email.en"] == "unknown_filter"
-    assert codes(version(email=email("{{ _zy }}")))["email.en"] == "unknown_variable"
+    assert codes(version(email=email("{{ 'a' | shout }}")))["email.en.html"] == "unknown_filter"
+    assert codes(version(email=email("{% include 'x' %}")))["email.en.html"] == "not_liquid"
+    assert codes(version(email=email("{{ x | zy_link: 0 }}")))["email.en.html"] == "unknown_filter"
+    assert codes(version(email=email("{{ _zy }}")))["email.en.html"] == "unknown_variable"

@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
+from campaigns.admin import templates
 from campaigns.models import Template
-from tests.campaigns import factories
+from crm.models import Identifier
+from tests.campaigns import factories, peers
+from tests.campaigns.test_channels import HTTP, SECRET
 from tests.staff import logged_in, member
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +77,59 @@ def test_an_analyst_sees_templates_and_changes_none() -> None:
     assert client.post(page, WRITTEN).status_code == 403
     assert client.post(reverse("admin:campaigns_template_add"), WRITTEN).status_code == 403
     assert client.post(reverse("admin:campaigns_template_test", args=[version.template_id])).status_code == 403
+
+
+def sent(client: Client, pk: int, **told: str) -> str:
+    page = client.post(reverse("admin:campaigns_template_test", args=[pk]), told, follow=True)
+    return " ".join(str(one) for one in page.context["messages"])
+
+
+def test_a_test_goes_by_sms_to_a_telephone_that_is_nobodys_whom_we_know(marketer: Client) -> None:
+    version = factories.template(sms={"en": {"text": "Spring in {{ profile.city }}", "signature": "Zhiyin"}})
+    pk = version.template_id
+    assert "No account" in sent(marketer, pk, test_channel="sms", test_to="13800138000")
+    with peers.http_peer(HTTP["stub"]) as peer, override_settings(EGRESS_HOSTS=["127.0.0.1"]):
+        factories.account("sms", settings={"url": peer.url + "/"}, secrets={"secret": SECRET})
+        assert "accepted" in sent(marketer, pk, test_channel="sms", test_to="13800138000")
+        told = json.loads(peer.taken[0][2])
+        assert (told["to"], told["parts"]["text"]) == ("13800138000", "【Zhiyin】Spring in 上海")
+        known = factories.person(1, email=False, consent=False)
+        Identifier.objects.create(type="phone", value="13800138001", profile=known, created_at=factories.NOW)
+        assert "somebody whom we know" in sent(marketer, pk, test_channel="sms", test_to="+86 138 0013 8001")
+        for nonsense in ("", "call me", "1" * 50, "=1+1"):
+            assert "Say to which telephone" in sent(marketer, pk, test_channel="sms", test_to=nonsense)
+        assert "No account" in sent(marketer, pk, test_channel="wechat")
+        assert len(peer.taken) == 1
+
+
+def test_a_test_goes_to_the_webhook_and_nobody_sends_very_many(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = factories.template(webhook={"en": {"body": {"city": "{{ profile.city }}"}}})
+    factories.account("webhook")
+    monkeypatch.setattr(templates, "MOST_TESTS", 2)
+    said = [sent(marketer, version.template_id, test_channel="webhook") for _ in range(3)]
+    assert ["accepted" in one for one in said] == [True, True, False]
+    assert "within an hour" in said[2]
+
+
+def test_of_wechat_an_article_or_a_message_by_a_template_is_written_key_by_key(marketer: Client) -> None:
+    told = {"name": "W", "wechat.zh-hans.template_id": "AbC", "wechat.zh-hans.data": '{"thing1": "{{ profile.city }}"}'}
+    marketer.post(reverse("admin:campaigns_template_add"), told)
+    one = Template.objects.get()
+    assert one.current is not None
+    assert one.current.forms["wechat"]["zh-hans"] == {"template_id": "AbC", "data": {"thing1": "{{ profile.city }}"}}
+    page = marketer.get(reverse("admin:campaigns_template_change", args=[one.pk])).content.decode()
+    assert "data-keys" in page
+    assert 'value="template" checked' in page
+    marketer.post(
+        reverse("admin:campaigns_template_change", args=[one.pk]),
+        {"name": "W", "wechat.zh-hans.title": "春", "wechat.zh-hans.html": "<p>春</p>"},
+    )
+    page = marketer.get(reverse("admin:campaigns_template_change", args=[one.pk])).content.decode()
+    assert 'value="article" checked' in page
+
+
+def test_what_fails_names_its_field(marketer: Client) -> None:
+    shown = preview(marketer, **{"email.en.html": "<p>{{ profile.score }}</p>"})
+    assert ("email.en.html", True) in {(one["where"], one["grave"]) for one in shown["problems"]}
