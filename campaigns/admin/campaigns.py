@@ -20,6 +20,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from campaigns import approving, planner, policies, progress, readiness, rehearsing, running
+from campaigns.admin.calendar import calendar_view
 from campaigns.admin.campaign_form import COLUMNS, STEPS, CampaignForm
 from campaigns.models import Campaign, Variant
 from campaigns.transitions import NotPossible, Verb, possible
@@ -102,6 +103,7 @@ class CampaignAdmin(ListAdmin):
         view = self.admin_site.admin_view
         return [
             re_path(CONTROL, view(self.control_view), name="campaigns_campaign_do"),
+            path("calendar/", view(calendar_view), name="campaigns_campaign_calendar"),
             path("<int:pk>/planner/", view(self.planner_view), name="campaigns_campaign_planner"),
             path("<int:pk>/runs/", view(self.runs_view), name="campaigns_campaign_runs"),
             path("<int:pk>/rehearsal/", view(self.rehearsal_view), name="campaigns_campaign_rehearsal"),

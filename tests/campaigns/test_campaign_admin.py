@@ -121,7 +121,7 @@ def test_the_planner_counts_whom_it_reaches_and_what_it_could_prove(ann: Client)
         factories.person(number, email=number > 0)
     shown = ann.get(reverse("admin:campaigns_campaign_planner", args=[one.pk])).content.decode()
     assert '<dd class="zy-score" id="audience">3' in shown.replace("\n", "")
-    assert "has no address on the channel" in shown
+    assert "Has no address on the channel" in shown
 
 
 def test_a_dry_run_shows_who_gets_what_and_writes_nothing(ann: Client) -> None:
@@ -184,10 +184,9 @@ def test_the_preview_counts_says_it_in_words_and_names_the_place_of_a_mistake(an
         factories.person(number, city="上海" if number else "北京")
     address = reverse("admin:campaigns_segment_preview")
     rule = '{"all": [{"field": "city", "is": "in", "value": ["上海"]}]}'
-    shown = ann.post(address, {"rule": rule, "more": "1"}).content.decode()
+    shown = ann.post(address, {"rule": rule}).content.decode()
     assert 'data-count="2"' in shown
-    assert "上海" in shown
-    assert shown.count("admin/crm/profile/") == 2
+    assert shown.count("上海") == 2  # in both languages
     wrong = ann.post(address, {"rule": '{"all": [{"any": [{"field": "password", "is": "known"}]}]}'}).content.decode()
     assert 'data-path="all[0].any[0].field"' in wrong
     for rule in ("", "{", "null", "[]", '{"all": 3}', '{"all": [' * 9 + "]}" * 9):
