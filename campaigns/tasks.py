@@ -75,6 +75,15 @@ def count_segment(job_id: int) -> bool:
 
 
 @shared_task
+def read_list(job_id: int) -> bool:
+    """Put those into a list whom a file names; ringing twice is harmless."""
+    from campaigns import list_files
+    from crm.models import JobRun
+
+    return list_files.run(JobRun.objects.get(pk=job_id), timezone.now)
+
+
+@shared_task
 def take_snapshots() -> int:
     """Write down who came to each segment and who left; beat rings this."""
     from campaigns import counting, snapshots

@@ -4,14 +4,105 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
+from campaigns import common_values
 from campaigns import rule_fields as fields
 from campaigns.models import Campaign, Segment
+from campaigns.rule_fields import Words
 from crm.models import Purpose
+from mlengine.models import Cluster
 from mlengine.specs import SPECS
 
 MOST_NAMED = 500
+# The builder's own words.
+WORDS: Mapping[str, Words] = {
+    "all": _("all of these"),
+    "any": _("at least one of these"),
+    "none": _("none of these"),
+    "between_all": _("and"),
+    "between_any": _("or"),
+    "between_none": _("nor"),
+    "empty_all": _("Nothing is asked yet: everybody belongs."),
+    "empty_any": _("Nothing is asked yet: nobody belongs."),
+    "empty_none": _("Nothing is asked yet: everybody belongs."),
+    "condition": _("condition"),
+    "group": _("group"),
+    "remove": _("Remove"),
+    "copy": _("Copy"),
+    "kind": _("kind"),
+    "operator": _("comparison"),
+    "value": _("value"),
+    "several": _("value, then Enter"),
+    "from": _("from"),
+    "until": _("until"),
+    "and": _("and"),
+    "between": _("between"),
+    "is": _("is"),
+    "yes": _("yes"),
+    "no": _("no"),
+    "field": _("field"),
+    "name": _("name"),
+    "any_name": _("any name"),
+    "attribute": _("an attribute…"),
+    "property": _("a property…"),
+    "event": _("event"),
+    "measure": _("measure"),
+    "measure_count": _("how often"),
+    "measure_sum": _("sum of values"),
+    "measure_first": _("the first time"),
+    "measure_last": _("the last time"),
+    "measure_never": _("never"),
+    "times": _("times"),
+    "within": _("within"),
+    "last_days": _("in the last"),
+    "dates": _("between dates"),
+    "days": _("days"),
+    "ever": _("ever"),
+    "where": _("where"),
+    "then": _("then"),
+    "more_where": _("only where…"),
+    "more_then": _("followed by…"),
+    "more_to": _("only to those who…"),
+    "purpose": _("purpose"),
+    "channel": _("channel"),
+    "every_channel": _("any channel"),
+    "state": _("state"),
+    "address": _("address"),
+    "relation": _("relation"),
+    "has_relation": _("has a relation"),
+    "no_relation": _("has no relation"),
+    "to_anybody": _("to anybody"),
+    "to_those": _("to somebody who fulfils:"),
+    "score": _("score"),
+    "of_all": _("(0.1: one in ten)"),
+    "cluster": _("segment found"),
+    "by_category": _("something of the category"),
+    "by_item": _("the item"),
+    "item_code": _("code of the item"),
+    "category": _("category"),
+    "among_first": _("among the first"),
+    "rank": _("place"),
+    "recommendations": _("recommendations"),
+    "campaign": _("campaign"),
+    "segment": _("segment"),
+    "belongs": _("belongs to"),
+    "draw": _("by the draw"),
+    "salt": _("name of the draw"),
+    "counting": _("counting exactly…"),
+    "unreachable": _("The server could not be asked. It is asked again with the next change."),
+    "kind_field": _("About the person"),
+    "kind_event": _("What was done"),
+    "kind_consent": _("Consent"),
+    "kind_address": _("Address"),
+    "kind_related": _("Relation"),
+    "kind_score": _("Score"),
+    "kind_cluster": _("Segment found"),
+    "kind_recommended": _("Recommendation"),
+    "kind_campaign": _("Campaign"),
+    "kind_segment": _("Segment"),
+    "kind_bucket": _("Random share"),
+}
 
 
 def catalogue(without: int | None = None) -> dict[str, Any]:
@@ -22,6 +113,9 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
         "event_fields": [_field(one) for one in fields.EVENT.values()],
         "any": fields.TYPES["any"],
         "counted": fields.COUNTED,
+        "when": fields.WHEN,
+        "common": common_values.common(),
+        "groups": _groups(),
         "operators": {code: str(words) for code, words in fields.OPERATORS.items()},
         "shapes": dict(fields.SHAPES),
         "events": _pairs(fields.EVENTS),
@@ -35,67 +129,7 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
         "clusters": [(name, str(SPECS[name].title)) for name in fields.specs("cluster")],
         "campaigns": list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:MOST_NAMED]),
         "segments": list(segments[:MOST_NAMED]),
-        "words": words(),
-    }
-
-
-def words() -> dict[str, str]:
-    """Return the builder's own words."""
-    return {
-        "all": _("all of these"),
-        "any": _("at least one of these"),
-        "none": _("none of these"),
-        "empty_all": _("Nothing is asked yet: everybody belongs."),
-        "empty_any": _("Nothing is asked yet: nobody belongs."),
-        "empty_none": _("Nothing is asked yet: everybody belongs."),
-        "condition": _("condition"),
-        "group": _("group"),
-        "remove": _("Remove"),
-        "kind": _("kind"),
-        "operator": _("comparison"),
-        "value": _("value"),
-        "several": _("values, with commas between"),
-        "from": _("from"),
-        "until": _("until"),
-        "is": _("is"),
-        "yes": _("yes"),
-        "no": _("no"),
-        "field": _("field"),
-        "name": _("name"),
-        "any_name": _("any name"),
-        "attribute": _("an attribute…"),
-        "event": _("event"),
-        "measure": _("measure"),
-        "times": _("times"),
-        "sum": _("with a sum that"),
-        "never": _("never"),
-        "within": _("within"),
-        "days": _("days"),
-        "ever": _("ever"),
-        "where": _("where"),
-        "anything": _("(of anything)"),
-        "purpose": _("purpose"),
-        "channel": _("channel"),
-        "every_channel": _("any channel"),
-        "state": _("state"),
-        "address": _("address"),
-        "score": _("score"),
-        "cluster": _("segment found"),
-        "campaign": _("campaign"),
-        "segment": _("segment"),
-        "belongs": _("belongs to"),
-        "salt": _("name of the draw"),
-        "unreachable": _("The server could not be asked. It is asked again with the next change."),
-        "kind_field": _("About the person"),
-        "kind_event": _("What was done"),
-        "kind_consent": _("Consent"),
-        "kind_address": _("Address"),
-        "kind_score": _("Score"),
-        "kind_cluster": _("Segment found"),
-        "kind_campaign": _("Campaign"),
-        "kind_segment": _("Segment"),
-        "kind_bucket": _("Random share"),
-        "kind_other": _("Other (JSON)"),
+        "words": {name: str(text) for name, text in WORDS.items()},
     }
 
 
@@ -111,6 +145,14 @@ def _field(field: fields.Field) -> dict[str, Any]:
 
 def _pairs(told: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     return [(code, str(text)) for code, text in told.items()]
+
+
+def _groups() -> dict[str, list[tuple[int, str]]]:
+    """Return the groups that models found, by model."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for one in Cluster.objects.order_by("spec", "code")[:MOST_NAMED]:
+        found.setdefault(one.spec, []).append((one.code, str(one.name.get(get_language() or "en") or one)))
+    return found
 
 
 def _named(purpose: Purpose) -> str:

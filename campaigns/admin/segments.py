@@ -1,5 +1,6 @@
-"""Segments: the list, the visual builder with its live count, members masked, versions, and who depends on it."""
+"""Segments: the list, the visual builder with its live count, versions, snapshots, files of lists, and who depends."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -9,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -18,18 +18,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import counting, lists, planner, reachable, rules, segments, sentences
+from campaigns import lists, rules, segments
+from campaigns.admin import segment_files, segment_history, segment_preview
+from campaigns.admin.segment_preview import COUNTS, LARGEST_RULE
 from campaigns.admin.segment_words import catalogue
 from campaigns.models import Segment, SegmentSnapshot
 from campaigns.rules import RuleError
-from campaigns.statements import OutOfTime
-from crm.addresses import ADDRESSES
 from crm.admin.lists import ListAdmin, column, person_of
-from crm.models import Profile, Purpose
+from crm.models import Purpose
 
-LARGEST_RULE = 200_000  # bytes
-SHOWN = 10
 COLUMNS = ("name", "description")
+CHANGE = "campaigns.change_segment"
 
 
 class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -75,12 +74,23 @@ class SegmentAdmin(ListAdmin):
     nothing_yet = _("A segment is a group of people that a rule describes or a list names. Campaigns are made for one.")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("preview/", view(self.preview_view), name="campaigns_segment_preview"),
-            path("<int:pk>/archive/", view(self.archive_view), name="campaigns_segment_archive"),
-            *super().get_urls(),
+        own: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("preview/", segment_preview.preview_view, "preview"),
+            ("people/", segment_preview.people_view, "people"),
+            ("reachable/", segment_preview.reachable_view, "reachable"),
+            ("overlap/", segment_preview.overlap_view, "overlap"),
+            ("exact/", segment_preview.exact_view, "exact"),
+            ("exact/<int:pk>/", segment_preview.counted_view, "counted"),
+            ("snapshots/<int:pk>/", segment_history.snapshot_view, "snapshot"),
+            ("<int:pk>/snapshots/", segment_history.take_view, "take"),
+            ("<int:pk>/files/", segment_files.upload_view, "upload"),
+            ("<int:pk>/files/state/", segment_files.state_view, "uploads"),
+            ("files/<int:pk>/", segment_files.unknown_view, "unknown"),
+            ("<int:pk>/archive/", self.archive_view, "archive"),
         ]
+        view = self.admin_site.admin_view
+        paths = [path(route, view(answer), name=f"campaigns_segment_{name}") for route, answer, name in own]
+        return [*paths, *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
         rows: QuerySet[Segment] = super().get_queryset(request)
@@ -120,15 +130,18 @@ class SegmentAdmin(ListAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         one = self.get_object(request, object_id) if object_id else None
-        facts: dict[str, Any] = {"catalogue": catalogue(one.pk if one else None)}
+        told = catalogue(one.pk if one else None)
+        facts: dict[str, Any] = {
+            "catalogue": told,
+            "others": told["segments"],
+            "may_change": request.user.has_perm(CHANGE if one else "campaigns.add_segment"),
+            "may_count": request.user.has_perm(COUNTS),
+            "usual": Purpose.objects.filter(kind=Purpose.Kind.MARKETING).values_list("code", flat=True).first(),
+        }
         if isinstance(one, Segment):
-            facts |= {
-                "segment": one,
-                "use": segments.used_by(one),
-                "versions": _versions(one),
-                "snapshots": one.snapshots.order_by("-taken_at")[:SHOWN],
-                "size": lists.size(one) if one.kind == Segment.Kind.LIST else None,
-            }
+            facts |= {"segment": one, "use": segments.used_by(one), **segment_history.about(one)}
+            if one.kind == Segment.Kind.LIST:
+                facts |= {"size": lists.size(one), "types": segment_files.TYPES, **segment_files.about(one)}
         try:
             return super().changeform_view(request, object_id, form_url, facts | (extra_context or {}))
         except RuleError as error:  # it names itself through another one, seen when it is saved
@@ -136,16 +149,9 @@ class SegmentAdmin(ListAdmin):
             return redirect(request.get_full_path())
 
     @method_decorator(require_POST)
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Answer what the rule means as it stands: its count, its sentence; asked for more, members and reach."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return TemplateResponse(request, "zhiyin/segment/preview.html", _preview(request))
-
-    @method_decorator(require_POST)
     def archive_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Offer it for no new campaign any more, or again."""
-        if not request.user.has_perm("campaigns.change_segment"):
+        if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         one = get_object_or_404(Segment, pk=pk)
         if Segment.objects.filter(pk=pk, archived_at=None).update(archived_at=timezone.now()):
@@ -154,42 +160,3 @@ class SegmentAdmin(ListAdmin):
             Segment.objects.filter(pk=pk).update(archived_at=None)
             self.log_change(request, one, "Offered again.")
         return redirect("admin:campaigns_segment_change", pk)
-
-
-def _preview(request: HttpRequest) -> dict[str, Any]:
-    told, now = request.POST.get("rule", ""), timezone.now()
-    if len(told) > LARGEST_RULE:
-        return {"problem": gettext("the rule is too large"), "path": ""}
-    try:
-        rule = rules.parse(orjson.loads(told))
-        shown: dict[str, Any] = {"count": counting.count(rule, now), "sentence": sentences.sentence(rule)}
-        if "more" in request.POST:
-            people = Profile.objects.filter(pk__in=counting.some(rule, now, SHOWN)).order_by("pk")
-            purpose = Purpose.objects.filter(kind=Purpose.Kind.MARKETING).order_by("pk").first()
-            ways = reachable.reachable(rule, list(ADDRESSES), purpose, now) if purpose else []
-            shown |= {
-                "people": people,
-                "purpose": purpose,
-                "ways": [(one.channel, one.people, planner.words_of(one.reasons)) for one in ways if one.channel],
-            }
-    except orjson.JSONDecodeError:
-        return {"problem": gettext("This is no JSON."), "path": ""}
-    except RuleError as error:
-        return {"problem": error.reason, "path": error.path}
-    except OutOfTime:
-        return {"problem": gettext("It took too long to count. Try again later."), "path": ""}
-    return shown
-
-
-def _versions(one: Segment) -> list[tuple[Any, str]]:
-    """Return the versions with what each says, the newest first."""
-    return [
-        (version, _said(version.rule)) for version in one.versions.select_related("made_by").order_by("-number")[:SHOWN]
-    ]
-
-
-def _said(rule: object) -> str:
-    try:
-        return sentences.sentence(rules.parse(rule))
-    except RuleError as error:  # written by an earlier release
-        return str(error)

@@ -12,6 +12,8 @@ BELLS = {
     "predict": ("mlengine.tasks.predict", "ml"),
     "nightly": ("mlengine.tasks.nightly", "ml"),
     "plan_campaign": ("campaigns.tasks.plan", "default"),
+    "segment_count": ("campaigns.tasks.count_segment", "default"),
+    "list_upload": ("campaigns.tasks.read_list", "default"),
     "audit_bundle": ("crm.tasks.export_bundle", "default"),
     "fsck": ("crm.tasks.check_ledger", "default"),
 }
