@@ -78,13 +78,17 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "campaigns_webhookmessage_replay": ("post", {"pk": UUID(int=1)}, "campaigns.change_webhookendpoint"),
     "campaigns_segment_preview": ("post", {}, "campaigns.view_segment"),
     "campaigns_campaign_calendar": ("get", {}, "campaigns.view_campaign"),
-    "campaigns_segment_people": ("post", {}, "crm.view_profile"),
-    "campaigns_segment_reachable": ("post", {}, "campaigns.view_figures"),
-    "campaigns_segment_overlap": ("post", {}, "campaigns.view_figures"),
-    "campaigns_segment_exact": ("post", {}, "campaigns.view_figures"),
-    "campaigns_segment_counted": ("get", {"pk": 10**9}, "campaigns.view_figures"),
-    "campaigns_segment_snapshot": ("get", {"pk": 10**9}, "campaigns.view_figures"),
-    "campaigns_segment_take": ("post", {"pk": 10**9}, "campaigns.change_segment"),
+    "campaigns_segment_people": ("post", {}, "campaigns.view_segment campaigns.view_figures crm.view_profile"),
+    "campaigns_segment_reachable": ("post", {}, "campaigns.view_segment campaigns.view_figures"),
+    "campaigns_segment_overlap": ("post", {}, "campaigns.view_segment campaigns.view_figures"),
+    "campaigns_segment_exact": ("post", {}, "campaigns.view_segment campaigns.view_figures"),
+    "campaigns_segment_counted": ("get", {"pk": 10**9}, "campaigns.view_segment campaigns.view_figures"),
+    "campaigns_segment_snapshot": (
+        "get",
+        {"pk": 10**9},
+        "campaigns.view_segmentsnapshot campaigns.view_figures crm.view_profile",
+    ),
+    "campaigns_segment_take": ("post", {"pk": 10**9}, "campaigns.change_segment campaigns.view_figures"),
     "campaigns_segment_upload": ("post", {"pk": 10**9}, "campaigns.change_segment"),
     "campaigns_segment_uploads": ("get", {"pk": 10**9}, "campaigns.view_segment"),
     "campaigns_segment_unknown": ("get", {"pk": 10**9}, "campaigns.change_segment"),
@@ -223,7 +227,7 @@ def test_each_button_asks_for_its_permission(role: str, name: str) -> None:
     answer = getattr(browser, method)(reverse(f"admin:{name}", kwargs=arguments))
     answer.close()  # some are files
     status = answer.status_code
-    if permission in permissions(role):
+    if set(permission.split()) <= set(permissions(role)):
         assert status != 403, f"{role} has {permission}"
     else:
         assert status in {403, 404}, f"{role} has no {permission}"
