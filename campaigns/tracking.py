@@ -42,14 +42,19 @@ APPLE_PROXY = re.compile(r"Mozilla/5\.0")
 PURPOSES = re.compile(r"prefetch|preview|prerender", re.IGNORECASE)
 PURPOSE_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
-TARGET = """
-SELECT d.called_at, coalesce(l.url, '') FROM campaigns_delivery d
-LEFT JOIN campaigns_link l ON l.id = %(link)s AND l.variant_id = d.variant_id
-WHERE d.id = %(delivery)s::uuid AND d.planned_at > %(since)s AND (%(link)s = 0 OR l.id IS NOT NULL)
-"""
-INSERT = """
-INSERT INTO campaigns_visit (id, delivery_id, link, kind, automatic, device, system, browser, happened_at)
-SELECT %s::uuid, id, %s, %s, %s, %s, %s, %s, %s FROM campaigns_delivery WHERE id = %s::uuid
+# One trip: where the link leads is read, and the visit written, in one statement.
+FOLLOWED = """
+WITH target AS (
+    SELECT d.id, d.called_at, coalesce(l.url, '') AS url FROM campaigns_delivery d
+    LEFT JOIN campaigns_link l ON l.id = %(link)s AND l.variant_id = d.variant_id
+    WHERE d.id = %(delivery)s::uuid AND d.planned_at > %(since)s AND (%(link)s = 0 OR l.id IS NOT NULL)
+), noted AS (
+    INSERT INTO campaigns_visit (id, delivery_id, link, kind, automatic, device, system, browser, happened_at)
+    SELECT %(id)s::uuid, id, %(link)s, %(kind)s, coalesce(nullif(%(automatic)s, ''),
+           CASE WHEN called_at > %(too_soon)s THEN 'too_soon' ELSE '' END), %(device)s, %(system)s, %(browser)s, %(now)s
+    FROM target
+)
+SELECT url FROM target
 """
 # Whose rows those are, with what an event of theirs tells; a delivery that was erased has nobody left to tell of.
 OWNERS = """
@@ -84,12 +89,8 @@ def follow(token: str, asked: Asked, now: datetime) -> str | None:
     opened = links.open(token)
     if opened is None or opened.link == links.OPEN:
         return None
-    found = _target(opened, now)
-    if found is None:
-        return None
-    called_at, url = found
-    note(Event.Kind.CLICKED, opened, asked, called_at, now)
-    return opened.url or url
+    url = note(Event.Kind.CLICKED, opened, asked, now)
+    return None if url is None else opened.url or url
 
 
 def seen(token: str, asked: Asked, now: datetime) -> None:
@@ -97,35 +98,33 @@ def seen(token: str, asked: Asked, now: datetime) -> None:
     opened = links.open(token)
     if opened is None or opened.link != links.OPEN:
         return
-    found = _target(opened, now)
-    if found is not None:
-        note(Event.Kind.OPENED, opened, asked, found[0], now)
+    note(Event.Kind.OPENED, opened, asked, now)
 
 
-def _target(opened: links.Opened, now: datetime) -> tuple[datetime | None, str] | None:
+def note(kind: Event.Kind, opened: links.Opened, asked: Asked, now: datetime) -> str | None:
+    """Write one visit into the inbox; return where the link leads, nothing where there is no such message or link."""
+    is_ = browser(asked.headers.get("user-agent", "")[:400])
     values: dict[str, str | int | datetime] = {
+        "id": str(uuid7(now)),
         "delivery": str(opened.delivery),
         "link": opened.link,
         "since": now - LIVES,
+        "kind": kind.value,
+        "automatic": automatic(asked),
+        "too_soon": now - AT_ONCE,
+        "device": is_.device,
+        "system": is_.system,
+        "browser": is_.name,
+        "now": now,
     }
     with connection.cursor() as cursor:
-        cursor.execute(TARGET, values)
-        row: tuple[datetime | None, str] | None = cursor.fetchone()
-    return row
+        cursor.execute(FOLLOWED, values)
+        row: tuple[str] | None = cursor.fetchone()
+    return row[0] if row else None
 
 
-def note(kind: Event.Kind, opened: links.Opened, asked: Asked, called_at: datetime | None, now: datetime) -> None:
-    """Write one visit into the inbox."""
-    agent = asked.headers.get("user-agent", "")[:400]
-    machine = automatic(asked, called_at, now)
-    is_ = browser(agent)
-    facts = [kind.value, machine, is_.device, is_.system, is_.name]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [str(uuid7(now)), opened.link, *facts, now, str(opened.delivery)])
-
-
-def automatic(asked: Asked, called_at: datetime | None, now: datetime) -> str:
-    """Return why a request is a machine's, or nothing where it may be a person's."""
+def automatic(asked: Asked) -> str:
+    """Return why a request is a machine's by what it says of itself, or nothing where it may be a person's."""
     agent = asked.headers.get("user-agent", "")
     if asked.method == "HEAD":
         return "head"
@@ -135,8 +134,6 @@ def automatic(asked: Asked, called_at: datetime | None, now: datetime) -> str:
         return "machine"
     if APPLE_PROXY.fullmatch(agent):
         return "mail_proxy"
-    if called_at is not None and now - called_at < AT_ONCE:
-        return "too_soon"
     return ""
 
 
