@@ -4,145 +4,62 @@ Everybody who was assigned counts in the group that she was assigned to, reached
 chance alone. A person counts once in each run, from the first time she was assigned; of profiles that were merged
 since, the one that was kept says which group. Whose data are restricted counts nowhere.
 
-Refunds within the window take from the revenue. Clicks by machines are left out, and opens are not read at all.
+Refunds within the window take from the revenue. Clicks by machines are left out and counted apart, and so are opens.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
+from campaigns import curves, observed, strata
+from campaigns import figure_statements as sql
 from campaigns.models import Campaign, Figures, Run
-from crm.models import Event
+from mlengine.models import PredictionRun
 
+FORM = 2  # of what is kept; whatever was counted in another form is counted anew
 HISTORY = timedelta(days=28)  # of what people did before, at least; as long as the attribution window if that is longer
-MONEY = (Event.Kind.PURCHASE.value, Event.Kind.REFUND.value)
-DROP = "DROP TABLE IF EXISTS report_merged, report_person, report_outcome"
-
-# The end of each chain of merges; UNION ends even a circle, which no constraint can forbid.
-MERGED = """
-CREATE TEMP TABLE report_merged ON COMMIT DROP AS
-WITH RECURSIVE step (id, person) AS (
-    SELECT duplicate_id, canonical_id FROM crm_profilealias WHERE undone_at IS NULL
-    UNION
-    SELECT step.id, next.canonical_id FROM step
-    JOIN crm_profilealias AS next ON next.duplicate_id = step.person AND next.undone_at IS NULL
-)
-SELECT id, person FROM step WHERE NOT EXISTS (
-    SELECT FROM crm_profilealias AS next WHERE next.duplicate_id = step.person AND next.undone_at IS NULL
-)
-"""
-
-PEOPLE = """
-CREATE TEMP TABLE report_person ON COMMIT DROP AS
-SELECT DISTINCT ON (sent.run_id, person) sent.run_id, coalesce(merged.person, sent.profile_id) AS person,
-       sent.variant_id, sent.channel, sent.planned_at AS at
-FROM campaigns_delivery AS sent
-LEFT JOIN report_merged AS merged ON merged.id = sent.profile_id
-WHERE sent.run_id = ANY(%(runs)s) AND sent.planned_at <= %(now)s
-  AND (sent.variant_id IS NOT NULL OR (sent.status = 'held_out' AND sent.reason = ''))
-  AND NOT EXISTS (
-      SELECT FROM crm_profile AS barred
-      WHERE barred.restricted_at IS NOT NULL AND barred.id IN (sent.profile_id, merged.person)
-  )
-ORDER BY sent.run_id, person, (merged.id IS NULL) DESC, sent.planned_at, sent.id
-"""
-
-# Names a person who did nothing too. The bounds spare the partitions outside of them.
-OUTCOMES = """
-CREATE TEMP TABLE report_outcome ON COMMIT DROP AS
-WITH done AS (
-    SELECT one.run_id, one.person,
-           min(event.occurred_at) FILTER (WHERE event.occurred_at >= one.at AND {goal}) AS reached_at,
-           bool_or(event.occurred_at < one.at AND {goal}) AS reached_before,
-           sum({money}) FILTER (WHERE event.occurred_at >= one.at) AS value,
-           sum({money}) FILTER (WHERE event.occurred_at < one.at) AS value_before
-    FROM crm_event AS event
-    LEFT JOIN report_merged AS merged ON merged.id = event.profile_id
-    JOIN report_person AS one ON one.person = coalesce(merged.person, event.profile_id)
-    WHERE event.kind = ANY(%(kinds)s) AND event.occurred_at >= %(from)s AND event.occurred_at < %(until)s
-      AND event.occurred_at <= %(now)s
-      AND event.occurred_at >= one.at - %(history)s AND event.occurred_at < one.at + %(window)s
-    GROUP BY one.run_id, one.person
-)
-SELECT one.*, done.reached_at, (done.reached_at IS NOT NULL)::int AS y, coalesce(done.reached_before, false)::int AS x,
-       coalesce(done.value, 0)::float8 AS value, coalesce(done.value_before, 0)::float8 AS value_before
-FROM report_person AS one LEFT JOIN done USING (run_id, person)
-"""
-GOAL = "event.kind = %(goal)s AND (%(goal_name)s = '' OR event.name = %(goal_name)s)"
-TAKEN = (
-    "CASE WHEN event.currency NOT IN ('', %(currency)s) THEN 0"
-    " WHEN event.kind = 'refund' THEN -abs(event.value) WHEN event.kind = 'purchase' THEN event.value ELSE 0 END"
-)
-
-GROUPS = """
-SELECT run_id, variant_id, count(*), sum(y), sum(y), sum(x), sum(x), sum(x * y),
-       sum(value), sum(value * value), sum(value_before), sum(value_before * value_before), sum(value * value_before)
-FROM report_outcome GROUP BY run_id, variant_id ORDER BY run_id, variant_id NULLS FIRST
-"""
-FUNNEL = """
-WITH clicked AS (
-    SELECT DISTINCT event.properties ->> 'delivery' AS delivery FROM crm_event AS event
-    WHERE event.kind = 'clicked' AND event.session = ANY(%(sessions)s) AND event.properties ->> 'automatic' IS NULL
-      AND event.occurred_at >= %(since)s AND event.occurred_at <= %(now)s
-)
-SELECT sent.variant_id, sent.channel, count(*),
-       count(*) FILTER (WHERE sent.status IN ('accepted', 'delivered', 'bounced')),
-       count(*) FILTER (WHERE sent.status = 'delivered'), count(*) FILTER (WHERE sent.status = 'bounced'),
-       count(*) FILTER (WHERE sent.status = 'failed'),
-       count(*) FILTER (WHERE sent.status IN ('unknown', 'calling')), count(clicked.delivery),
-       coalesce(sum(sent.cost), 0)::float8
-FROM campaigns_delivery AS sent LEFT JOIN clicked ON clicked.delivery = sent.id::text
-WHERE sent.run_id = ANY(%(runs)s) AND sent.variant_id IS NOT NULL
-GROUP BY sent.variant_id, sent.channel ORDER BY sent.variant_id, sent.channel
-"""
-CONVERTED = """
-SELECT variant_id, channel, sum(y) FROM report_outcome WHERE variant_id IS NOT NULL GROUP BY variant_id, channel
-"""
-REASONS = """
-SELECT status, reason, count(*) FROM campaigns_delivery
-WHERE run_id = ANY(%(runs)s) AND reason <> '' GROUP BY status, reason ORDER BY count(*) DESC, status, reason
-"""
-# Of each group, how many reached the goal for the first time on which day after they were assigned.
-DAYS = """
-SELECT variant_id IS NULL, floor(extract(epoch FROM reached_at - at) / 86400)::int, count(*)
-FROM report_outcome WHERE reached_at IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
-"""
-CLICKS = """
-SELECT event.properties ->> 'link', coalesce(event.properties ->> 'device', ''),
-       count(DISTINCT event.properties ->> 'delivery')
-FROM crm_event AS event
-WHERE event.kind = 'clicked' AND event.session = ANY(%(sessions)s) AND event.properties ->> 'automatic' IS NULL
-  AND event.occurred_at >= %(since)s AND event.occurred_at <= %(now)s
-GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 200
-"""
+CLUSTERS = "rfm"  # by which groups that a model found a report is broken down
+SCORES = ("churn",)  # besides what people bought before: by which scores the most promising come first
+MEMORY = "SET LOCAL work_mem = '256MB'"  # a million people fit, and nothing is sorted on disk; one count at a time
 
 
 def count(campaign: Campaign, now: datetime) -> Figures:
     """Count everything anew and keep it."""
-    runs = list(campaign.runs.values_list("pk", flat=True))
-    with transaction.atomic(), connection.cursor() as cursor:
-        counted = _counted(cursor, campaign, runs, now)
+    before = Figures.objects.filter(campaign=campaign).first()
+    with _outcomes(campaign, now) as (cursor, asked):
+        counted = _counted(cursor, campaign, asked)
+    counted["kept"] = strata.keep(counted["groups"], before.counted.get("kept", {}) if before else {})
+    if campaign.kind == Campaign.Kind.IMPORTED:
+        counted["observed"] = observed.estimate(campaign, now)
     kept, _ = Figures.objects.update_or_create(campaign=campaign, defaults={"counted": counted, "made_at": now})
     return kept
 
 
 def of(campaign: Campaign, now: datetime) -> Figures:
     """Return what was counted last, or count now if nothing was yet."""
-    return Figures.objects.filter(campaign=campaign).first() or count(campaign, now)
+    told = Figures.objects.filter(campaign=campaign).first()
+    return told if told and told.counted.get("form") == FORM else count(campaign, now)
 
 
 def refresh(now: datetime) -> int:
     """Count anew for all campaigns for whose people the attribution window was still open; return for how many."""
     done = 0
     for campaign in Campaign.objects.filter(runs__planned_at__lte=now).distinct().select_related("figures"):
-        told = getattr(campaign, "figures", None)
-        if told is None or campaign.status in Campaign.LIVE or told.made_at < closes(campaign) + HISTORY:
+        if _stale(campaign, getattr(campaign, "figures", None)):
             count(campaign, now)
             done += 1
     return done
+
+
+def _stale(campaign: Campaign, told: Figures | None) -> bool:
+    if told is None or told.counted.get("form") != FORM:
+        return True
+    return campaign.status in Campaign.LIVE or told.made_at < closes(campaign) + HISTORY
 
 
 def closes(campaign: Campaign) -> datetime:
@@ -151,54 +68,108 @@ def closes(campaign: Campaign) -> datetime:
     return max(planned, default=campaign.created_at) + campaign.attribution_window
 
 
-def _counted(cursor: Any, campaign: Campaign, runs: Sequence[Any], now: datetime) -> dict[str, Any]:
-    cursor.execute(DROP)
-    cursor.execute(MERGED)
-    cursor.execute(PEOPLE, {"runs": runs, "now": now})
-    cursor.execute("SELECT min(at), max(at) FROM report_person")
-    first, last = cursor.fetchone()
-    asked = _asked(campaign, runs, first or now, last or now, now)
-    asked["currency"], others = _currency(cursor, asked)
-    cursor.execute("ANALYZE report_merged; ANALYZE report_person")
-    cursor.execute(OUTCOMES.format(goal=f"({GOAL})", money=TAKEN), asked)
-    groups = list(_rows(cursor, GROUPS, asked))
+def cells(campaign: Campaign, now: datetime) -> dict[str, int]:
+    """Return how many people of each group did and did not reach the goal, each person in one cell: for noise."""
+    with _outcomes(campaign, now) as (cursor, _asked_for):
+        cursor.execute(sql.CELLS)
+        found = {(variant, did): people for variant, did, people in cursor.fetchall()}
+    variants = [0, *campaign.variants.order_by("pk").values_list("pk", flat=True)]
+    both = ((True, "yes"), (False, "no"))  # known beforehand, so that an empty cell tells nothing
+    return {f"{variant} {word}": found.get((variant, did), 0) for variant in variants for did, word in both}
+
+
+@contextmanager
+def _outcomes(campaign: Campaign, now: datetime) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Make the table of people and what each did, and drop it at the end; yield the cursor and what is asked."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(MEMORY)
+        cursor.execute(sql.DROP)
+        cursor.execute(sql.MERGED)
+        runs = list(campaign.runs.values_list("pk", flat=True))
+        cursor.execute(sql.PEOPLE, {"runs": runs, "strata": _alike(campaign, runs), "now": now})
+        cursor.execute("SELECT min(at), max(at) FROM report_person")
+        first, last = cursor.fetchone()
+        asked = _asked(campaign, runs, (first or now, last or now), now)
+        asked["currency"], asked["others"] = _currency(cursor, asked)
+        cursor.execute("ANALYZE report_merged; ANALYZE report_person")
+        cursor.execute(sql.OUTCOMES.format(goal=f"({sql.GOAL})", money=sql.TAKEN), asked)
+        yield cursor, asked
+        cursor.execute(sql.DROP)
+
+
+def _alike(campaign: Campaign, runs: Sequence[Any]) -> list[int]:
+    """Return a number for each run, the same for those whose people were drawn by the same shares."""
+    shares = {
+        pk: orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+        for pk, told in Run.objects.filter(campaign=campaign).values_list("pk", "shares")
+    }
+    numbers = {told: number for number, told in enumerate(sorted(set(shares.values())))}
+    return [numbers[shares[run]] for run in runs]
+
+
+def _counted(cursor: Any, campaign: Campaign, asked: dict[str, Any]) -> dict[str, Any]:
+    groups = [_group(row) for row in _rows(cursor, sql.GROUPS, asked)]
+    parts = [[*row[:2], _group(row[2:])] for row in _rows(cursor, sql.PARTS, asked)]
     return {
+        "form": FORM,
         "currency": asked["currency"],
-        "other_currencies": others,
+        "other_currencies": asked["others"],
         "closes_at": closes(campaign).isoformat(),
-        "groups": [_group(row) for row in groups],
-        "funnel": [list(row) for row in _rows(cursor, FUNNEL, asked)],
-        "converted": [list(row) for row in _rows(cursor, CONVERTED, asked)],
-        "reasons": [list(row) for row in _rows(cursor, REASONS, asked)],
-        "days": [list(row) for row in _rows(cursor, DAYS, asked)],
-        "clicks": [list(row) for row in _rows(cursor, CLICKS, asked)],
+        "groups": groups,
+        "parts": parts,
+        "curves": _curves(cursor, asked, groups) if any(row["variant"] is None for row in groups) else [],
+        "cohorts": [[str(week), *rest] for week, *rest in _rows(cursor, sql.COHORTS, asked)],
+        "funnel": [list(row) for row in _rows(cursor, sql.FUNNEL, asked)],
+        "converted": [list(row) for row in _rows(cursor, sql.CONVERTED, asked)],
+        "reasons": [list(row) for row in _rows(cursor, sql.REASONS, asked)],
+        "days": [list(row) for row in _rows(cursor, sql.DAYS, asked)],
+        "clicks": [list(row) for row in _rows(cursor, sql.CLICKS, asked)],
+        "machines": [list(row) for row in _rows(cursor, sql.MACHINES, asked)],
     }
 
 
-def _asked(campaign: Campaign, runs: Sequence[Any], first: datetime, last: datetime, now: datetime) -> dict[str, Any]:
+def _curves(cursor: Any, asked: dict[str, Any], groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the most promising share of people brought, by each order that was known before the campaign."""
+    orders: dict[str, tuple[str, str, int | None]] = {"value_before": ("one.value_before", "", None)}
+    for spec in SCORES:
+        if run := _run_before(spec, asked["since"]):
+            orders[spec] = ("score.value", sql.SCORES, run)
+    found = []
+    for name, (order, scores, run) in orders.items():
+        statement = sql.TWENTIETHS.format(order=order, scores=scores)
+        rows = [(row[1], _group(row[2:])) for row in _rows(cursor, statement, asked | {"scores": run})]
+        found.append({"by": name, "points": curves.points(rows)})
+    return found if groups else []
+
+
+def _run_before(spec: str, moment: datetime) -> int | None:
+    """Return the latest answers of a model that knew nothing of what came after the moment."""
+    runs = PredictionRun.objects.finished().filter(spec=spec, cutoff__lte=moment)
+    return runs.order_by("-cutoff", "-pk").values_list("pk", flat=True).first()
+
+
+def _asked(campaign: Campaign, runs: Sequence[Any], ends: tuple[datetime, datetime], now: datetime) -> dict[str, Any]:
     history = max(campaign.attribution_window, HISTORY)
     return {
         "runs": runs,
         "sessions": [str(run) for run in runs],
         "now": now,
-        "since": first,
-        "from": first - history,
-        "until": last + campaign.attribution_window,
+        "since": ends[0],
+        "from": ends[0] - history,
+        "until": ends[1] + campaign.attribution_window,
         "history": history,
         "window": campaign.attribution_window,
         "goal": campaign.goal,
         "goal_name": campaign.goal_name,
-        "kinds": sorted({*MONEY, campaign.goal}),
+        "kinds": sorted({*sql.MONEY, campaign.goal}),
+        "zone": settings.TIME_ZONE,
+        "clusters": _run_before(CLUSTERS, ends[0]),
     }
 
 
 def _currency(cursor: Any, asked: dict[str, Any]) -> tuple[str, int]:
     """Return the currency most purchases were paid in, and how many were paid in another: sums know one only."""
-    cursor.execute(
-        "SELECT currency, count(*) FROM crm_event WHERE kind = 'purchase' AND currency <> ''"
-        " AND occurred_at >= %(from)s AND occurred_at < %(until)s GROUP BY currency ORDER BY 2 DESC, 1",
-        asked,
-    )
+    cursor.execute(sql.CURRENCIES, asked)
     found = cursor.fetchall()
     return (found[0][0], sum(number for _, number in found[1:])) if found else (settings.CURRENCY, 0)
 
@@ -209,12 +180,13 @@ def _rows(cursor: Any, statement: str, asked: dict[str, Any]) -> Iterator[tuple[
 
 
 def _group(row: Sequence[Any]) -> dict[str, Any]:
-    run, variant, people, *sums = row
+    run, variant, people, *sums, paid = row
     names = ("y", "yy", "x", "xx", "xy")
     return {
         "run": str(run),
         "variant": variant,
         "people": people,
+        "paid": paid,
         "goal": dict(zip(names, map(float, sums[:5]), strict=True)),
         "value": dict(zip(names, map(float, sums[5:]), strict=True)),
     }

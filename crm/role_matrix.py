@@ -52,7 +52,7 @@ MODELS: Mapping[str, str] = {
     "campaigns.campaign": "vac v v v v",
     "campaigns.variant": "vacd v v v v",
     "campaigns.run": "v v v v v",
-    "campaigns.figures": "v - v v v",  # exact counts of people
+    "campaigns.figures": "v v v v v",  # exact for those who may see people, with noise for analysts
     "campaigns.delivery": "v - v v v",
     "campaigns.channelaccount": "v - - v vac",
     "campaigns.sendingpolicy": "v v v vc v",

@@ -102,6 +102,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             cast("Any", self.fields["segment"]).queryset = Segment.objects.offered() | Segment.objects.filter(
                 pk=self.instance.segment_id
             )
+        if "kind" in self.fields:
+            cast("Any", self.fields["kind"]).choices = [(kind.value, kind.label) for kind in Campaign.OURS]
         if self.instance.pk:
             self.initial = {**self.initial, **told_of(self.instance)}
 

@@ -1,30 +1,35 @@
-"""What each campaign caused: all of them beside one another, and each on a page of its own."""
+"""What each campaign caused: all of them beside one another, and each on a page of its own.
 
-from collections.abc import Sequence
+Whoever may see people reads exact counts; analysts read groups with noise, from the budget that all of them share.
+"""
+
+from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import figures, findings, reports
-from campaigns.audience import Reason
-from campaigns.models import Campaign, Delivery, Figures, Link
+from campaigns import figures, private_reports, report_files, reports
+from campaigns.admin import report_compare, report_page
+from campaigns.models import Campaign, Figures
 from campaigns.reports import Report
-from crm import consent
-from crm.admin.lists import ReadOnlyAdmin, column, moment
-from crm.charts import Chart, Series, rounded, written
-from crm.models import Channel
+from crm.admin.lists import ReadOnlyAdmin, column, moment, person_of
+from crm.charts import rounded, written
+from mlengine.admin import private
+from mlengine.releases import Audience, BudgetSpent
 
 VIEW = "campaigns.view_figures"
-SHOWN_LINKS = 20
-LEAST = 0.001  # a p-value below is shown as that
-REASONS = (*consent.Reason.choices, *Reason.choices)
+MOST_COMPARED = 60
 
 
 @admin.register(Figures)
@@ -32,17 +37,27 @@ class ReportAdmin(ReadOnlyAdmin):
     """The reports, each counted anew every few minutes while something can still change."""
 
     change_form_template = "zhiyin/report/change_form.html"
+    change_list_template = "zhiyin/report/change_list.html"
     list_display = ("name", "assigned", "rate", "held", "caused", "revenue", "cost", "as_of")
+    list_filter = (("campaign__kind", ChoicesDropdownFilter),)
     list_select_related = ("campaign",)
     search_fields = ("campaign__name",)
-    ordering = ("-campaign__created_at", "-campaign_id")
+    ordering = ("-campaign__starts_at", "-campaign_id")
     fields = ("campaign",)
-    list_per_page = 25
+    list_per_page = 30
     nothing_yet = gettext_lazy("No campaign has reached anybody yet. What each one caused will stand here.")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.file_view)
-        return [path("<int:pk>/report.csv", view, name="campaigns_report_file"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("compare/", view(self.compare_view), name="campaigns_report_compare"),
+            path("<int:pk>/report.csv", view(self.file_view), name="campaigns_report_file"),
+            path("<int:pk>/ask/", view(self.ask_view), name="campaigns_report_ask"),
+            *super().get_urls(),
+        ]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self.list_display if private.sees_people(request.user) else ("name", "window_closes", "as_of")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Figures | None:
         """Return what was counted of a campaign; its address is the campaign's number, counted yet or not."""
@@ -50,18 +65,54 @@ class ReportAdmin(ReadOnlyAdmin):
         return figures.of(campaign, timezone.now()) if campaign else None
 
     def file_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
-        if not request.user.has_perm(VIEW):
-            raise PermissionDenied
+        _exact(request)
         report = reports.of(get_object_or_404(Campaign, pk=pk), timezone.now())
         named = {"Content-Disposition": f'attachment; filename="campaign-{pk}.csv"'}
-        return StreamingHttpResponse(findings.lines(report), content_type="text/csv; charset=utf-8", headers=named)
+        lines = report_files.lines(report)
+        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=named)
+
+    def compare_view(self, request: HttpRequest) -> HttpResponse:
+        """Show campaigns beside one another: those that were counted, the latest first."""
+        _exact(request)
+        now = timezone.now()
+        rows = self.get_queryset(request).select_related("campaign").order_by(*self.ordering)[:MOST_COMPARED]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Campaigns compared"),
+            "opts": self.opts,
+            **report_compare.about([reports.of(told.campaign, now) for told in rows]),
+        }
+        return TemplateResponse(request, "zhiyin/report/compare.html", context)
+
+    @method_decorator(require_POST)
+    def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Draw a report with noise: by POST only, because it spends of a budget that all analysts share."""
+        if not (request.user.has_perm("crm.add_release") and request.user.has_perm(VIEW)):
+            raise PermissionDenied
+        campaign, now = get_object_or_404(Campaign, pk=pk), timezone.now()
+        if not private_reports.is_ripe(campaign, now):
+            messages.error(request, _("It is told once its attribution window is closed."))
+        else:
+            try:
+                private_reports.ask(campaign, Audience.staff(person_of(request)), now)
+            except BudgetSpent as spent:
+                messages.error(request, str(spent))
+        return redirect("admin:campaigns_figures_change", pk)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         told = self.get_object(request, object_id) if self.has_view_permission(request) else None
-        facts = about(reports.of(told.campaign, timezone.now())) if told else {}
+        facts: dict[str, Any] = {}
+        if told:
+            now = timezone.now()
+            exact = private.sees_people(request.user)
+            facts = report_page.about(reports.of(told.campaign, now)) if exact else _noisy(request, told.campaign, now)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        exact = {"exact": private.sees_people(request.user)}
+        return super().changelist_view(request, exact | (extra_context or {}))
 
     def _report(self, told: Figures) -> Report:
         """Return the report of a row of the list; kept with it, as each column asks."""
@@ -92,160 +143,51 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @column(gettext_lazy("caused, per 1,000 people"))
     def caused(self, told: Figures) -> str:
-        found = self._report(told).lift
-        return _span(found.rate.low * 1000, found.rate.high * 1000, 1) if found else "–"
+        report = self._report(told)
+        if report.observed is not None:
+            return _("not drawn by lot")
+        return _span(report.lift.rate.low * 1000, report.lift.rate.high * 1000, 1) if report.lift else "–"
 
     @column(gettext_lazy("revenue caused"))
     def revenue(self, told: Figures) -> str:
         report = self._report(told)
-        return f"{_span(*report.lift.revenue[1:], 0)} {report.currency}" if report.lift else "–"
+        found = report.lift.revenue if report.lift else None
+        return f"{_span(*found[1:], 0)} {report.currency}" if found else "–"
 
     @column(gettext_lazy("cost"))
     def cost(self, told: Figures) -> str:
-        return rounded(self._report(told).cost, 2)
+        report = self._report(told)
+        return rounded(report.cost, 2) if report.observed is None else "–"
+
+    @column(gettext_lazy("window closes"))
+    def window_closes(self, told: Figures) -> str:
+        return moment(datetime.fromisoformat(told.counted["closes_at"]))
 
     @column(gettext_lazy("counted"), ordering="made_at")
     def as_of(self, told: Figures) -> str:
         return moment(told.made_at)
 
 
-def about(report: Report) -> dict[str, Any]:
-    """Return what the page of a report shows."""
+def _exact(request: HttpRequest) -> None:
+    """Refuse whoever may not count people exactly."""
+    if not (request.user.has_perm(VIEW) and private.sees_people(request.user)):
+        raise PermissionDenied
+
+
+def _noisy(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """Return what analysts see: what was told already, or that it may be asked."""
+    user = person_of(request)
     return {
-        "report": report,
-        "subtitle": report.campaign.name,
-        "headline": findings.headline(report),
-        "caveats": findings.caveats(report),
-        "method": findings.method(report),
-        "goal": findings.goal_of(report),
-        "channels": dict(Channel.choices),
-        "groups": [(group, report.variants.get(group.variant or 0)) for group in report.groups],
-        "least": LEAST,
-        "steps": [(step, Channel(step.channel).label) for step in report.funnel],
-        "tiles": _tiles(report),
-        "charts": [chart for chart in (_days(report), _rates(report)) if chart],
-        "funnel": _funnel(report),
-        "reasons": [(_reason(status, reason), people) for status, reason, people in report.reasons],
-        "links": _links(report.links),
-        "devices": [(name or _("unknown"), people) for name, people in report.devices],
+        "private": True,
+        "campaign": campaign,
+        "subtitle": campaign.name,
+        "told": private_reports.known(campaign, Audience.staff(user)),
+        "ripe": private_reports.is_ripe(campaign, now),
+        "closes_at": figures.closes(campaign),
+        "may_ask": user.has_perm("crm.add_release"),
+        "budget": private.budget(user, now),
     }
-
-
-def _tiles(report: Report) -> list[tuple[str, str, str]]:
-    """Return figures to be seen at once: a title, the number, and what it lies between."""
-    found, money = report.lift, report.currency
-    tiles = [(_("People assigned"), rounded(report.assigned, 0), _held(report))]
-    if found is None:
-        return [*tiles, (_("Cost"), f"{rounded(report.cost, 2)} {money}", "")]
-    each = f"{rounded(report.cost_each, 2)} {money}" if report.cost_each is not None else "–"
-    return [
-        *tiles,
-        (_("Conversions caused"), rounded(found.conversions[0], 0), _between(*found.conversions[1:], 0)),
-        (_("Revenue caused"), f"{rounded(found.revenue[0], 0)} {money}", _between(*found.revenue[1:], 0)),
-        (_("Cost of one caused"), each, _("of %(cost)s in all") % {"cost": f"{rounded(report.cost, 2)} {money}"}),
-    ]
-
-
-def _held(report: Report) -> str:
-    if report.held is None:
-        return _("nobody held out")
-    return _("%(people)s of them held out") % {"people": rounded(report.held.people, 0)}
-
-
-def _between(low: float, high: float, digits: int) -> str:
-    return _("between %(low)s and %(high)s") % {"low": rounded(low, digits), "high": rounded(high, digits)}
 
 
 def _span(low: float, high: float, digits: int) -> str:
     return f"{rounded(low, digits)} … {rounded(high, digits)}"
-
-
-def _days(report: Report) -> Chart | None:
-    if not report.days:
-        return None
-    names = {False: (_("Assigned a message"), "primary"), True: (_("Held out"), "grey")}
-    values = {held: list(shares) for held, shares in report.days.items()}
-    return Chart(
-        id="days",
-        title=_("Who had reached the goal by which day"),
-        labels=[str(day + 1) for day in range(max(map(len, values.values())))],
-        label_title=_("Day"),
-        series=[
-            Series(label=names[held][0], values=shares, unit="percent", colour=names[held][1], dashed=held)
-            for held, shares in sorted(values.items())
-        ],
-        x_title=_("Days since the assignment"),
-        y_title=_("Share of people"),
-        height=240,
-    )
-
-
-def _rates(report: Report) -> Chart | None:
-    """Return what each variant caused with its interval's ends."""
-    found = [
-        (group.name, report.variants[group.variant])
-        for group in report.groups
-        if group.variant is not None and group.variant in report.variants
-    ]
-    if not found:
-        return None
-    ends = (("low", _("At least"), "soft"), ("effect", _("Estimated"), "primary"), ("high", _("At most"), "soft"))
-    return Chart(
-        id="rates",
-        title=_("What each variant caused, per 1,000 people"),
-        labels=[name for name, _one in found],
-        label_title=_("Variant"),
-        series=[
-            Series(
-                label=label,
-                values=[getattr(one.rate, end) * 1000 for _n, one in found],
-                kind="bar",
-                colour=colour,
-                unit="decimal",
-            )
-            for end, label, colour in ends
-        ],
-        y_title=_("People per 1,000"),
-        height=240,
-    )
-
-
-def _funnel(report: Report) -> Chart | None:
-    if not report.funnel:
-        return None
-    names = {
-        "assigned": _("Assigned"),
-        "accepted": _("Accepted"),
-        "delivered": _("Delivered"),
-        "clicked": _("Clicked"),
-        "converted": _("Reached the goal"),
-    }
-    colours = ("primary", "amber", "blue", "red", "grey")
-    return Chart(
-        id="funnel",
-        title=_("Funnel"),
-        labels=list(names.values()),
-        label_title=_("Step"),
-        series=[
-            Series(
-                label=f"{step.name}, {Channel(step.channel).label}",
-                values=[getattr(step, name) for name in names],
-                kind="bar",
-                colour=colours[place % len(colours)],
-            )
-            for place, step in enumerate(report.funnel)
-        ],
-        height=260,
-    )
-
-
-def _reason(status: str, reason: str) -> str:
-    words = str(dict(REASONS).get(reason, reason.replace("_", " ")))
-    return f"{Delivery.Status(status).label}: {words}"
-
-
-def _links(links: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    shown = list(links)[:SHOWN_LINKS]
-    rows = Link.objects.filter(pk__in=[name for name, _people in shown if name.isdecimal()])
-    named = {str(row.pk): row.label or row.url for row in rows}
-    return [(named.get(name, name) or _("another link"), people) for name, people in shown]

@@ -30,9 +30,9 @@ class IntervalOut(serializers.Serializer[Any]):
 class LiftOut(serializers.Serializer[Any]):
     people = serializers.IntegerField(help_text="Who was to get a message.")
     rate = IntervalOut(help_text="More of a person's chance to reach the goal.")
-    value = IntervalOut(help_text="More revenue from a person.")
+    value = IntervalOut(allow_null=True, help_text="More revenue from a person; null while too few have paid.")
     conversions = IntervalOut(help_text="People who reached the goal because of it.")
-    revenue = IntervalOut()
+    revenue = IntervalOut(allow_null=True)
     p = serializers.FloatField()
 
 
@@ -131,9 +131,9 @@ def _lift(one: Lift) -> dict[str, Any]:
     return {
         "people": one.people,
         "rate": _interval(one.rate),
-        "value": _interval(one.value),
+        "value": _interval(one.value) if one.value else None,
         "conversions": dict(zip(("effect", "low", "high"), one.conversions, strict=True)),
-        "revenue": dict(zip(("effect", "low", "high"), one.revenue, strict=True)),
+        "revenue": dict(zip(("effect", "low", "high"), one.revenue, strict=True)) if one.revenue else None,
         "p": one.p,
     }
 

@@ -35,6 +35,7 @@ class Campaign(models.Model):
         ONCE = "once", _("once")
         RECURRING = "recurring", _("recurring")
         TRIGGERED = "triggered", _("triggered by an event")
+        IMPORTED = "imported", _("imported: another system sent it")
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -47,6 +48,8 @@ class Campaign(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     LIVE: ClassVar[frozenset[str]] = frozenset({Status.SCHEDULED, Status.RUNNING, Status.PAUSED})
+    # What staff and programs may make; the fourth kind is history, and over from its first moment.
+    OURS: ClassVar[tuple[Kind, ...]] = (Kind.ONCE, Kind.RECURRING, Kind.TRIGGERED)
 
     name = models.CharField(_("name"), max_length=120, unique=True)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.ONCE)
@@ -119,8 +122,14 @@ class Campaign(models.Model):
                 condition=Q(approved_by=None) | ~Q(approved_by=F("submitted_by")), name="campaigns_approved_by_another"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["draft", "in_review", "cancelled"]) | Q(approved_by__isnull=False),
+                condition=Q(status__in=["draft", "in_review", "cancelled"])
+                | Q(approved_by__isnull=False)
+                | Q(kind="imported"),
                 name="campaigns_run_approved",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="imported") | Q(status="finished", approved_by=None, next_run_at=None),
+                name="campaigns_imported_is_history",
             ),
         ]
 

@@ -45,6 +45,7 @@ class Delivery(models.Model):
         UNKNOWN = "unknown", _("unknown")
         SUPPRESSED = "suppressed", _("suppressed")
         HELD_OUT = "held_out", _("held out")
+        IMPORTED = "imported", _("imported: sent by another system")
 
     OPEN: ClassVar[frozenset[str]] = frozenset({Status.QUEUED, Status.RESERVED, Status.CALLING})
     HANDED_OFF: ClassVar[frozenset[str]] = frozenset(
@@ -99,6 +100,12 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=["suppressed", "failed"]) | ~Q(reason=""),
                 name="campaigns_not_sent_for_a_reason",
+            ),
+            # History of another system is no hand-off of ours: no leaf stands for it, and none may ever seem to.
+            models.CheckConstraint(
+                condition=~Q(status="imported")
+                | Q(call=None, called_at=None, account=None, reserved_by=None, provider_id="", attempt=0, logged=True),
+                name="campaigns_imported_was_not_ours",
             ),
         ]
         indexes = [
