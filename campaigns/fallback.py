@@ -5,7 +5,7 @@ from datetime import datetime
 from campaigns import quiet
 from campaigns.audience import reach
 from campaigns.keys import delivery_id
-from campaigns.models import Delivery
+from campaigns.models import Campaign, Delivery, Run
 from campaigns.policies import policy
 from campaigns.zones import zone_of
 
@@ -20,6 +20,8 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
     """
     run = delivery.run
     if run is None or delivery.expires_at <= now or delivery.channel not in run.campaign.channels:
+        return None
+    if run.status == Run.Status.CANCELLED:
         return None
     channels = run.campaign.channels[run.campaign.channels.index(delivery.channel) + 1 :]
     others = Delivery.objects.filter(occasion=delivery.occasion, profile_id=delivery.profile_id).exclude(pk=delivery.pk)
@@ -46,5 +48,19 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
         due_at=due,
         expires_at=delivery.expires_at,
     )
+    _go_on(run)
     Delivery.objects.bulk_create([made], ignore_conflicts=True)
     return made
+
+
+def _go_on(run: Run) -> None:
+    """Let a run, and its campaign, be sent again that had nothing left to send when the failure was told.
+
+    Whoever calls either of them done holds the campaign's row, too (``campaigns.running.finish``): what is done is
+    opened again here, and what is not will be seen to have something left.
+    """
+    Campaign.objects.select_for_update(no_key=True).get(pk=run.campaign_id)
+    done = Run.objects.filter(pk=run.pk, status=Run.Status.DONE)
+    if done.update(status=Run.Status.SENDING, finished_at=None):
+        finished = Campaign.objects.filter(pk=run.campaign_id, status=Campaign.Status.FINISHED)
+        finished.update(status=Campaign.Status.RUNNING)

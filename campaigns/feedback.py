@@ -9,8 +9,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -23,7 +24,7 @@ from campaigns.planning import source
 from crm import consent, ingest, replies, suppression
 from crm.addresses import ADDRESSES
 from crm.merging import members_of
-from crm.models import Event, Suppression
+from crm.models import Event, Identifier, Suppression
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,13 @@ MOVES: Mapping[Feedback, tuple[frozenset[Status], Status]] = {
 IMPLIES_DELIVERY = frozenset(
     {Feedback.OPENED, Feedback.CLICKED, Feedback.COMPLAINED, Feedback.UNSUBSCRIBED, Feedback.REPLIED}
 )
+DEFINITE = frozenset({Feedback.BOUNCED, Feedback.FAILED})
+# What changes nothing but how far a message came.
+PLAIN = frozenset(
+    {Feedback.SENT.value, Feedback.DELIVERED.value, Feedback.DEFERRED.value}
+    | {Feedback.OPENED.value, Feedback.CLICKED.value}
+)
+MOVED = ("status", "reason", "ended_at", "lease_until", "reserved_by", "logged", "provider_id")
 EVENTS: Mapping[Feedback, Event.Kind] = {
     Feedback.OPENED: Event.Kind.OPENED,
     Feedback.CLICKED: Event.Kind.CLICKED,
@@ -69,10 +77,46 @@ def take(account: ChannelAccount, told: Sequence[Told], now: datetime) -> int:
 
 
 def work(now: datetime, among: QuerySet[Callback] | None = None) -> int:
-    """Work on callbacks that wait, in the order in which things happened; return how many are done."""
+    """Work on callbacks that wait, in the order in which things happened; return how many are done.
+
+    Those that only tell how far a message came are worked on together; those after which something else must be done,
+    one by one.
+    """
     waiting = (Callback.objects.all() if among is None else among).filter(handled_at=None)
-    keys = list(waiting.order_by("happened_at", "pk").values_list("pk", flat=True)[:BATCH])
-    return sum(_work_on(pk, now) for pk in keys)
+    rows = list(waiting.order_by("happened_at", "pk").values_list("pk", "kind")[:BATCH])
+    done = 0
+    for plain, some in groupby(rows, key=lambda row: row[1] in PLAIN):
+        keys = [pk for pk, _ in some]
+        done += _work_on_all(keys, now) if plain else sum(_work_on(pk, now) for pk in keys)
+    return done
+
+
+def _work_on_all(keys: Sequence[int], now: datetime) -> int:
+    """Write down how far messages came, in one transaction; callbacks of nobody's messages wait, for a while."""
+    with transaction.atomic():
+        held = Callback.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=keys, handled_at=None)
+        rows = list(held.order_by("happened_at", "pk"))
+        named = _named_each(rows)
+        found = {one.pk: one for one in named.values()}
+        locked = Delivery.objects.filter(pk__in=found).select_for_update().order_by("pk").in_bulk()
+        moved = [pk for row in rows if (pk := _moved(row, named, locked))]
+        Delivery.objects.bulk_update([locked[pk] for pk in dict.fromkeys(moved)], MOVED)
+        _tell(rows, named, now)
+        done = [row for row in rows if row.pk in named or row.received_at <= now - PATIENCE]
+        for row in done:
+            row.handled_at, row.delivery = now, named.get(row.pk)
+        Callback.objects.bulk_update(done, ["handled_at", "delivery"])
+    return len(done)
+
+
+def _moved(row: Callback, named: Mapping[int, Delivery], locked: Mapping[UUID, Delivery]) -> UUID | None:
+    """Move the delivery that a callback names on, in memory; return its key if it moved."""
+    delivery = locked.get(named[row.pk].pk) if row.pk in named else None
+    if delivery is None or not (facts := _moves(row, Feedback(row.kind), delivery)):
+        return None
+    for name, value in facts.items():
+        setattr(delivery, name, value)
+    return delivery.pk
 
 
 def _callback(account: ChannelAccount, told: Told, now: datetime) -> Callback:
@@ -99,7 +143,7 @@ def _work_on(pk: int, now: datetime) -> bool:
         if found is not None:
             _obey(row, feedback, found, now)
             _move(row, feedback, found, now)
-            _tell(row, feedback, found, now)
+            _tell([row], {row.pk: found}, now)
         elif feedback == Feedback.REPLIED or row.told.get("address"):
             _obey_nobody(row, feedback, now)
         elif row.received_at > now - PATIENCE:
@@ -109,35 +153,57 @@ def _work_on(pk: int, now: datetime) -> bool:
 
 
 def _named(row: Callback) -> Delivery | None:
-    told: dict[str, Any] = row.told
-    wanted = Q(pk=None)
-    if told.get("delivery"):
-        wanted |= Q(pk=told["delivery"]) | Q(call=told["delivery"])
-    if told.get("provider_id"):
-        wanted |= Q(account=row.account_id, provider_id=told["provider_id"])
-    return Delivery.objects.filter(wanted).select_related("run__campaign__purpose", "profile").first()
+    return _named_each([row]).get(row.pk)
+
+
+def _named_each(rows: Sequence[Callback]) -> dict[int, Delivery]:
+    """Return the delivery that each callback names, by our number or by the provider's."""
+    ours = {UUID(told): row.pk for row in rows if (told := row.told.get("delivery"))}
+    theirs = {(row.account_id, told): row.pk for row in rows if (told := row.told.get("provider_id"))}
+    by_number = Q()
+    for account in {account for account, _ in theirs}:
+        by_number |= Q(account=account, provider_id__in=[number for one, number in theirs if one == account])
+    wanted = [Q(pk__in=ours), Q(call__in=ours), *([by_number] if theirs else [])]
+    related = Delivery.objects.prefetch_related("run__campaign__purpose")
+    known: dict[object, Delivery] = {}
+    for which in wanted if ours else wanted[2:]:  # each by its own index, which an OR would not use
+        for one in related.filter(which):
+            known |= {one.pk: one, one.call: one, (one.account_id, one.provider_id): one}
+    found = {}
+    for row in rows:
+        told = row.told
+        names = (UUID(told["delivery"]) if told.get("delivery") else None, (row.account_id, told.get("provider_id")))
+        known_by = next((known[name] for name in names if name and name in known), None)
+        if known_by is not None and known_by.account_id in (None, row.account_id):  # nobody speaks for another's
+            found[row.pk] = known_by
+    return found
+
+
+def _moves(row: Callback, feedback: Feedback, delivery: Delivery) -> dict[str, Any]:
+    """Return what a callback changes of a delivery; nothing where it is further already."""
+    kind = Feedback.DELIVERED if feedback in IMPLIES_DELIVERY else feedback
+    if kind not in MOVES:
+        return {}
+    allowed, becomes = MOVES[kind]
+    if delivery.status not in allowed or delivery.call is None:
+        return {}
+    code = row.code or ("returned" if kind == Feedback.BOUNCED else "refused")
+    return {
+        "status": becomes,
+        "reason": code[:64] if kind in DEFINITE else "",
+        "ended_at": row.happened_at,
+        "lease_until": None,
+        "reserved_by": None,
+        "logged": False,
+        "provider_id": delivery.provider_id or row.told.get("provider_id", ""),
+    }
 
 
 def _move(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> None:
-    kind = Feedback.DELIVERED if feedback in IMPLIES_DELIVERY else feedback
-    if kind not in MOVES:
-        return
-    delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=found.pk)
-    allowed, becomes = MOVES[kind]
-    if delivery.status not in allowed or delivery.call is None:
-        return
-    code = row.code or ("returned" if kind == Feedback.BOUNCED else "refused")
-    definite = kind in (Feedback.BOUNCED, Feedback.FAILED)
-    Delivery.objects.filter(pk=delivery.pk).update(
-        status=becomes,
-        reason=code[:64] if definite else "",
-        ended_at=row.happened_at,
-        lease_until=None,
-        reserved_by=None,
-        logged=False,
-        provider_id=delivery.provider_id or row.told.get("provider_id", ""),
-    )
-    if definite:
+    facts = _moves(row, feedback, Delivery.objects.select_for_update(of=("self",)).get(pk=found.pk))
+    if facts:
+        Delivery.objects.filter(pk=found.pk).update(**facts)
+    if facts and feedback in DEFINITE:
         fallback.follow(found, now)
 
 
@@ -172,12 +238,13 @@ def _obey_nobody(row: Callback, feedback: Feedback, now: datetime) -> None:
 
 
 def _suppress(row: Callback, found: Delivery, now: datetime) -> None:
-    """Let nothing more go to an address that is dead: the one that was told, or those that the message may have had."""
+    """Let nothing more go to an address that is dead: the one that was told, or that the message went to; no other."""
     types = ADDRESSES.get(found.channel, ())
     if row.told.get("address") and types:
         suppression.suppress([(types[0], row.told["address"])], found.channel, Suppression.Why.BOUNCED, now=now)
     else:
-        suppression.suppress_people([found.profile_id], found.channel, Suppression.Why.BOUNCED, now=now)
+        keys = Identifier.objects.filter(pk__in=[found.address_id or 0]).values_list("suppression_key", flat=True)
+        suppression.suppress_keys([bytes(key) for key in keys], found.channel, Suppression.Why.BOUNCED, now=now)
 
 
 def _heard(row: Callback) -> consent.Heard:
@@ -185,13 +252,18 @@ def _heard(row: Callback) -> consent.Heard:
     return consent.Heard(source=source(), idempotency=key, proof={"callback": row.key})
 
 
-def _tell(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> None:
-    kind = EVENTS.get(feedback)
-    if kind is None:
+def _tell(rows: Sequence[Callback], named: Mapping[int, Delivery], now: datetime) -> None:
+    """Tell the log, and other systems that want to know, what people did with their messages."""
+    told = [(row, named[row.pk]) for row in rows if row.pk in named and Feedback(row.kind) in EVENTS]
+    if not told:
         return
-    agent = row.told.get("user_agent", "")
-    event = ingest.NewEvent(
-        kind=kind.value,
+    ingest.record_many(source(), [_event(row, found, now) for row, found in told], now=now)
+    outgoing.tell([_fact(row, found) for row, found in told], now)
+
+
+def _event(row: Callback, found: Delivery, now: datetime) -> ingest.NewEvent:
+    return ingest.NewEvent(
+        kind=EVENTS[Feedback(row.kind)].value,
         profile_id=found.profile_id,
         occurred_at=row.happened_at,
         received_at=now,
@@ -199,10 +271,15 @@ def _tell(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> 
         name=found.run.campaign.name if found.run else "",
         session=str(found.occasion),
         channel=found.channel,
-        properties=outbox.properties(found, machine=machines.is_one(agent, found.called_at, row.happened_at) or None),
+        properties=outbox.properties(found, machine=_by_machine(row, found) or None),
     )
-    ingest.record_many(source(), [event], now=now)
-    machine = str(machines.is_one(agent, found.called_at, row.happened_at) or "")
-    outgoing.tell(
-        [outgoing.of_feedback(found, kind.value, f"callback {row.pk}", row.happened_at, machine=machine)], now
-    )
+
+
+def _fact(row: Callback, found: Delivery) -> outgoing.Fact:
+    kind = EVENTS[Feedback(row.kind)].value
+    machine = str(_by_machine(row, found) or "")
+    return outgoing.of_feedback(found, kind, f"callback {row.pk}", row.happened_at, machine=machine)
+
+
+def _by_machine(row: Callback, found: Delivery) -> bool:
+    return machines.is_one(row.told.get("user_agent", ""), found.called_at, row.happened_at)

@@ -45,7 +45,7 @@ SELECT pg_advisory_xact_lock(key) FROM (
 """
 LOCK = """
 SELECT d.id, d.profile_id, d.attempt, d.call, d.expires_at, c.priority,
-       r.id IS NULL OR r.status = 'sending' AND c.status = 'running',
+       r.id IS NULL OR r.status IN ('sending', 'done') AND c.status IN ('running', 'finished'),
        p.attributes ->> 'time_zone', p.province, p.city
 FROM campaigns_delivery d
 JOIN crm_profile p ON p.id = d.profile_id
@@ -56,8 +56,10 @@ ORDER BY d.id FOR UPDATE OF d
 """
 CALLING = """
 UPDATE campaigns_delivery d SET status = 'calling', call = told.call, attempt = d.attempt + 1,
-    account_id = told.account, called_at = %(now)s, lease_until = %(until)s
-FROM unnest(%(ids)s::uuid[], %(calls)s::uuid[], %(accounts)s::bigint[]) AS told (id, call, account) WHERE d.id = told.id
+    account_id = told.account, address_id = told.address, called_at = %(now)s, lease_until = %(until)s
+FROM unnest(%(ids)s::uuid[], %(calls)s::uuid[], %(accounts)s::bigint[], %(addresses)s::bigint[])
+    AS told (id, call, account, address)
+WHERE d.id = told.id
 """
 CALLING_AGAIN = """
 UPDATE campaigns_delivery SET status = 'calling', reason = '', ended_at = NULL, lease_until = %(until)s
@@ -269,6 +271,7 @@ def _record(left: Sequence[Held], asked: Asked, now: datetime) -> None:
         "ids": _texts(one.id for one in left),
         "calls": _texts(_call(one) for one in left),
         "accounts": int_array(asked.ready[one.id].account.pk for one in left),
+        "addresses": int_array(asked.ready[one.id].identifier for one in left),
         "now": now,
         "until": now + LEASE,
     }

@@ -5,6 +5,7 @@ derived from campaign and moment, or a row that somebody else holds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from celery import current_app
@@ -164,10 +165,21 @@ def finish(now: datetime) -> None:
     waiting = Delivery.objects.filter(status__in=Delivery.OPEN)
     for run in Run.objects.filter(status=Run.Status.SENDING).exclude(key=TRIGGERS):
         if not waiting.filter(run=run).exists():
-            Run.objects.filter(pk=run.pk, status=Run.Status.SENDING).update(status=Run.Status.DONE, finished_at=now)
+            with _held(run.campaign_id):
+                if not waiting.filter(run=run).exists():
+                    sending = Run.objects.filter(pk=run.pk, status=Run.Status.SENDING)
+                    sending.update(status=Run.Status.DONE, finished_at=now)
     for campaign in Campaign.objects.filter(status=Status.RUNNING):
         if _has_nothing_left(campaign, now):
             _finish_one(campaign, now)
+
+
+@contextmanager
+def _held(campaign: int) -> Iterator[None]:
+    """Hold a campaign's row: a failure that another channel follows (``campaigns.fallback``) waits, or is seen."""
+    with transaction.atomic():
+        Campaign.objects.select_for_update(no_key=True).get(pk=campaign)
+        yield
 
 
 def first_run(campaign: Campaign, now: datetime) -> datetime:
@@ -231,7 +243,9 @@ def _has_nothing_left(campaign: Campaign, now: datetime) -> bool:
 
 
 def _finish_one(campaign: Campaign, now: datetime) -> None:
-    with transaction.atomic():
+    with _held(campaign.pk):
+        if not _has_nothing_left(campaign, now):
+            return
         moved = Campaign.objects.filter(pk=campaign.pk, status=Status.RUNNING, next_run_at=campaign.next_run_at).update(
             status=Status.FINISHED, next_run_at=None
         )

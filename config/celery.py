@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "campaigns": {"task": "campaigns.tasks.tick", "schedule": 10.0, "options": {"expires": 10.0}},
     "sending": {"task": "campaigns.tasks.send", "schedule": 5.0, "options": {"expires": 5.0}},
     "lost sendings": {"task": "campaigns.tasks.recover", "schedule": 30.0, "options": {"expires": 30.0}},
+    "unknown sendings": {"task": "campaigns.tasks.ask_again", "schedule": 60.0, "options": {"expires": 60.0}},
     "visits": {"task": "campaigns.tasks.tell_visits", "schedule": 10.0, "options": {"expires": 10.0}},
     "figures": {"task": "campaigns.tasks.count_figures", "schedule": 300.0, "options": {"expires": 300.0}},
     "callbacks": {"task": "campaigns.tasks.work_on_callbacks", "schedule": 30.0, "options": {"expires": 30.0}},

@@ -82,7 +82,7 @@ CAMPAIGNS: Mapping[str, Table] = {
     # -- what became of each message ----------------------------------------------------------------------------------
     "campaigns.delivery": table(
         _("sending a message once, knowing what became of it"), "deliveries", "delete",
-        pseudonym="profile provider_id",
+        pseudonym="profile provider_id address_id",
         behavioural="variant channel status reason called_at ended_at",
         technical="id occasion run account attempt call reserved_by logged cost planned_at due_at expires_at"
         " lease_until",

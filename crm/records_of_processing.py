@@ -24,8 +24,6 @@ RETENTIONS: Mapping[str, Any] = {
     "behaviour, messages or orders, by its kind": _("as its class of data: browsing, messages or orders"),
     "evidence": _("for as long as proof may be asked for; no end is set"),
     "configuration": _("until staff change or delete it"),
-    "deliveries": _("no end is set yet; gone with the person"),
-    "callbacks": _("no end is set yet; gone with the person"),
     "webhooks": _("30 days after they were told, or given up"),
     "until a month after its end": _("until a month after its end"),
     "seven days": _("seven days"),

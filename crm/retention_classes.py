@@ -123,6 +123,25 @@ CLASSES: Mapping[str, DataClass] = {
         by_purpose=True,
         store=HandOffs(),
     ),
+    # A row says what became of a message to whom; callbacks and visits that belong to it go with it.
+    "deliveries": DataClass(
+        title=_("who got which message of a campaign"),
+        purpose="marketing",
+        keep=2 * YEAR,
+        governed_by=(Kind.MARKETING,),
+        store=Rows(model="campaigns.Delivery", at="planned_at", profile="profile"),
+    ),
+    "callbacks": DataClass(
+        title=_("what providers told of messages"),
+        purpose="operation",
+        keep=timedelta(days=90),
+        store=Rows(
+            model="campaigns.Callback",
+            at="received_at",
+            profile="delivery__profile",
+            only={"handled_at__isnull": False},
+        ),
+    ),
     "scores": DataClass(
         title=_("scores, recommendations, segments"),
         purpose="profiling",
@@ -149,4 +168,4 @@ CLASSES: Mapping[str, DataClass] = {
 
 EVENT_CLASSES = tuple(name for name, kept in CLASSES.items() if isinstance(kept.store, EventKinds))
 # What is about people beside them: a hold on one of these stands against erasure, a sample is kept with all of them.
-ABOUT_PEOPLE = (*EVENT_CLASSES, "consents", "hand_offs", "scores")
+ABOUT_PEOPLE = (*EVENT_CLASSES, "consents", "hand_offs", "deliveries", "scores")

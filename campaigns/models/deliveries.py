@@ -71,6 +71,8 @@ class Delivery(models.Model):
     reason = models.CharField(_("reason"), max_length=64, blank=True, help_text=_("A code."))
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
     call = models.UUIDField(_("hand-off"), null=True, blank=True, editable=False)
+    # The identifier that it went to, so that a bounce which names no address is one of this address and no other.
+    address_id = models.BigIntegerField(null=True, blank=True, editable=False)
     reserved_by = models.UUIDField(null=True, blank=True, editable=False)
     provider_id = models.CharField(_("provider's number"), max_length=200, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=10, decimal_places=5, null=True, blank=True)

@@ -6,6 +6,7 @@ when her row went. :func:`settle` waits until all that ran then have ended; what
 good. No writer ever waits for an erasure.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from time import monotonic, sleep
@@ -75,6 +76,8 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
             PrivacyRequest.objects.filter(pk=request.pk).update(unshredded=told)
         for name, field in GOES:
             receipt[name] = receipt.get(name, 0) + _rows(name, field, ids)._raw_delete(using="default")
+        for name, number in _forget_held(ids).items():
+            receipt[name] = receipt.get(name, 0) + number
         for name, field in EMPTIED:
             _rows(name, field, ids).update(**{field: None})
         receipt["crm.Profile"] = Profile.objects.filter(pk__in=ids)._raw_delete(using="default")
@@ -82,6 +85,32 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
             cursor.execute("SELECT pg_current_xact_id()::text")
             receipt["transaction"] = cursor.fetchone()[0]
     return receipt
+
+
+def _forget_held(ids: list[int]) -> Mapping[str, int]:
+    """Delete the rows of other packages whose foreign key holds the person's row, and those that hold them in turn.
+
+    What has no foreign key in the database waits until nobody can write about her any more (:func:`forget_answers`).
+    """
+    gone: Counter[str] = Counter()
+    for relation in relations():
+        model, field = relation.related_model, relation.field
+        if model._meta.app_label != Profile._meta.app_label and field.db_constraint:
+            _delete(model, model._default_manager.filter(**{f"{field.name}__in": ids}), gone)
+    return gone
+
+
+def _delete(model: type[models.Model], rows: Any, gone: Counter[str]) -> None:
+    """Delete rows, before them what refers to them; numbers are counted by model."""
+    keys = list(rows.values_list("pk", flat=True))
+    if not keys:
+        return
+    for relation in model._meta.get_fields(include_hidden=True):
+        if relation.auto_created and relation.is_relation and not relation.concrete:
+            held: Any = relation
+            others = held.related_model._default_manager.filter(**{f"{held.field.name}__in": keys})
+            _delete(held.related_model, others, gone)
+    gone[model._meta.label] += model._default_manager.filter(pk__in=keys)._raw_delete(using="default")
 
 
 def settle(patience: float = PATIENCE) -> Mapping[str, Any]:

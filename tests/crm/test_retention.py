@@ -163,9 +163,14 @@ def test_more_than_a_batch_goes_in_batches(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_sample_can_be_kept_and_being_told_twice_changes_nothing() -> None:
     years = timedelta(days=50 * 365)
-    assert retention.keep_sample(years, purpose="demonstration", now=NOW) == 7
+    assert retention.keep_sample(years, purpose="demonstration", now=NOW) == 8
     assert retention.keep_sample(years, purpose="demonstration", now=NOW) == 0
     kept = retention_keeps.keeps()
     events = {"behaviour", "messages", "orders", "identification"}
-    assert {name for name, keep in kept.items() if keep == years} == events | {"consents", "hand_offs", "scores"}
+    assert {name for name, keep in kept.items() if keep == years} == events | {
+        "consents",
+        "hand_offs",
+        "deliveries",
+        "scores",
+    }
     assert kept["jobs"] == timedelta(days=365)
