@@ -413,7 +413,7 @@ def test_an_erasure_takes_all_that_campaigns_keep_of_a_person_and_nothing_of_oth
         ListMember.objects.create(segment=segment, profile=person, added_at=NOON)
         SegmentMember.objects.create(segment=segment, profile=person, joined_at=NOON)
         told = WebhookMessage.objects.create(
-            pk=row.pk, endpoint=endpoint, kind="k", profile_id=person.pk, body={}, created_at=NOON
+            pk=row.pk, endpoint=endpoint, kind="k", profile=person, body={}, happened_at=NOON, created_at=NOON
         )
         WebhookAttempt.objects.create(message=told, took_ms=1, tried_at=NOON)
     requests.carried_out("erasure", one)

@@ -16,8 +16,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 PAIRS, THREADS, BATCH = 50_000, 12, 8
-# People by whom withdrawals may be ahead; and by how many they must be before hand-offs go on, where these have won more
-# races so far: otherwise they may be as many behind.
+# People by whom withdrawals may be ahead; and by how many they must be before hand-offs go on, where these have won
+# more races so far: otherwise they may be as many behind.
 APART, LEAD = 120, 40
 
 
