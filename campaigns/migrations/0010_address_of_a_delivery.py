@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0008_outgoing_webhooks'),
+        ('campaigns', '0009_history_of_other_systems'),
     ]
 
     operations = [
