@@ -53,13 +53,13 @@ WITH done AS (
     GROUP BY one.run_id, one.person
 )
 SELECT one.*, done.reached_at, (done.reached_at IS NOT NULL)::int AS y, coalesce(done.reached_before, false)::int AS x,
-       coalesce(done.value, 0)::float8 AS value, coalesce(done.value_before, 0)::float8 AS value_before
+       coalesce(done.value, 0) AS value, coalesce(done.value_before, 0) AS value_before
 FROM report_person AS one LEFT JOIN done USING (run_id, person)
 """
 GOAL = "event.kind = %(goal)s AND (%(goal_name)s = '' OR event.name = %(goal_name)s)"
 TAKEN = (
     "CASE WHEN event.currency NOT IN ('', %(currency)s) THEN 0"
-    " WHEN event.kind = 'refund' THEN -abs(event.value) WHEN event.kind = 'purchase' THEN event.value ELSE 0 END"
+    " WHEN event.kind = 'refund' THEN -abs(event.value)::float8 WHEN event.kind = 'purchase' THEN event.value::float8 ELSE 0 END"
 )
 
 # The sums of campaigns.moments.Moments, twice: of reaching the goal, and of money.
@@ -71,20 +71,16 @@ GROUPS = """
 SELECT run_id, variant_id, {SUMS} FROM report_outcome
 GROUP BY run_id, variant_id ORDER BY run_id, variant_id NULLS FIRST
 """.replace("{SUMS}", SUMS)
-# By what was known of people before: bought of late or not, of which age band, in which group that a model had found.
+# By what was known of people before: whether they bought of late, their age band, and the group that a model had found
+# them in; crossed, so that each person is looked at once, and added up by each of the three afterwards.
 PARTS = """
-SELECT part.kind, part.name, stratum, CASE WHEN variant_id IS NULL THEN NULL ELSE 0 END, {SUMS}
+SELECT (value_before <> 0 OR x > 0), profile.age_band, coalesce(cluster.code::text, ''), stratum,
+       CASE WHEN variant_id IS NULL THEN NULL ELSE 0 END, {SUMS}
 FROM report_outcome AS one
 JOIN crm_profile AS profile ON profile.id = one.person
 LEFT JOIN mlengine_clustermember AS member ON member.profile_id = one.person AND member.run_id = %(clusters)s
 LEFT JOIN mlengine_cluster AS cluster ON cluster.id = member.cluster_id
-CROSS JOIN LATERAL (VALUES
-    ('before', CASE WHEN value_before <> 0 OR x > 0 THEN 'yes' ELSE 'no' END),
-    ('age', profile.age_band),
-    ('cluster', cluster.code::text)
-) AS part (kind, name)
-WHERE part.name <> ''
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 NULLS FIRST
+GROUP BY 1, 2, 3, 4, 5
 """.replace("{SUMS}", SUMS)
 # Everybody in twentieths, the most promising first, by what was known before the campaign; chance breaks ties.
 TWENTIETHS = """

@@ -7,7 +7,8 @@ since, the one that was kept says which group. Whose data are restricted counts 
 Refunds within the window take from the revenue. Clicks by machines are left out and counted apart, and so are opens.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,13 +19,14 @@ from django.db import connection, transaction
 
 from campaigns import curves, observed, strata
 from campaigns import figure_statements as sql
-from campaigns.models import Campaign, Figures, Run
+from campaigns.models import Campaign, Delivery, Figures, Run
 from mlengine.models import PredictionRun
 
 FORM = 2  # of what is kept; whatever was counted in another form is counted anew
 HISTORY = timedelta(days=28)  # of what people did before, at least; as long as the attribution window if that is longer
 CLUSTERS = "rfm"  # by which groups that a model found a report is broken down
 SCORES = ("churn",)  # besides what people bought before: by which scores the most promising come first
+AT_ONCE = 50_000  # deliveries: about a second
 MEMORY = "SET LOCAL work_mem = '256MB'"  # a million people fit, and nothing is sorted on disk; one count at a time
 
 
@@ -44,6 +46,14 @@ def of(campaign: Campaign, now: datetime) -> Figures:
     """Return what was counted last, or count now if nothing was yet."""
     told = Figures.objects.filter(campaign=campaign).first()
     return told if told and told.counted.get("form") == FORM else count(campaign, now)
+
+
+def is_waiting(campaign: Campaign) -> bool:
+    """Return whether nothing was counted yet and counting would take longer than somebody waits for a page."""
+    told = Figures.objects.filter(campaign=campaign, counted__form=FORM)
+    if told.exists():
+        return False
+    return Delivery.objects.filter(run__campaign=campaign)[: AT_ONCE + 1].count() > AT_ONCE
 
 
 def refresh(now: datetime) -> int:
@@ -109,7 +119,7 @@ def _alike(campaign: Campaign, runs: Sequence[Any]) -> list[int]:
 
 def _counted(cursor: Any, campaign: Campaign, asked: dict[str, Any]) -> dict[str, Any]:
     groups = [_group(row) for row in _rows(cursor, sql.GROUPS, asked)]
-    parts = [[*row[:2], _group(row[2:])] for row in _rows(cursor, sql.PARTS, asked)]
+    parts = _parts((row[:3], _group(row[3:])) for row in _rows(cursor, sql.PARTS, asked))
     return {
         "form": FORM,
         "currency": asked["currency"],
@@ -126,6 +136,16 @@ def _counted(cursor: Any, campaign: Campaign, asked: dict[str, Any]) -> dict[str
         "clicks": [list(row) for row in _rows(cursor, sql.CLICKS, asked)],
         "machines": [list(row) for row in _rows(cursor, sql.MACHINES, asked)],
     }
+
+
+def _parts(rows: Iterable[tuple[Sequence[Any], dict[str, Any]]]) -> list[list[Any]]:
+    """Return the sums by each fact that was known before; a fact that is not known of somebody is no part."""
+    by_part: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for (bought, age, cluster), row in rows:
+        for kind, name in (("before", "yes" if bought else "no"), ("age", age), ("cluster", cluster)):
+            if name:
+                by_part[kind, name].append(row)
+    return [[kind, name, row] for (kind, name), found in sorted(by_part.items()) for row in curves.added(found)]
 
 
 def _curves(cursor: Any, asked: dict[str, Any], groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -109,6 +109,16 @@ def count_figures() -> int:
 
 
 @shared_task
+def count_report(campaign_id: int) -> bool:
+    """Count a large report for the first time, while somebody's page waits for it; ringing twice is harmless."""
+    from campaigns import figures
+    from campaigns.models import Campaign
+
+    campaign = Campaign.objects.get(pk=campaign_id)
+    return figures.is_waiting(campaign) and bool(figures.count(campaign, timezone.now()))
+
+
+@shared_task
 def tell_others() -> dict[str, int]:
     """Tell other systems what happened; beat rings this, and any number of workers may run it."""
     from campaigns import outgoing_facts, outgoing_worker

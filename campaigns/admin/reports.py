@@ -6,7 +6,9 @@ Whoever may see people reads exact counts; analysts read groups with noise, from
 from datetime import datetime
 from typing import Any
 
+from celery import current_app
 from django.contrib import admin, messages
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -30,6 +32,7 @@ from mlengine.releases import Audience, BudgetSpent
 
 VIEW = "campaigns.view_figures"
 MOST_COMPARED = 60
+RUNG_SECONDS = 60  # a worker was called for this report: somebody who looks again does not call another
 
 
 @admin.register(Figures)
@@ -62,7 +65,9 @@ class ReportAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Figures | None:
         """Return what was counted of a campaign; its address is the campaign's number, counted yet or not."""
         campaign = Campaign.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
-        return figures.of(campaign, timezone.now()) if campaign else None
+        if campaign is None or figures.is_waiting(campaign):
+            return None
+        return figures.of(campaign, timezone.now())
 
     def file_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         _exact(request)
@@ -102,6 +107,8 @@ class ReportAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if self.has_view_permission(request) and (late := _waiting(object_id)):
+            return self._wait(request, late)
         told = self.get_object(request, object_id) if self.has_view_permission(request) else None
         facts: dict[str, Any] = {}
         if told:
@@ -109,6 +116,13 @@ class ReportAdmin(ReadOnlyAdmin):
             exact = private.sees_people(request.user)
             facts = report_page.about(reports.of(told.campaign, now)) if exact else _noisy(request, told.campaign, now)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+    def _wait(self, request: HttpRequest, campaign: Campaign) -> HttpResponse:
+        """Have a large report counted by a worker, and show a page that looks again by itself."""
+        if cache.add(f"zhiyin:report:{campaign.pk}", 1, timeout=RUNG_SECONDS):
+            current_app.send_task("campaigns.tasks.count_report", [campaign.pk], expires=RUNG_SECONDS)
+        context = {**self.admin_site.each_context(request), "title": campaign.name, "opts": self.opts}
+        return TemplateResponse(request, "zhiyin/report/waiting.html", context, headers={"Refresh": "5"})
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         exact = {"exact": private.sees_people(request.user)}
@@ -166,6 +180,12 @@ class ReportAdmin(ReadOnlyAdmin):
     @column(gettext_lazy("counted"), ordering="made_at")
     def as_of(self, told: Figures) -> str:
         return moment(told.made_at)
+
+
+def _waiting(object_id: str) -> Campaign | None:
+    """Return the campaign whose first count would take too long for a page."""
+    campaign = Campaign.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+    return campaign if campaign and figures.is_waiting(campaign) else None
 
 
 def _exact(request: HttpRequest) -> None:

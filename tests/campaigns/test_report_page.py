@@ -2,10 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
-from campaigns import figures, findings, reports
-from campaigns.models import Campaign, Variant
+from campaigns import figures, findings, reports, tasks
+from campaigns.models import Campaign, Figures, Variant
 from crm.models import Profile, Release
 from tests.campaigns import factories
 from tests.campaigns.factories import NOW
@@ -58,6 +59,22 @@ def test_harm_is_called_harm() -> None:
 def test_a_report_without_numbers_says_why() -> None:
     campaign = factories.campaign()
     assert "Nobody has been assigned yet." in page(campaign)
+
+
+def test_a_large_report_is_counted_by_a_worker_while_the_page_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = reported()
+    Figures.objects.all().delete()
+    monkeypatch.setattr(figures, "AT_ONCE", 100)
+    cache.delete(f"zhiyin:report:{campaign.pk}")
+    address = f"/admin/campaigns/figures/{campaign.pk}/change/"
+    client = logged_in(member("Marketing"))
+    answer = client.get(address)
+    assert answer.headers["Refresh"] == "5"
+    assert "being counted for the first time" in answer.content.decode()
+    assert not Figures.objects.exists()
+    assert tasks.count_report(campaign.pk) is True
+    assert tasks.count_report(campaign.pk) is False
+    assert "60 of them held out" in client.get(address).content.decode()
 
 
 def test_a_file_runs_no_formula() -> None:
