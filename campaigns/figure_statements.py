@@ -59,7 +59,8 @@ FROM report_person AS one LEFT JOIN done USING (run_id, person)
 GOAL = "event.kind = %(goal)s AND (%(goal_name)s = '' OR event.name = %(goal_name)s)"
 TAKEN = (
     "CASE WHEN event.currency NOT IN ('', %(currency)s) THEN 0"
-    " WHEN event.kind = 'refund' THEN -abs(event.value)::float8 WHEN event.kind = 'purchase' THEN event.value::float8 ELSE 0 END"
+    " WHEN event.kind = 'refund' THEN -abs(event.value)::float8"
+    " WHEN event.kind = 'purchase' THEN event.value::float8 ELSE 0 END"
 )
 
 # The sums of campaigns.moments.Moments, twice: of reaching the goal, and of money.
