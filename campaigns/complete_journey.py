@@ -18,8 +18,8 @@ from crm import complete_journey
 from crm.models import Channel, Event, Purpose, Source
 
 KEY = "imported"
-CHOSEN = "Complete Journey: chosen by its publisher"
-MAILED = "Complete Journey: coupons by mail"
+CHOSEN = "Chosen by another system"
+MAILED = "Coupons by mail"
 A_DAY = timedelta(days=1)
 MARKETING = {"kind": Purpose.Kind.MARKETING, "name": {"en": "Offers and news", "zh-hans": "优惠与资讯"}}
 

@@ -20,12 +20,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='campaign',
             name='kind',
-            field=models.CharField(choices=[('once', 'once'), ('recurring', 'recurring'), ('triggered', 'triggered by an event'), ('imported', 'imported: another system sent it')], default='once', max_length=12, verbose_name='kind'),
+            field=models.CharField(choices=[('once', 'once'), ('recurring', 'recurring'), ('triggered', 'triggered by an event'), ('imported', 'imported')], default='once', max_length=12, verbose_name='kind'),
         ),
         migrations.AlterField(
             model_name='delivery',
             name='status',
-            field=models.CharField(choices=[('queued', 'queued'), ('reserved', 'reserved'), ('calling', 'being handed over'), ('accepted', 'accepted'), ('delivered', 'delivered'), ('bounced', 'bounced'), ('failed', 'failed'), ('unknown', 'unknown'), ('suppressed', 'suppressed'), ('held_out', 'held out'), ('imported', 'imported: sent by another system')], default='queued', max_length=12, verbose_name='status'),
+            field=models.CharField(choices=[('queued', 'queued'), ('reserved', 'reserved'), ('calling', 'being handed over'), ('accepted', 'accepted'), ('delivered', 'delivered'), ('bounced', 'bounced'), ('failed', 'failed'), ('unknown', 'unknown'), ('suppressed', 'suppressed'), ('held_out', 'held out'), ('imported', 'imported')], default='queued', max_length=12, verbose_name='status'),
         ),
         migrations.AddConstraint(
             model_name='campaign',

@@ -35,7 +35,7 @@ class Campaign(models.Model):
         ONCE = "once", _("once")
         RECURRING = "recurring", _("recurring")
         TRIGGERED = "triggered", _("triggered by an event")
-        IMPORTED = "imported", _("imported: another system sent it")
+        IMPORTED = "imported", _("imported")
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")

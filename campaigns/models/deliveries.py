@@ -45,7 +45,7 @@ class Delivery(models.Model):
         UNKNOWN = "unknown", _("unknown")
         SUPPRESSED = "suppressed", _("suppressed")
         HELD_OUT = "held_out", _("held out")
-        IMPORTED = "imported", _("imported: sent by another system")
+        IMPORTED = "imported", _("imported")
 
     OPEN: ClassVar[frozenset[str]] = frozenset({Status.QUEUED, Status.RESERVED, Status.CALLING})
     HANDED_OFF: ClassVar[frozenset[str]] = frozenset(
