@@ -98,7 +98,7 @@ def _vary(campaign: Campaign, messages: Sequence[Message]) -> None:
         campaign.variants.exclude(name__in=named).delete()
     except ProtectedError as error:
         raise NotPossible(
-            gettext("A variant of which messages were sent stays; give it no template of another.")
+            gettext("A variant of which messages were sent stays: change its weight or its template instead.")
         ) from error
     for message in named.values():
         Variant.objects.update_or_create(

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from campaigns.models import WebhookEndpoint
+from config import programs_of_mine
 from crm.models import Approval, ImpactAssessment, JobRun, Notice, PrivacyRequest, RejectedEvent
 from mlengine import monitoring
 
@@ -51,7 +52,7 @@ class Look:
     tone: str = ""
 
     def step(self, user: Any, now: datetime) -> Step | None:
-        if not user.has_perm(self.permission) or not (count := self.count(user, now)):
+        if (self.permission and not user.has_perm(self.permission)) or not (count := self.count(user, now)):
             return None
         link = reverse(f"admin:{self.page}") + self.query
         return Step(count=count, text=self.say(count), icon=self.icon, link=link, tone=self.tone)
@@ -148,6 +149,16 @@ ACTIONS = (
 )
 
 LOOKS: Sequence[Look] = (
+    Look(
+        permission="",  # one's own
+        count=lambda user, _now: programs_of_mine.waiting(user),
+        say=lambda n: (
+            ngettext("%(n)s program asks to act in your name", "%(n)s programs ask to act in your name", n) % {"n": n}
+        ),
+        icon="key",
+        page="oauth2_provider_application_mine",
+        tone="warn",
+    ),
     Look(
         permission="campaigns.change_webhookendpoint",
         count=_stopped,

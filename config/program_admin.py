@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, ngettext
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from oauth2_provider.models import Application
 from unfold.admin import StackedInline
 
+from config import programs_of_mine
 from config.models import ApiAccess
 from crm.admin.again import AsksAgain
 from crm.admin.lists import ListAdmin, column
@@ -58,8 +59,17 @@ class ApplicationAdmin(AsksAgain, ListAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.revoke_view)
-        return [path("<int:pk>/revoke/", view, name="oauth2_provider_application_revoke"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/revoke/", view(self.revoke_view), name="oauth2_provider_application_revoke"),
+            path("mine/", view(programs_of_mine.mine), name="oauth2_provider_application_mine"),
+            re_path(
+                r"^mine/(?P<pk>\d+)/(?P<verb>agree|end)/$",
+                view(programs_of_mine.decide),
+                name="oauth2_provider_application_mine_do",
+            ),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
         living = Count("accesstoken", filter=Q(accesstoken__expires__gt=timezone.now()))

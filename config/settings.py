@@ -386,6 +386,7 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {"title": _("Second factor"), "link": reverse_lazy("mfa_index")},
             {"title": _("Password"), "link": reverse_lazy("account_change_password")},
+            {"title": _("Programs that act for me"), "link": reverse_lazy("admin:oauth2_provider_application_mine")},
         ]
     },
     "SIDEBAR": {"show_search": True, "navigation": "config.menu.menu"},

@@ -108,6 +108,8 @@ ORDINARY = ("_add", "_change", "_delete", "_changelist", "_history")
 FOR_ALL_STAFF = {
     *("index", "login", "logout", "password_change", "password_change_done", "jsi18n", "view_on_site", "app_list"),
     *("search", "autocomplete"),
+    # One's own programs only: nobody sees or decides of another's.
+    *("oauth2_provider_application_mine", "oauth2_provider_application_mine_do"),
 }
 # Fields that a form lets nobody change, or only some; what is not named here, whoever may change a row may change.
 CHANGEABLE = {

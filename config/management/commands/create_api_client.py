@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from oauth2_provider.generators import generate_client_secret
@@ -19,15 +20,20 @@ class Command(BaseCommand):
         parser.add_argument("name", help="who will use it, like 'web shop'")
         parser.add_argument("--scopes", nargs="+", required=True, metavar="SCOPE", help=f"any of: {', '.join(SCOPES)}")
 
-    def handle(self, *args: Any, name: str, scopes: list[str], **options: Any) -> None:
+        parser.add_argument("--user", default="", help="a member of staff in whose name it may act, once she agrees")
+
+    def handle(self, *args: Any, name: str, scopes: list[str], user: str = "", **options: Any) -> None:
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise CommandError(f"No such scope: {', '.join(unknown)}. There are: {', '.join(SCOPES)}.")
-        application, secret = create_client(name, scopes)
+        person = User.objects.filter(username=user, is_staff=True, is_active=True).first() if user else None
+        if user and person is None:
+            raise CommandError(f"Nobody named {user!r} works here.")
+        application, secret = create_client(name, scopes, person)
         self.stdout.write(f"client_id={application.client_id}\nclient_secret={secret}")
 
 
 @transaction.atomic
-def create_client(name: str, scopes: list[str]) -> tuple[Application, str]:
+def create_client(name: str, scopes: list[str], user: User | None = None) -> tuple[Application, str]:
     """Return a new client, and its secret, which is stored as a hash only.
 
     Raises
@@ -40,6 +46,7 @@ def create_client(name: str, scopes: list[str]) -> tuple[Application, str]:
     secret = generate_client_secret()
     application = Application.objects.create(
         name=name,
+        user=user,
         client_secret=secret,
         client_type=Application.CLIENT_CONFIDENTIAL,
         authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
