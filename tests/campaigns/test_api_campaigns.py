@@ -1,6 +1,7 @@
 """Campaigns over the REST API: by the admin's own verbs, with four eyes, and no more told than may be known."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -103,8 +104,8 @@ def test_a_change_after_an_approval_needs_another_one() -> None:
         ({"timing": []}, "timing"),
         ({"starts_at": "2099-01-02T00:00Z", "ends_at": "2099-01-01T00:00Z"}, "ends_at"),
         ({"send_rate": 2**31}, "send_rate"),
-        ({"variants": [{"name": "A", "template": 10**18}]}, "variants.template"),
-        ({"variants": [{"name": "A"}]}, "variants.template"),
+        ({"variants": [{"name": "A", "template": 10**18}]}, "variants.0.template"),
+        ({"variants": [{"name": "A"}]}, "variants.0.template"),
     ],
 )
 def test_what_is_not_valid_is_named_and_nothing_is_kept(facts: dict[str, Any], field: str) -> None:
@@ -262,6 +263,7 @@ def test_deliveries_are_filtered_and_tell_no_address_and_nobody_who_may_only_be_
 
 
 def test_unsubscribes_are_taken_in_once_and_read_on_by_their_number() -> None:
+    consents.purpose()
     person = factories.person(1)
     client = api.caller("unsubscribes:read", "unsubscribes:write")
     told = {"profile_id": person.pk, "channel": "email"}
@@ -323,9 +325,9 @@ def test_a_page_takes_as_many_queries_however_long_it_is(
     )
     for number in range(5):
         made = factories.campaign(f"c{number}", status="draft")
-        run = made.runs.create(id=api.uuid4(), key="once", salt="s", starts_at=NOW, planned_at=NOW)
+        run = made.runs.create(id=uuid4(), key="once", salt="s", starts_at=NOW, planned_at=NOW)
         Delivery.objects.create(
-            id=api.uuid4(), occasion=run.pk, run=run, profile=house.profile, channel="sms", status="held_out",
+            id=uuid4(), occasion=run.pk, run=run, profile=house.profile, channel="sms", status="held_out",
             planned_at=NOW, due_at=NOW, expires_at=NOW,
         )  # fmt: skip
     with django_assert_num_queries(queries):

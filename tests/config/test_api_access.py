@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("three_models")]
 
 LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
 CONSENT = {"identifier": LOOKUP, "purpose": "offers", "state": "given"}
-RULE = {"rule": {"all": []}}
+RULE: dict[str, Any] = {"rule": {"all": []}}
 FORMS = {"forms": {"email": {"en": {"subject": "Hello", "html": "<p>Hello</p>", "text": "Hello"}}}}
 DRAFT = {"name": "autumn", "purpose": "offers", "segment": "{segment}", "channels": ["email"]}
 ADDRESSES = [

@@ -32,7 +32,7 @@ MODES = pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: s
 
 LOOKUP = {"type": "external_id", "value": "u-1001-secret"}
 CONSENT = {"identifier": LOOKUP, "purpose": "offers", "state": "given"}
-RULE = {"rule": {"all": []}}
+RULE: dict[str, Any] = {"rule": {"all": []}}
 FORMS = {"forms": {"email": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}}}}
 BODIES: dict[str, Any] = {
     "jobs/": {"spec": "churn"},
@@ -137,7 +137,7 @@ def make_real(case: Case[Any], house: api.House) -> None:
     if case.method == "POST":
         case.body = real(path, BODIES, case.body)
         if path.endswith("/v1/campaigns/"):
-            case.body["segment"] = house.segment.pk
+            case.body = {**BODIES["campaigns/"], "segment": house.segment.pk}
     else:
         case.query = real(path, QUERIES, case.query)
     if case.headers:
