@@ -28,8 +28,8 @@ BETTER = """({row}.channel = {channel} AND {row}.state = ANY (%(refusals)s::text
     {row}.event_id, {row}.channel)"""
 SAID = """SELECT {person} AS id, c.channel, c.event_id, c.state, c.consent_kind, c.method, c.notice,
     c.counts_from, c.claimed_at, c.received_at, c.valid_until
-    FROM crm_consentstate c {join} WHERE c.purpose = {purpose} AND c.channel = {channel}{alone}"""
-OF_MERGED = "SELECT DISTINCT ON (id) * FROM ({said}) AS said ORDER BY id, {rank}"
+    FROM crm_consentstate c {join} WHERE c.purpose = {purpose} AND c.channel {channels}{alone}"""
+OF_MERGED = "SELECT DISTINCT ON (id, channel) * FROM ({said}) AS said ORDER BY id, channel, {rank}"
 
 
 def people(rule: Consented, scope: Scope, parameters: Parameters, now: datetime) -> Decided:
@@ -54,29 +54,34 @@ def _held(purpose: Purpose, channel: str, scope: Scope, parameters: Parameters) 
     """Return what each person said that counts; a profile says one thing a channel, so only merged ones are sorted."""
     parameters.values["refusals"] = text_array(sorted(REFUSALS))
     parameters.values["questions"] = text_array(sorted(QUESTIONS))
-    facts = {"purpose": parameters.add(purpose.code), "channel": parameters.add(channel)}
-    own = _of_channel(scope, facts, parameters)
-    if not channel:
-        return own
-    general = _of_channel(scope, facts | {"channel": "''"}, parameters)
-    better = {row: BETTER.format(row=row, channel=facts["channel"]) for row in ("o", "r")}
-    sides = (BEATS.format(one=one, other=other, **better) for one, other in ((own, general), (general, own)))
-    return " UNION ALL ".join(sides)
-
-
-def _of_channel(scope: Scope, facts: dict[str, str], parameters: Parameters) -> str:
-    """Return what counts on one channel: a profile said one thing, but who is several may have said several."""
+    told, on = {"purpose": parameters.add(purpose.code)}, parameters.add(channel)
     person, join = scope.person("c.profile_id"), scope.join("c.profile_id")
-    if scope.only is not None:
-        return OF_MERGED.format(said=SAID.format(person=person, join=join, alone="", **facts), rank=RANK)
-    if not scope.pairs:
-        return SAID.format(person="c.profile_id", join="", alone="", **facts)
-    several = f"{parameters.add(int_array({*scope.pairs, *scope.pairs.values()}))}::bigint[]"
-    others = f"SELECT u.id FROM unnest({several}) AS u (id) GROUP BY u.id"
+    if scope.only is None:
+        ids = f"{parameters.add(int_array({*scope.pairs, *scope.pairs.values()}))}::bigint[]"
+        merged = SAID.format(
+            person=person, join=join, channels=f"IN ('', {on})", alone=f" AND c.profile_id = ANY ({ids})", **told
+        )
+        own, general = (_of_channel(at, ids, told) for at in (on, "''"))
+    else:
+        merged = SAID.format(person=person, join=join, channels=f"IN ('', {on})", alone="", **told)
+        own, general = (f"SELECT * FROM several WHERE channel = {at}" for at in (on, "''"))
+    several = f"WITH several AS MATERIALIZED ({OF_MERGED.format(said=merged, rank=RANK)})"
+    if not channel:
+        return f"{several} {general}"
+    better = {row: BETTER.format(row=row, channel=on) for row in ("o", "r")}
+    sides = (BEATS.format(one=one, other=other, **better) for one, other in ((own, general), (general, own)))
+    return f"{several} {' UNION ALL '.join(sides)}"
+
+
+def _of_channel(channel: str, merged: str, told: dict[str, str]) -> str:
+    """Return what counts on one channel: what those say who are one profile, as it lies there, and what the others do.
+
+    Grouped, an array is known to hold each one once.
+    """
+    others = f"SELECT u.id FROM unnest({merged}) AS u (id) GROUP BY u.id"
     is_alone = f" AND NOT EXISTS (SELECT FROM ({others}) AS u WHERE u.id = c.profile_id)"
-    alone = SAID.format(person="c.profile_id", join="", alone=is_alone, **facts)
-    merged = SAID.format(person=person, join=join, alone=f" AND c.profile_id = ANY ({several})", **facts)
-    return f"{alone} UNION ALL SELECT * FROM ({OF_MERGED.format(said=merged, rank=RANK)}) AS merged"
+    alone = SAID.format(person="c.profile_id", join="", channels=f"= {channel}", alone=is_alone, **told)
+    return f"{alone} UNION ALL SELECT * FROM several WHERE channel = {channel}"
 
 
 def _granted(purpose: Purpose, channel: str, held: str, scope: Scope, parameters: Parameters, now: datetime) -> str:

@@ -83,20 +83,23 @@ def _followed(rule: Did, then: Then, scope: Scope, parameters: Parameters, now: 
     until = f"e.occurred_at <= {parameters.add(min(now, ends + length))}"
     second = [*_matches(then.event, then.name, then.where, parameters), *since, until]
     first = [*_matches(rule.event, rule.name, rule.where, parameters), *_in_time(rule.within, parameters, now)]
-    person, join = scope.person("e.profile_id"), scope.join("e.profile_id")
     # In seconds: an interval of days is added by the calendar, which takes ten times as long.
     within, long = (
         f"{parameters.add(f'{one.total_seconds():.6f} seconds')}::interval" for one in (length, SLOT * length)
     )
     slot = f"date_bin({long}, e.occurred_at, 'epoch')"
     slots = f"CASE WHEN e.occurred_at < {slot} + {within} THEN ARRAY[{slot}, {slot} - {long}] ELSE ARRAY[{slot}] END"
-    later = f"""SELECT {person} AS id, e.occurred_at, unnest({slots}) AS slot
-        FROM crm_event e {join} WHERE {" AND ".join(second)}"""
-    earlier = f"""SELECT {person} AS id, e.value, e.occurred_at, {slot} AS slot FROM crm_event e {join}
-        WHERE {" AND ".join(first)}"""
-    return f"""SELECT f.id, f.value, f.occurred_at FROM ({earlier}) AS f WHERE EXISTS (SELECT FROM ({later}) AS b
-        WHERE b.id = f.id AND b.slot = f.slot
-        AND b.occurred_at > f.occurred_at AND b.occurred_at <= f.occurred_at + {within})"""
+    if begins is not None and ends - begins <= 2 * SLOT * length:  # as short as two slots: one will do
+        earlier, later, same = "", "", ""
+    else:
+        earlier, later, same = f", {slot} AS slot", f", unnest({slots}) AS slot", " AND b.slot = f.slot"
+    person, events = scope.person("e.profile_id"), f"FROM crm_event e {scope.join('e.profile_id')}"
+    return f"""SELECT f.id, f.value, f.occurred_at
+        FROM (SELECT {person} AS id, e.value, e.occurred_at{earlier} {events} WHERE {" AND ".join(first)}) AS f
+        WHERE EXISTS (
+            SELECT FROM (SELECT {person} AS id, e.occurred_at{later} {events} WHERE {" AND ".join(second)}) AS b
+            WHERE b.id = f.id{same} AND b.occurred_at > f.occurred_at AND b.occurred_at <= f.occurred_at + {within}
+        )"""
 
 
 def _in_time(window: Window | None, parameters: Parameters, now: datetime) -> list[str]:

@@ -5,6 +5,7 @@
   if (!form) return;
   const one = (name) => form.querySelector(`[data-${name}]`);
   const all = (selector) => [...form.querySelectorAll(selector)];
+  const make = (tag, facts) => Object.assign(document.createElement(tag), facts);
   const used = all("[data-channel]").find((tab) => tab.querySelector(".zy-dot")) || one("channel");
   const now = { channel: used.dataset.channel, language: one("language").dataset.language };
   const filled = all(`[data-panel^="${now.channel}."]`).find((panel) => [...panel.querySelectorAll("input, textarea")].some((input) => input.value.trim()));
@@ -21,7 +22,6 @@
   });
   // Typed keys as rows; the document that is saved lies in the field behind them.
   const KEY = /^([a-z_]+?)(\d{1,3})$/, types = JSON.parse(document.getElementById("key-types").textContent);
-  const make = (tag, facts) => Object.assign(document.createElement(tag), facts);
   const rows = (area) => {
     let told = {};
     try { told = JSON.parse(area.value || "{}"); } catch { return; } // what is no document is shown as it is
@@ -71,12 +71,19 @@
     box.append(head, body);
     return box;
   };
+  // A message by a template, as the platform shows it: a line for each key.
+  const card = (keyed) => {
+    const box = make("dl", { className: "zy-keyed" });
+    for (const [key, value] of keyed) box.append(make("dt", { textContent: key }), make("dd", { textContent: value }));
+    return box;
+  };
   const paint = (told) => {
     const parts = told.parts || {}, frame = one("frame");
     one("failed").hidden = !told.failed; one("failed").textContent = told.failed || "";
     frame.hidden = !parts.html; if (parts.html) frame.srcdoc = parts.html;
     const shown = Object.entries(parts).filter(([name, value]) => name !== "html" && value && name !== "body" || name === "body" && !parts.signature && typeof value === "object");
-    one("parts").replaceChildren(...shown.map(([name, value]) => line(name, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
+    const keyed = typeof parts.data === "object" && parts.data ? Object.entries(parts.data) : [];
+    one("parts").replaceChildren(...(keyed.length ? [card(keyed)] : []), ...shown.filter(([name]) => name !== "data").map(([name, value]) => line(name, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
     if (now.channel === "sms") one("parts").querySelectorAll("pre").forEach((text, at) => at === 0 && text.classList.add("zy-bubble"));
     if (!told.parts && !told.failed) one("parts").replaceChildren(Object.assign(document.createElement("p"), { className: "zy-empty", textContent: form.dataset.none }));
     one("sms").hidden = !told.sms; one("sms").textContent = told.sms || "";
