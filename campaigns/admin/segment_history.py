@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from campaigns import rule_changes, rules, sentences, snapshots
-from campaigns.admin.segment_preview import COUNTS, PEOPLE
+from campaigns.admin.segment_preview import PEOPLE
 from campaigns.models import Segment, SegmentMember, SegmentSnapshot, SegmentVersion
 from campaigns.rule_changes import Changes
 from campaigns.rules import Rule, RuleError
@@ -79,7 +79,7 @@ def _chart(taken: list[SegmentSnapshot]) -> Chart:
 @require_GET
 def snapshot_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Show who came and who left between a snapshot and the one before, masked."""
-    if not request.user.has_perms(("campaigns.view_segmentsnapshot", COUNTS, PEOPLE)):
+    if not request.user.has_perms(("campaigns.view_segmentsnapshot", PEOPLE)):
         raise PermissionDenied
     one = get_object_or_404(SegmentSnapshot.objects.select_related("segment", "version"), pk=pk)
     members = SegmentMember.objects.filter(segment=one.segment)
@@ -104,7 +104,7 @@ def _people(members: QuerySet[SegmentMember]) -> list[tuple[Profile, str]]:
 @require_POST
 def take_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a snapshot now."""
-    if not request.user.has_perms(("campaigns.change_segment", COUNTS)):
+    if not request.user.has_perms(("campaigns.change_segment", PEOPLE)):
         raise PermissionDenied
     one = get_object_or_404(Segment.objects.select_related("current"), pk=pk)
     try:

@@ -1,7 +1,7 @@
 """What a rule means while it is built: its count and sentence, who they are, how they can be reached, what they share.
 
-Whoever may ask any rule for an exact count could find single people by asking twice; so counts are for those who may
-see exact counts of people at all, and members for those who may see people.
+Whoever may ask any rule for an exact count can find single people by asking twice; so counts are for those who may see
+people. Analysts, who may not, read the sentence here, and ask for counts with noise elsewhere (``campaigns.api``).
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from crm.privacy import masked_name
 LARGEST_RULE = 200_000  # bytes
 SHOWN = 12
 PATIENCE = timedelta(seconds=3)  # of somebody who asks who they are
-VIEW, COUNTS, PEOPLE = "campaigns.view_segment", "campaigns.view_figures", "crm.view_profile"
+VIEW, PEOPLE = "campaigns.view_segment", "crm.view_profile"
 Answer = Callable[[HttpRequest, Rule], dict[str, Any]]
 
 
@@ -84,14 +84,14 @@ def posted(request: HttpRequest) -> Rule:
 def preview_view(request: HttpRequest, rule: Rule) -> dict[str, Any]:
     """Answer how many there are, within a second, and what the rule says in both languages."""
     told: dict[str, Any] = {"sentences": in_all_languages(rule)}
-    if request.user.has_perm(COUNTS):
+    if request.user.has_perm(PEOPLE):
         told |= {"count": counting.count(rule, timezone.now())}
     else:
         segments.compile(rule, timezone.now())  # what cannot be asked is said all the same
     return told
 
 
-@asked("zhiyin/segment/people.html", VIEW, COUNTS, PEOPLE)
+@asked("zhiyin/segment/people.html", VIEW, PEOPLE)
 def people_view(_request: HttpRequest, rule: Rule) -> dict[str, Any]:
     """Answer with a few members, masked."""
     ids = counting.some(rule, timezone.now(), SHOWN, PATIENCE)
@@ -99,7 +99,7 @@ def people_view(_request: HttpRequest, rule: Rule) -> dict[str, Any]:
     return {"people": [(one, masked_name(one.name)) for one in people]}
 
 
-@asked("zhiyin/segment/reachable.html", VIEW, COUNTS)
+@asked("zhiyin/segment/reachable.html", VIEW, PEOPLE)
 def reachable_view(request: HttpRequest, rule: Rule) -> dict[str, Any]:
     """Answer how many each channel would reach now for a purpose, and why not the others."""
     purpose = Purpose.objects.filter(code=request.POST.get("purpose", "")).first()
@@ -116,7 +116,7 @@ def _way(one: Reachable, whole: Count) -> tuple[Any, ...]:
     return name, one.people, share, f"{100 * share:.1f}", planner.words_of(one.reasons)
 
 
-@asked("zhiyin/segment/overlap.html", VIEW, COUNTS)
+@asked("zhiyin/segment/overlap.html", VIEW, PEOPLE)
 def overlap_view(request: HttpRequest, rule: Rule) -> dict[str, Any]:
     """Answer how many belong to another segment too, and how alike the two are."""
     other = request.POST.get("other", "")
@@ -128,7 +128,7 @@ def overlap_view(request: HttpRequest, rule: Rule) -> dict[str, Any]:
 @require_POST
 def exact_view(request: HttpRequest) -> JsonResponse:
     """Have the rule counted exactly in the background, and answer where its count will stand."""
-    if not request.user.has_perms((VIEW, COUNTS)):
+    if not request.user.has_perms((VIEW, PEOPLE)):
         raise PermissionDenied
     try:
         posted(request)
@@ -142,7 +142,7 @@ def exact_view(request: HttpRequest) -> JsonResponse:
 @require_GET
 def counted_view(request: HttpRequest, pk: int) -> JsonResponse:
     """Answer with the count of a job that this person asked for, as soon as it is there."""
-    if not request.user.has_perms((VIEW, COUNTS)):
+    if not request.user.has_perms((VIEW, PEOPLE)):
         raise PermissionDenied
     job = get_object_or_404(JobRun, pk=pk, kind=counting.KIND, requested_by=person_of(request))
     if job.status == JobRun.Status.SUCCEEDED:

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from campaigns import lists, rules, segments
 from campaigns.admin import segment_files, segment_history, segment_preview
-from campaigns.admin.segment_preview import COUNTS, LARGEST_RULE
+from campaigns.admin.segment_preview import LARGEST_RULE, PEOPLE
 from campaigns.admin.segment_words import catalogue
 from campaigns.models import Segment, SegmentSnapshot
 from campaigns.rules import RuleError
@@ -92,6 +92,10 @@ class SegmentAdmin(ListAdmin):
         paths = [path(route, view(answer), name=f"campaigns_segment_{name}") for route, answer, name in own]
         return [*paths, *super().get_urls()]
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        may_count = request.user.has_perm(PEOPLE)
+        return [name for name in self.list_display if name != "people" or may_count]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
         rows: QuerySet[Segment] = super().get_queryset(request)
         last = SegmentSnapshot.objects.filter(segment=OuterRef("pk")).order_by("-taken_at").values("size")[:1]
@@ -135,7 +139,7 @@ class SegmentAdmin(ListAdmin):
             "catalogue": told,
             "others": told["segments"],
             "may_change": request.user.has_perm(CHANGE if one else "campaigns.add_segment"),
-            "may_count": request.user.has_perm(COUNTS),
+            "may_count": request.user.has_perm(PEOPLE),
             "usual": Purpose.objects.filter(kind=Purpose.Kind.MARKETING).values_list("code", flat=True).first(),
         }
         if isinstance(one, Segment):

@@ -103,6 +103,7 @@ def test_whoever_may_not_see_people_gets_the_sentence_and_no_figure() -> None:
     assert "data-count" not in page
     for name in ("people", "reachable", "overlap", "exact"):
         assert ask(analyst, name, LOCALS).status_code == 403
+    assert "last_size" not in analyst.get(reverse("admin:campaigns_segment_changelist")).content.decode()
 
 
 def test_the_exact_count_follows_in_the_background(ann: Client) -> None:
