@@ -14,8 +14,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
-from campaigns import readiness, transitions
+from campaigns import counting, ending, readiness, segments, transitions
 from campaigns.models import Campaign, Segment, SegmentVersion
+from campaigns.rules import RuleError
+from campaigns.statements import OutOfTime
 from campaigns.transitions import NotPossible, Verb
 from crm import evidence
 from crm.canonical import canonical
@@ -23,7 +25,13 @@ from crm.finder import masked_text
 
 APPROVES = "campaigns.approve_campaign"
 RUNS = "campaigns.run_campaign"
-CLEARED = {"approved_digest": "", "approved_by": None, "approved_at": None, "next_run_at": None}
+CLEARED = {
+    "approved_digest": "",
+    "approved_by": None,
+    "approved_at": None,
+    "expected_people": None,
+    "next_run_at": None,
+}
 
 
 class MayNot(PermissionError):
@@ -96,6 +104,7 @@ def approve(campaign: Campaign, by: User, now: datetime, *, seen: str = "") -> N
     campaigns.transitions.NotPossible
         It is not in review any more, or not as it was seen.
     """
+    expected = _people(campaign, now)
     with transaction.atomic():
         locked(campaign)
         _second(campaign, by)
@@ -105,9 +114,18 @@ def approve(campaign: Campaign, by: User, now: datetime, *, seen: str = "") -> N
         if problems := readiness.problems(campaign, now):
             raise NotReady(problems)
         transitions.move(
-            campaign, Verb.APPROVE, approved_by=by, approved_at=now, approved_digest=present, status_reason=""
-        )
+            campaign, Verb.APPROVE, approved_by=by, approved_at=now, approved_digest=present, status_reason="",
+            expected_people=expected,
+        )  # fmt: skip
         _note(campaign, "approved", present, by, now)
+
+
+def _people(campaign: Campaign, now: datetime) -> int | None:
+    """Return how many belong to the segment, as the planner's page says it; the upper bound where that is estimated."""
+    try:
+        return counting.count(segments.rule_of(campaign.segment), now).high
+    except (RuleError, OutOfTime):
+        return None  # a run is not compared then
 
 
 def refuse(campaign: Campaign, by: User, now: datetime, *, reason: str) -> None:
@@ -122,10 +140,11 @@ def refuse(campaign: Campaign, by: User, now: datetime, *, reason: str) -> None:
         _note(campaign, "refused", present, by, now)
 
 
-def changed(campaign: Campaign) -> None:
+def changed(campaign: Campaign, now: datetime) -> None:
     """Take the row before a change of what an approval covers, and send the campaign back to a draft.
 
-    Call it in the transaction of the change, before it. What was planned and not sent waits for the next approval.
+    Call it in the transaction of the change, before it. What was planned and has not left was planned for what had been
+    approved then: its runs are cancelled, and the next approval is planned anew, without those who got a message.
 
     Raises
     ------
@@ -138,6 +157,7 @@ def changed(campaign: Campaign) -> None:
         if campaign.status != Campaign.Status.DRAFT:
             facts["status_reason"] = gettext("It was changed: it needs an approval again.")
         transitions.move(campaign, Verb.CHANGE, **facts)
+        ending.cancel_runs(campaign, now)
 
 
 def holds(campaign: Campaign) -> bool:

@@ -57,7 +57,7 @@ def change(campaign: Campaign, facts: Mapping[str, Any], messages: Sequence[Mess
     campaigns.transitions.NotPossible, django.core.exceptions.ValidationError
     """
     with transaction.atomic():
-        approving.changed(campaign)
+        approving.changed(campaign, now)
         _set(campaign, facts)
         if facts:
             _save(campaign, sorted(facts))

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from campaigns import fallback, machines, outbox, outgoing
+from campaigns import fallback, machines, moods, outbox, outgoing
 from campaigns.channels.base import Feedback, Told
 from campaigns.keys import NAMESPACE
 from campaigns.models import Callback, ChannelAccount, Delivery
@@ -127,6 +127,7 @@ def _callback(account: ChannelAccount, told: Told, now: datetime) -> Callback:
         kind=told.feedback.value,
         code=told.code[:64],
         told=facts | {"permanent": told.permanent},
+        angry=told.feedback == Feedback.REPLIED and moods.is_angry(told.text),
         happened_at=min(told.happened_at, now),
         received_at=now,
     )

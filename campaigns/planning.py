@@ -17,7 +17,7 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Count
 
-from campaigns import bell, deciding, experiments
+from campaigns import bell, deciding, earlier, experiments, guardrails
 from campaigns.audience import Profiles
 from campaigns.deciding import Decisions
 from campaigns.keys import delivery_id, delivery_ids, run_id
@@ -80,7 +80,7 @@ def plan(run: Run, audience: Iterable[Sequence[int]], now: datetime) -> Run:
 
 
 def _decided(run: Run, audience: Iterable[Sequence[int]], now: datetime) -> Iterator[Decisions]:
-    begun = run.deliveries.exists()
+    begun = run.deliveries.exists() or earlier.ran(run)
     for piece in _pieces(audience):
         fresh = _without_row(run, piece) if begun else piece
         if fresh:
@@ -121,10 +121,16 @@ def decide(run: Run, profiles: Sequence[int], now: datetime) -> list[Delivery]:
             logged=status != Delivery.Status.QUEUED,
             planned_at=now,
             due_at=due,
-            expires_at=due + run.campaign.message_expires_after,
+            expires_at=expiry(run.campaign, due),
         )
         for profile, channel, variant, status, reason, due in deciding.decide(run, profiles, now).rows()
     ]
+
+
+def expiry(campaign: Campaign, due: datetime) -> datetime:
+    """Return when a message is of no use any more; a campaign's end is the end of all its messages."""
+    expires = due + campaign.message_expires_after
+    return min(expires, campaign.ends_at) if campaign.ends_at else expires
 
 
 def write(run: Run, rows: Sequence[Delivery], now: datetime) -> None:
@@ -155,6 +161,8 @@ def _without_row(run: Run, piece: Sequence[int]) -> list[int]:
             [run.pk, int_array(piece)],
         )
         done = {profile for (profile,) in cursor.fetchall()}
+    if earlier.ran(run):
+        done |= earlier.had(run, piece)
     return [profile for profile in piece if profile not in done] if done else list(piece)
 
 
@@ -166,6 +174,8 @@ def _open(run: Run, now: datetime) -> None:
         .annotate(number=Count("pk"))
     }
     with transaction.atomic():
+        # The campaign's row before the run's, as who cancels takes them.
+        guardrails.check_audience(run, sum(counts.values()), now)
         Run.objects.filter(pk=run.pk, status=Run.Status.PLANNING).update(
             status=Run.Status.SENDING, counts=counts, planned_at=now
         )
@@ -196,7 +206,10 @@ def _write(run: Run, decided: Decisions, now: datetime) -> None:
         provider_id=pl.lit(""),
         logged=pl.col("status") != Delivery.Status.QUEUED.value,
         planned_at=pl.lit(_naive(now)),
-        expires_at=pl.col("due_at") + run.campaign.message_expires_after,
+        expires_at=pl.min_horizontal(
+            pl.col("due_at") + run.campaign.message_expires_after,
+            pl.lit(_naive(run.campaign.ends_at) if run.campaign.ends_at else None, dtype=pl.Datetime("us")),
+        ),
     )
     with connection.cursor() as cursor:
         copy_frame(cursor, "campaigns_delivery", frame, never_null=("reason", "provider_id"))

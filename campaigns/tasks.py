@@ -134,3 +134,19 @@ def forget_told() -> int:
     from campaigns import outgoing_worker
 
     return outgoing_worker.forget(timezone.now())
+
+
+@shared_task
+def watch() -> int:
+    """Pause what left its band; beat rings this."""
+    from campaigns import guardrails
+
+    return len(guardrails.watch(timezone.now()))
+
+
+@shared_task
+def call_people() -> int:
+    """Tell the people on call which campaigns paused themselves; the alarm and beat ring this."""
+    from campaigns import calling
+
+    return calling.call(timezone.now())

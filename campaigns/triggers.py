@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 from django.db import connection, transaction
 from django.utils.timezone import get_default_timezone
 
-from campaigns import approving, planning, policies, quiet, segments
+from campaigns import approving, ending, planning, policies, quiet, segments
 from campaigns.audience import Reason
 from campaigns.keys import NAMESPACE, delivery_id
 from campaigns.models import Campaign, Delivery, Run
@@ -77,7 +77,9 @@ def answer(run_id: UUID, now: datetime) -> int:
     with transaction.atomic():
         rows = Run.objects.sending().select_for_update(of=("self",), skip_locked=True)
         run = rows.select_related("campaign__purpose", "campaign__segment").filter(pk=run_id).first()
-        if run is None or policies.policy().stopped_at or not approving.holds(run.campaign):
+        if run is None or ending.is_over(run.campaign, now) or policies.policy().stopped_at:
+            return 0
+        if not approving.holds(run.campaign):
             return 0
         begin, end = run.read_until, horizon()
         Run.objects.filter(pk=run.pk).update(read_until=end)
@@ -142,7 +144,7 @@ def _rows(run: Run, seen: Sequence[Seen], trigger: Trigger, now: datetime) -> li
             "id": delivery_id(occasion, one.profile, like.channel),
             "occasion": occasion,
             "due_at": max(due, like.due_at),
-            "expires_at": max(due, like.due_at) + run.campaign.message_expires_after,
+            "expires_at": planning.expiry(run.campaign, max(due, like.due_at)),
         }
         rows.append(Delivery(**facts))
     return rows

@@ -25,6 +25,8 @@ app.conf.beat_schedule = {
     "answers": {"task": "crm.tasks.forget_answers", "schedule": 24 * 3600.0, "options": {"expires": 3600.0}},
     # The net under the bell that a plan rings; what is due are rows, so a tick that nobody took in time is not missed.
     "campaigns": {"task": "campaigns.tasks.tick", "schedule": 10.0, "options": {"expires": 10.0}},
+    "guardrails": {"task": "campaigns.tasks.watch", "schedule": 15.0, "options": {"expires": 15.0}},
+    "calls": {"task": "campaigns.tasks.call_people", "schedule": 60.0, "options": {"expires": 60.0}},
     "sending": {"task": "campaigns.tasks.send", "schedule": 5.0, "options": {"expires": 5.0}},
     "lost sendings": {"task": "campaigns.tasks.recover", "schedule": 30.0, "options": {"expires": 30.0}},
     "unknown sendings": {"task": "campaigns.tasks.ask_again", "schedule": 60.0, "options": {"expires": 60.0}},

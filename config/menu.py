@@ -55,6 +55,7 @@ GROUPS: Mapping[str, Group] = {
         (
             Entry(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
             Entry(_("Reports"), "monitoring", "campaigns_figures_changelist", "campaigns.view_figures"),
+            Entry(_("Alarms"), "notifications_active", "campaigns_alarm_changelist", "campaigns.view_alarm"),
             Entry(_("Segments"), "group_work", "campaigns_segment_changelist", "campaigns.view_segment"),
             Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
             Entry(
@@ -66,6 +67,7 @@ GROUPS: Mapping[str, Group] = {
             Entry(_("Webhooks"), "webhook", "campaigns_webhookendpoint_changelist", "campaigns.view_webhookendpoint"),
             Entry(_("Sending policy"), "policy", "campaigns_sendingpolicy_changelist", "campaigns.view_sendingpolicy"),
             Entry(_("Frequency caps"), "speed", "campaigns_frequencycap_changelist", "campaigns.view_frequencycap"),
+            Entry(_("Guardrails"), "shield", "campaigns_guardrail_changelist", "campaigns.view_guardrail"),
         ),
         also=(
             "campaigns_templateversion",

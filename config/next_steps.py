@@ -15,10 +15,10 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from campaigns.models import WebhookEndpoint
+from campaigns.models import Alarm, SendingPolicy, WebhookEndpoint
 from config import programs_of_mine
 from crm.models import Approval, ImpactAssessment, JobRun, Notice, PrivacyRequest, RejectedEvent
 from mlengine import monitoring
@@ -138,6 +138,14 @@ def _stopped(_user: Any, _now: datetime) -> int:
     return WebhookEndpoint.objects.filter(active=False, stopped_for__in=["failing", "gone"]).count()
 
 
+def _everything_stopped(_user: Any, _now: datetime) -> int:
+    return SendingPolicy.objects.exclude(stopped_at=None).count()
+
+
+def _alarms(_user: Any, _now: datetime) -> int:
+    return Alarm.objects.open().unseen().values("campaign").distinct().count()
+
+
 ACTIONS = (
     ("crm.add_privacyrequest", _("Take in a request"), "shield_person", "crm_privacyrequest_add"),
     ("crm.export_audit_bundle", _("Export an audit bundle"), "inventory", "crm_audit_order"),
@@ -149,6 +157,22 @@ ACTIONS = (
 )
 
 LOOKS: Sequence[Look] = (
+    Look(
+        permission="campaigns.view_sendingpolicy",
+        count=_everything_stopped,
+        say=lambda _n: gettext("Everything is stopped: no message leaves"),
+        icon="emergency_home",
+        page="campaigns_campaign_changelist",
+        tone="bad",
+    ),
+    Look(
+        permission="campaigns.change_alarm",
+        count=_alarms,
+        say=lambda n: ngettext("%(n)s campaign paused itself", "%(n)s campaigns paused themselves", n) % {"n": n},
+        icon="notifications_active",
+        page="campaigns_alarm_changelist",
+        tone="bad",
+    ),
     Look(
         permission="",  # one's own
         count=lambda user, _now: programs_of_mine.waiting(user),

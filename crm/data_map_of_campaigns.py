@@ -50,8 +50,8 @@ CAMPAIGNS: Mapping[str, Table] = {
     "campaigns.campaign": table(
         _("planning messages"), "configuration", "keep", reason=NOBODY, staff="created_by submitted_by approved_by",
         none="id name kind purpose segment channels priority holdout goal goal_name attribution_window"
-        " message_expires_after send_rate timing starts_at ends_at status status_reason approved_digest created_at"
-        " submitted_at approved_at next_run_at",
+        " message_expires_after send_rate timing starts_at ends_at status status_reason approved_digest"
+        " expected_people created_at submitted_at approved_at next_run_at",
     ),
     "campaigns.variant": table(
         _("comparing messages"), "configuration", "keep", reason=NOBODY, none="id campaign name template weight",
@@ -68,6 +68,9 @@ CAMPAIGNS: Mapping[str, Table] = {
         _("leaving people in peace"), "configuration", "keep", reason=NOBODY, staff="stopped_by",
         none="id quiet_from quiet_until holdout salt stop_reason stopped_at",
     ),
+    "campaigns.sendingpolicy_on_call": table(
+        _("stopping what goes wrong"), "configuration", "keep", reason=NOBODY, staff="id sendingpolicy user",
+    ),
     "campaigns.frequencycap": table(
         _("leaving people in peace"), "configuration", "keep", reason=NOBODY, none="id channel most within",
     ),
@@ -76,8 +79,8 @@ CAMPAIGNS: Mapping[str, Table] = {
         none="id campaign signal usual worst active",
     ),
     "campaigns.alarm": table(
-        _("stopping what goes wrong"), "configuration", "keep", reason=NOBODY, staff="looked_at_by",
-        none="id campaign run signal seen paused raised_at looked_at",
+        _("stopping what goes wrong"), "configuration", "keep", reason=NOBODY, staff="looked_at_by closed_by",
+        none="id campaign run signal seen paused note closed_for raised_at tell_from told_at looked_at closed_at",
     ),
     # -- what became of each message ----------------------------------------------------------------------------------
     "campaigns.delivery": table(
@@ -88,7 +91,7 @@ CAMPAIGNS: Mapping[str, Table] = {
         " lease_until",
     ),
     "campaigns.callback": table(
-        _("hearing what a provider tells"), "callbacks", "delete", identifying="told",
+        _("hearing what a provider tells"), "callbacks", "delete", identifying="told", derived="angry",
         technical="id account key kind code delivery happened_at received_at handled_at",
     ),
     "campaigns.channelaccount": table(

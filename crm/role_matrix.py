@@ -95,7 +95,8 @@ SPECIAL: Mapping[str, str] = {
     "crm.release_retention": "Compliance",  # after a look at a rehearsal, class by class
     "campaigns.approve_campaign": "Marketing Compliance",  # a colleague, never whoever asked
     "campaigns.run_campaign": "Marketing",
-    "campaigns.stop_sending": "Marketing Support Compliance",
+    "campaigns.stop_sending": "Marketing Support Compliance",  # wide: whoever sees the fire
+    "campaigns.restart_sending": "Marketing Compliance",  # narrower, with a reason and the password again
 }
 
 # Rows that only code reads and writes: no page, no permission, for nobody.

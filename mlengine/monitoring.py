@@ -70,6 +70,12 @@ def measure_drift(run: PredictionRun, spec: Spec) -> list[Metric]:
     return rows
 
 
+def most_moved(spec: str) -> Metric | None:
+    """Return the largest drift, when it was measured last, of the version whose answers readers see; none if no."""
+    run = PredictionRun.objects.latest_finished(spec)
+    return _most_moved(run.version) if run else None
+
+
 def health(now: datetime) -> list[Health]:
     """Return how each model is, in the order of ``SPECS``; a handful of small queries."""
     assessed = assessments.assessed([spec.subject for spec in SPECS.values()], now)

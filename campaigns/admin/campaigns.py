@@ -19,10 +19,11 @@ from django.views.decorators.http import require_POST
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import approving, planner, policies, progress, readiness, rehearsing, running
+from campaigns import alarm_words, approving, planner, progress, readiness, rehearsing, running
 from campaigns.admin.calendar import calendar_view
 from campaigns.admin.campaign_form import COLUMNS, STEPS, CampaignForm
-from campaigns.models import Campaign, Variant
+from campaigns.admin.policies import stop_facts
+from campaigns.models import Alarm, Campaign, Variant
 from campaigns.transitions import NotPossible, Verb, possible
 from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column, person_of
@@ -39,6 +40,7 @@ LABELS = {
     Status.CANCELLED: "danger",
 }
 TONES = {"info": "accent", "warning": "warn", "primary": "accent", "success": "good", "default": "", "danger": "bad"}
+ALARMS_SHOWN = 5
 CHANGES, APPROVES, RUNS = "campaigns.change_campaign", approving.APPROVES, approving.RUNS
 
 
@@ -54,6 +56,10 @@ def _refuse(one: Campaign, request: HttpRequest, now: datetime) -> None:
     approving.refuse(one, person_of(request), now, reason=request.POST.get("reason", ""))
 
 
+def _rework(one: Campaign, _request: HttpRequest, now: datetime) -> None:
+    approving.changed(one, now)
+
+
 def _with_reason(verb: Callable[..., None]) -> Callable[[Campaign, HttpRequest, datetime], None]:
     return lambda one, request, now: verb(one, person_of(request), request.POST.get("reason", ""), now)
 
@@ -63,7 +69,7 @@ VERBS: Mapping[str, tuple[Callable[[Campaign, HttpRequest, datetime], None], str
     "submit": (_submit, CHANGES, _("Submitted: a colleague has to approve it.")),
     "approve": (_approve, APPROVES, _("Approved. It can be scheduled now.")),
     "refuse": (_refuse, APPROVES, _("Refused: it is a draft again.")),
-    "rework": (lambda one, *_rest: approving.changed(one), CHANGES, _("It is a draft again and needs an approval.")),
+    "rework": (_rework, CHANGES, _("It is a draft again and needs an approval.")),
     "schedule": (_with_reason(running.schedule), RUNS, _("Scheduled.")),
     "pause": (_with_reason(running.pause), RUNS, _("Paused: nothing leaves any more.")),
     "resume": (_with_reason(running.resume), RUNS, _("It goes on.")),
@@ -133,7 +139,7 @@ class CampaignAdmin(ListAdmin):
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: bool) -> None:
         if change:
             # The columns of the form only: what a worker or a colleague changed meanwhile stays as it is.
-            approving.changed(Campaign.objects.get(pk=obj.pk))
+            approving.changed(Campaign.objects.get(pk=obj.pk), timezone.now())
             obj.save(update_fields=COLUMNS)
             return
         obj.created_at, obj.created_by = timezone.now(), person_of(request)
@@ -151,8 +157,9 @@ class CampaignAdmin(ListAdmin):
             return redirect("admin:campaigns_campaign_change", object_id)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        stop = {"policy": policies.policy(), "may_stop": request.user.has_perm("campaigns.stop_sending")}
-        return super().changelist_view(request, stop | (extra_context or {}))
+        waiting = Alarm.objects.open().unseen().filter(paused=True).select_related("campaign").order_by("-raised_at")
+        alarmed = {"alarms": [(one, alarm_words.said(one)) for one in waiting[:ALARMS_SHOWN]]}
+        return super().changelist_view(request, stop_facts(request) | alarmed | (extra_context or {}))
 
     def about(self, one: Campaign, request: HttpRequest) -> dict[str, Any]:
         """Return what stands above the form."""
@@ -171,8 +178,8 @@ class CampaignAdmin(ListAdmin):
             "starts_now": one.starts_at is None or one.starts_at <= now,
             "variants": one.variants.select_related("template__template").order_by("pk"),
             "runs": progress.of(one),
-            "policy": policies.policy(),
-            "may_stop": request.user.has_perm("campaigns.stop_sending"),
+            "alarms": [(alarm, alarm_words.said(alarm)) for alarm in one.alarms.open().order_by("raised_at")],
+            **stop_facts(request),
         }
 
     def open_verbs(self, one: Campaign) -> set[str]:

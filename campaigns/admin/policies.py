@@ -15,10 +15,11 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget
 
-from campaigns import policies
+from campaigns import calling, policies
 from campaigns.models import FrequencyCap, SendingPolicy
+from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.finder import masked_text
 from crm.models import Channel
@@ -34,6 +35,7 @@ class SendingPolicyAdmin(ListAdmin):
     fieldsets = (
         (_("Quiet hours, on each person's wall"), {"fields": (("quiet_from", "quiet_until"),)}),
         (_("Permanent holdout"), {"fields": ("holdout",)}),
+        (_("When a campaign pauses itself"), {"fields": ("on_call",)}),
     )
     list_display = ("__str__", "quiet_from", "quiet_until", "holdout", "stopped_at")
 
@@ -44,6 +46,15 @@ class SendingPolicyAdmin(ListAdmin):
             path("go-on/", view(self.go_on_view), name="campaigns_go_on"),
             *super().get_urls(),
         ]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        # Colleagues who can be written to and could do something about it.
+        kwargs["queryset"] = calling.callable_people()
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
+            field.help_text = db_field.help_text  # without how to choose several in a list
+        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SendingPolicy]:
         policies.policy()  # there is always one
@@ -62,28 +73,42 @@ class SendingPolicyAdmin(ListAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        facts = {"policy": policies.policy(), "may_stop": request.user.has_perm(STOPS)}
-        return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
+        return super().change_view(request, object_id, form_url, stop_facts(request) | (extra_context or {}))
 
     @method_decorator(require_POST)
     def stop_view(self, request: HttpRequest) -> HttpResponse:
-        """Stop everything; nobody is asked for a password first, for this is an emergency."""
+        """Stop everything; nobody is asked for a password or a reason first, for this is an emergency."""
         if not request.user.has_perm(STOPS):
             raise PermissionDenied
         reason = masked_text(request.POST.get("reason", "").strip()) or gettext("no reason given")
-        policies.stop_everything(person_of(request), reason, timezone.now())
-        self.log_change(request, policies.policy(), f"Stopped: {reason}"[:300])
+        if policies.stop_everything(person_of(request), reason, timezone.now()):
+            self.log_change(request, policies.policy(), f"Stopped: {reason}"[:300])
         messages.warning(request, gettext("Everything is stopped: no message leaves on any channel."))
         return redirect(_back(request))
 
     @method_decorator(require_POST)
     def go_on_view(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm(STOPS):
+        """Let messages leave again: fewer may do this than may stop, with a reason, and their password is asked."""
+        if not request.user.has_perm(policies.RESTARTS):
             raise PermissionDenied
-        policies.go_on(person_of(request), timezone.now())
-        self.log_change(request, policies.policy(), "Went on.")
-        messages.success(request, gettext("Messages leave again; what was paused stays paused."))
+        ask_again(request)
+        reason = masked_text(request.POST.get("reason", "").strip())
+        try:
+            if policies.go_on(person_of(request), reason, timezone.now()):
+                self.log_change(request, policies.policy(), f"Went on: {reason}"[:300])
+                messages.success(request, gettext("Messages leave again; what was paused stays paused."))
+        except ValueError as error:
+            messages.error(request, str(error))
         return redirect(_back(request))
+
+
+def stop_facts(request: HttpRequest) -> dict[str, Any]:
+    """Return what the emergency stop's part of a page wants."""
+    return {
+        "policy": policies.policy(),
+        "may_stop": request.user.has_perm(STOPS),
+        "may_restart": request.user.has_perm(policies.RESTARTS),
+    }
 
 
 def _back(request: HttpRequest) -> str:

@@ -156,7 +156,7 @@ class CampaignViewSet(Acting, Repeatable):
     @extend_schema(request=ReasonIn, responses=CampaignWhole)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Go on where it was paused."""
+        """Go on where it was paused; where it paused itself, a reason has to be given."""
         return self._run(pk, "resume", running.resume)
 
     @extend_schema(request=ReasonIn, responses=CampaignWhole)

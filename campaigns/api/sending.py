@@ -13,6 +13,7 @@ from campaigns import policies
 from campaigns.api.shapes import ReasonIn
 from campaigns.models import SendingPolicy
 from crm.api.acting import Acting
+from crm.api.resources import Conflict
 from crm.finder import masked_text
 
 
@@ -33,7 +34,7 @@ class SendingViewSet(Acting):
     """What holds for everything that is sent."""
 
     scopes = {"list": "campaigns:read", "stop": "sending:stop", "go_on": "sending:stop"}
-    permissions = {"go_on": "campaigns.stop_sending"}
+    permissions = {"go_on": "campaigns.restart_sending"}
     queryset = SendingPolicy.objects.none()
     pagination_class = None
     serializer_class = SendingOut
@@ -51,10 +52,13 @@ class SendingViewSet(Acting):
         policies.stop_everything(None, f"API client {self.caller.client_id}: {reason}", timezone.now())
         return Response(SendingOut(policies.policy()).data)
 
-    @extend_schema(request=None, responses=SendingOut)
+    @extend_schema(request=ReasonIn, responses=SendingOut)
     @action(detail=False, methods=["post"], url_path="go-on")
     def go_on(self, request: Request) -> Response:
-        """Lift the stop; campaigns that were paused stay paused."""
-        policies.go_on(self.staff, timezone.now())
+        """Lift the stop, with a reason; campaigns that were paused stay paused. Fewer may do this than may stop."""
+        try:
+            policies.go_on(self.staff, self.body(ReasonIn)["reason"], timezone.now())
+        except ValueError as error:
+            raise Conflict(str(error)) from error
         self.log(policies.policy(), "go on")
         return Response(SendingOut(policies.policy()).data)

@@ -86,6 +86,8 @@ class Campaign(models.Model):
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.DRAFT, db_index=True)
     status_reason = models.CharField(_("why"), max_length=300, blank=True)
     approved_digest = models.CharField(max_length=64, blank=True, editable=False)
+    # How many belonged to the segment when it was approved; a run for far more of them pauses itself.
+    expected_people = models.PositiveIntegerField(_("approved for people"), null=True, blank=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("created by")
     )
@@ -114,6 +116,7 @@ class Campaign(models.Model):
             ("approve_campaign", "Can approve a campaign of a colleague's"),
             ("run_campaign", "Can schedule, pause, resume and cancel a campaign"),
             ("stop_sending", "Can stop everything that is being sent"),
+            ("restart_sending", "Can let messages leave again after everything was stopped"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(holdout__gte=0, holdout__lte=0.9), name="campaigns_holdout_is_a_share"),

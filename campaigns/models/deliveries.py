@@ -151,6 +151,7 @@ class Callback(SealedModel):
         Delivery, models.CASCADE, null=True, blank=True, related_name="callbacks", verbose_name=_("delivery")
     )
     told = EncryptedJSONField(_("told"), person=None, editable=False)
+    angry = models.BooleanField(_("an angry reply"), default=False, db_default=False, editable=False)
     happened_at = models.DateTimeField(_("happened"))
     received_at = models.DateTimeField(_("received"), db_index=True)
     handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
@@ -162,7 +163,13 @@ class Callback(SealedModel):
         verbose_name_plural = _("callbacks")
         constraints = [models.UniqueConstraint(fields=["account", "key"], name="campaigns_callback_once")]
         indexes = [
-            models.Index(fields=["received_at"], condition=Q(handled_at=None), name="campaigns_callbacks_waiting")
+            models.Index(fields=["received_at"], condition=Q(handled_at=None), name="campaigns_callbacks_waiting"),
+            # What guardrails count, among all that is told of opened and delivered messages.
+            models.Index(
+                fields=["received_at"],
+                condition=Q(kind="complained") | Q(angry=True),
+                name="campaigns_callbacks_watched",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -27,6 +27,13 @@ class SendingPolicy(models.Model):
         help_text=_("The share of people who get no marketing of any campaign."),
     )
     salt = models.CharField(max_length=32, editable=False)
+    on_call = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="+",
+        verbose_name=_("who is called"),
+        help_text=_("They get an e-mail when a campaign pauses itself. Empty: everybody who may run campaigns."),
+    )
     stopped_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("stopped by")
     )

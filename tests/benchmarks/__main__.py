@@ -20,7 +20,7 @@ from django.conf import settings
 BENCHMARKS = (
     *("churn", "recommendations", "scoring", "bulk_import", "http_ingestion", "api_reads", "encrypted_list"),
     *("ledger_appends", "ledger_proof", "ledger_delay", "consent_basis", "verifier", "audit_export", "report", "demo"),
-    *("segment_count", "planning", "sending", "pause", "tracking"),
+    *("segment_count", "planning", "sending", "pause", "guardrails", "tracking"),
 )
 
 

@@ -1,127 +1,169 @@
-"""How long after a pause, and after the emergency stop, the last message leaves: while three workers are at it.
+"""How long after a pause the last message arrives: workers in parallel, in the middle of sending, over real SMTP.
 
-Each worker is a process, with a provider that takes up to half a second for a message. What counts is the moment at
-which the provider was given the last one.
+The sink is a process of its own and takes its time for each message, as relays do, so that calls are under way when
+the pause comes. It writes down when it took each. What counts is the time from just before the verb is called, as a
+click would, until the last message that arrived; afterwards nothing may come for as long as the limit is, though
+thousands are due. Three ways: a person pauses, a guardrail pauses, and the emergency stop.
 """
 
 import multiprocessing
+import os
+import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import UUID
 
-MESSAGES, WORKERS, ROUNDS = 20_000, 3, 4
-RUNNING_SECONDS, WATCHED_SECONDS = 3.0, 6.0
-MOST_SECONDS = 5.0
+MESSAGES, WORKERS, TAKES, ROUNDS = 10_000, 3, 0.3, 3
+RUNNING_IN = 150  # messages that have arrived before each pause
+LIMIT = 5.0
 
 
 def run() -> list[dict[str, Any]]:
-    """Return the longest time of several rounds, of each of the two."""
+    """Return the seconds of each way to stop."""
     from tests.benchmarks.databases import fresh_database
-    from tests.faults.sending_kills import prepare
+    from tests.benchmarks.sending import _free_port, _wait_for, seed
 
     with fresh_database(), TemporaryDirectory() as directory:
-        prepare(MESSAGES)
-        from django.db import connection
-
-        context = multiprocessing.get_context("fork")
-        connection.close()  # forked children must not share it
-        files = [Path(directory) / str(number) for number in range(WORKERS)]
-        workers = [context.Process(target=work, args=[file], daemon=True) for file in files]
-        for worker in workers:
-            worker.start()
+        port, arrivals = _free_port(), Path(directory) / "arrivals"
+        arrivals.touch()
+        sink = multiprocessing.get_context("spawn").Process(target=serve, args=[port, str(arrivals)], daemon=True)
+        sink.start()
+        _wait_for(port)
+        seed(port)
         try:
-            paused = max(_round(files, _pause, _resume) for _ in range(ROUNDS))
-            stopped = max(_round(files, _stop, _go_on) for _ in range(ROUNDS))
+            rows = [longest(name, stop, go_on, arrivals) for name, (stop, go_on) in ways().items()]
         finally:
-            for worker in workers:
-                worker.kill()
-                worker.join()
-    return [_row("pause to last message", paused), _row("emergency stop to last message", stopped)]
+            sink.kill()
+    return rows
 
 
-def _row(name: str, seconds: float) -> dict[str, Any]:
-    name = f"{name}, {WORKERS} workers, longest of {ROUNDS}"
-    return {"name": name, "value": seconds, "unit": "s", "yardstick": MOST_SECONDS, "ratio": seconds / MOST_SECONDS}
+def ways() -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    """Return how everything is brought to a stand, and how it goes on."""
+    from django.contrib.auth.models import User
+
+    from campaigns import alarms, guardrails, policies, running
+    from campaigns.models import Campaign
+
+    boss = User.objects.create_superuser("on-call", password=None)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    def campaign() -> Campaign:
+        return Campaign.objects.get()
+
+    def go_on() -> None:  # the campaign of a benchmark was approved by nobody who could be asked
+        Campaign.objects.update(status="running")
+        alarms.close(campaign(), boss, "measured", now())
+
+    def by_guardrail() -> None:
+        one = campaign()
+        found = alarms.Finding(signal="complaints", seen={}, since=alarms.begins(one).get("complaints"))
+        assert alarms.raise_each(one, [found], now())
+        assert guardrails.watch(now()) == []
+
+    return {
+        "pause by a person": (lambda: running.pause(campaign(), boss, "measured", now()), go_on),
+        "pause by a guardrail": (by_guardrail, go_on),
+        "emergency stop": (
+            lambda: policies.stop_everything(boss, "measured", now()),
+            lambda: policies.go_on(boss, "measured", now()),
+        ),
+    }
 
 
-def _round(files: list[Path], stop: Callable[[], None], go_on: Callable[[], None]) -> float:
-    """Return the seconds from a stop to the last message, once messages leave again."""
+def longest(name: str, stop: Callable[[], object], go_on: Callable[[], object], arrivals: Path) -> dict[str, Any]:
+    """Return the longest of several rounds."""
+    rounds = [measured(name, stop, go_on, arrivals) for _ in range(ROUNDS)]
+    last, after, rate, verb = max(rounds)
+    return {
+        "name": f"{name} to last message, longest of {ROUNDS}: {WORKERS} workers at {rate:.0f}/s, {after} under way",
+        "value": round(last, 3), "unit": f"s (the verb took {verb:.3f})", "yardstick": LIMIT,
+        "ratio": round(last / LIMIT, 3),
+    }  # fmt: skip
+
+
+def measured(
+    name: str, stop: Callable[[], object], go_on: Callable[[], object], arrivals: Path
+) -> tuple[float, int, float, float]:
+    """Let workers send, stop them in the middle, and see what still arrives.
+
+    Return the seconds until the last one, how many came after the click, the rate before, and the verb's seconds.
+    """
+    from django.db import connections
+
+    from campaigns.models import Delivery
+
+    connections.close_all()  # forked children must not share a connection
+    before = len(arrived(arrivals))
+    begun, workers = time.time(), [fork(work) for _ in range(WORKERS)]
+    try:
+        wait_for(lambda: len(arrived(arrivals)) >= before + RUNNING_IN)
+        rate = (len(arrived(arrivals)) - before) / (time.time() - begun)
+        clicked = time.time()
+        stop()
+        verb = time.time() - clicked
+        time.sleep(LIMIT + 1)
+        after = [at for at in arrived(arrivals) if at > clicked]
+        waiting = Delivery.objects.filter(status="queued").count()
+        under_way = Delivery.objects.filter(status__in=["reserved", "calling"]).count()
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     go_on()
-    begun = time.time()
-    while _last(files) < begun:
-        time.sleep(0.1)
-    time.sleep(RUNNING_SECONDS)
-    at = time.time()
-    stop()
-    time.sleep(WATCHED_SECONDS)
-    last = _last(files)
-    assert last > at - 2, "Nothing was being sent when it was stopped."
-    return max(0.0, last - at)
+    assert waiting > RUNNING_IN, f"{name}: only {waiting} messages were left to send"
+    assert under_way == 0, f"{name}: {under_way} messages are in nobody's hands"
+    return max(after, default=clicked) - clicked, len(after), rate, verb
 
 
-def _last(files: list[Path]) -> float:
-    return max((float(file.read_text().split()[-1]) for file in files if file.exists()), default=0.0)
-
-
-def work(file: Path) -> None:
-    """Send as the house's workers do, and write down when the provider was given each message."""
-    from django.utils import timezone
-
-    from campaigns.channels import Answer, Outcome
+def work() -> None:
+    """Send as the task does, again and again, as beat rings it."""
     from campaigns.worker import Worker
-    from campaigns.writing import Desk, renderer
+
+    while True:
+        Worker(lambda: datetime.now(UTC)).run(25)
+        time.sleep(0.05)
+
+
+def fork(child: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+        finally:
+            os._exit(1)
+    return pid
+
+
+def wait_for(done: Callable[[], bool], patience: float = 120) -> None:
+    until = time.monotonic() + patience
+    while not done():
+        assert time.monotonic() < until, "the workers do not send"
+        time.sleep(0.05)
+
+
+def arrived(path: Path) -> list[float]:
+    """Return when each message was taken."""
+    return [float(line) for line in path.read_text().splitlines()]
+
+
+def serve(port: int, path: str) -> None:
+    """Take each message after a while, and write down when."""
+    import asyncio
+
+    from aiosmtpd.controller import Controller
+
+    log = os.open(path, os.O_APPEND | os.O_WRONLY)
 
     class Slow:
-        """Takes everything, in its own time."""
+        async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
+            await asyncio.sleep(TAKES)
+            os.write(log, f"{time.time()}\n".encode())
+            return "250 2.0.0 taken"
 
-        channel = identifier = "email"
-        idempotent = asynchronous = needs_staff = False
-
-        def send(self, _account: Any, _message: Any, key: UUID) -> Outcome:
-            with file.open("a") as lines:
-                lines.write(f"{time.time()}\n")
-            time.sleep(key.int % 50 / 100)
-            return Outcome(answer=Answer.ACCEPTED, provider_id=key.hex)
-
-    slow: Any = Slow()
-    desk = Desk(adapter=lambda _: slow, take=lambda _, n, __: n, give_back=lambda *_: None, renderer=renderer)
-    while True:
-        Worker(timezone.now, at=desk).run(25)
-        time.sleep(0.1)
-
-
-def _pause() -> None:
-    from django.utils import timezone
-
-    from campaigns import running
-    from campaigns.models import Campaign
-
-    running.pause(Campaign.objects.get(), None, "", timezone.now())
-
-
-def _resume() -> None:
-    from campaigns.models import Campaign
-
-    Campaign.objects.update(status=Campaign.Status.RUNNING)
-
-
-def _stop() -> None:
-    from django.contrib.auth.models import User
-    from django.utils import timezone
-
-    from campaigns import policies
-
-    policies.stop_everything(User.objects.all()[0], "", timezone.now())
-
-
-def _go_on() -> None:
-    from django.contrib.auth.models import User
-    from django.utils import timezone
-
-    from campaigns import policies
-
-    _resume()
-    policies.go_on(User.objects.all()[0], timezone.now())
+    Controller(Slow(), hostname="127.0.0.1", port=port).start()
+    time.sleep(3600)

@@ -67,7 +67,7 @@ def test_who_refuses_says_why_and_the_campaign_is_a_draft_again() -> None:
 def test_an_approver_of_before_may_submit_it_the_next_time() -> None:
     one, writer, boss = asked()
     approving.approve(one, boss, NOW)
-    approving.changed(one)
+    approving.changed(one, NOW)
     approving.submit(one, boss, NOW)
     approving.approve(one, writer, NOW)
     assert (one.submitted_by, one.approved_by) == (boss, writer)
@@ -146,11 +146,11 @@ def test_a_change_sends_it_back_and_one_that_runs_must_be_paused_first() -> None
     one, _writer, boss = asked()
     approving.approve(one, boss, NOW)
     running.schedule(one, boss, "", NOW)
-    approving.changed(one)
+    approving.changed(one, NOW)
     assert (one.status, one.approved_by, one.approved_digest, one.next_run_at) == ("draft", None, "", None)
     Campaign.objects.filter(pk=one.pk).update(status="running", approved_by=boss)
     with pytest.raises(NotPossible):
-        approving.changed(one)
+        approving.changed(one, NOW)
 
 
 def test_what_cannot_be_sent_is_not_submitted() -> None:

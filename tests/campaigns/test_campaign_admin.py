@@ -10,6 +10,7 @@ from django.urls import reverse
 from campaigns import approving, experiments, policies
 from campaigns.models import Campaign, FrequencyCap, Segment, SendingPolicy, TemplateVersion
 from campaigns.models.campaigns import A_DAY
+from crm.models import LedgerNote
 from tests.campaigns import factories
 from tests.crm import consents
 from tests.staff import logged_in, member
@@ -142,8 +143,18 @@ def test_the_emergency_stop_is_one_click_and_says_who_and_why(ann: Client) -> No
     policy = SendingPolicy.objects.get()
     assert (policy.stop_reason, policy.stopped_by.username) == ("wrong price", "one-of-Support")  # type: ignore[union-attr]
     assert "wrong price" in ann.get(reverse("admin:campaigns_campaign_changelist")).content.decode()
-    ann.post(reverse("admin:campaigns_go_on"))
+    page = support.get(reverse("admin:campaigns_campaign_changelist")).content.decode()
+    assert reverse("admin:campaigns_go_on") not in page
+    assert support.post(reverse("admin:campaigns_go_on"), {"reason": "x"}).status_code == 403
+    ann.post(reverse("admin:campaigns_go_on"), {"reason": " "})
+    assert SendingPolicy.objects.get().stopped_at is not None
+    answer = logged_in(member("Marketing", "late"), seconds_ago=3600).post(
+        reverse("admin:campaigns_go_on"), {"reason": "x"}
+    )
+    assert "reauthenticate" in answer["Location"]
+    ann.post(reverse("admin:campaigns_go_on"), {"reason": "the price is right"})
     assert SendingPolicy.objects.get().stopped_at is None
+    assert [note.facts_json.count("sending") for note in LedgerNote.objects.order_by("recorded_at")] == [1, 1]
 
 
 def test_caps_are_told_in_days() -> None:

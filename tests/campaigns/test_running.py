@@ -148,7 +148,7 @@ def test_nothing_starts_while_everything_is_stopped() -> None:
     policies.stop_everything(User.objects.get(username="bo"), "fire", NOON)
     running.tick(NOON)
     assert not Run.objects.exists()
-    policies.go_on(User.objects.get(username="bo"), NOON)
+    policies.go_on(User.objects.get(username="bo"), "it was a false alarm", NOON)
     running.tick(NOON)
     assert Run.objects.get().campaign == one
 

@@ -104,7 +104,7 @@ ADDRESSES = [
     ("GET", "reports/{campaign}/", "reports:read", None),
     ("GET", "sending/", "campaigns:read", None),
     ("POST", "sending/stop/", "sending:stop", None),
-    ("POST", "sending/go-on/", "sending:stop", None),
+    ("POST", "sending/go-on/", "sending:stop", {"reason": "The price is right."}),
     ("GET", "webhooks/", "webhooks:read", None),
     ("GET", "webhooks/{webhook}/", "webhooks:read", None),
     ("GET", "webhooks/{webhook}/messages/", "webhooks:read", None),

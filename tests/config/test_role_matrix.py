@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 SHOWN_ONLY = {
     *("crm.profilealias", "crm.event", "crm.jobrun", "crm.rejectedevent", "crm.approval", "crm.personaldataaccess"),
     *("crm.privacyrequest", "crm.retentionrun", "mlengine.modelversion", "mlengine.predictionrun", "crm.legalhold"),
+    "campaigns.alarm",
     *("crm.identifier", "mlengine.cluster", "crm.release", "admin.logentry", "axes.accessattempt", "mfa.authenticator"),
 }
 ADDED_TO = {"crm.privacyrequest", "crm.legalhold"}
@@ -73,7 +74,9 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "campaigns_campaign_runs": ("get", {"pk": 10**9}, "campaigns.view_campaign"),
     "campaigns_campaign_rehearsal": ("get", {"pk": 10**9}, "campaigns.view_campaign"),
     "campaigns_stop": ("post", {}, "campaigns.stop_sending"),
-    "campaigns_go_on": ("post", {}, "campaigns.stop_sending"),
+    "campaigns_go_on": ("post", {}, "campaigns.restart_sending"),
+    "campaigns_runbook": ("get", {}, "campaigns.view_alarm"),
+    "campaigns_alarm_acknowledge": ("post", {"pk": 10**9}, "campaigns.change_alarm"),
     "campaigns_webhookendpoint_rotate": ("post", {"pk": 10**9}, "campaigns.change_webhookendpoint"),
     "campaigns_webhookendpoint_ping": ("post", {"pk": 10**9}, "campaigns.change_webhookendpoint"),
     "campaigns_webhookendpoint_do": ("post", {"pk": 10**9, "verb": "off"}, "campaigns.change_webhookendpoint"),
