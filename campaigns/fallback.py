@@ -56,7 +56,7 @@ def follow(delivery: Delivery, now: datetime) -> Delivery | None:
 def _go_on(run: Run) -> None:
     """Let a run, and its campaign, be sent again that had nothing left to send when the failure was told.
 
-    Whoever calls either of them done holds the campaign's row, too (``campaigns.running.finish``): what is done is
+    Whoever calls either of them done holds the campaign's row, too (``campaigns.ending.finish``): what is done is
     opened again here, and what is not will be seen to have something left.
     """
     Campaign.objects.select_for_update(no_key=True).get(pk=run.campaign_id)
