@@ -2,6 +2,7 @@
 
 import gc
 import os
+from importlib import import_module
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -12,6 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.join(settings.EMBEDDED)
 application = get_wsgi_application()
 
-# What start-up made lives as long as the process: the collector need not walk it again in the middle of a request.
+# What start-up made lives as long as the process: the collector need not walk it again in the middle of a request. All
+# views are imported before, or the first request would do that, after the collector was told.
+import_module(settings.ROOT_URLCONF)
 gc.collect()
 gc.freeze()

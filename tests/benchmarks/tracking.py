@@ -76,7 +76,7 @@ def _served() -> "subprocess.Popen[bytes]":
     environment = os.environ | {"BENCH_DATABASE": str(connection.settings_dict["NAME"]), "DEBUG": "0"}
     environment |= {"SECURE_SSL_REDIRECT": "0", "LOG_LEVEL": "ERROR"}
     options = ["--bind", f"127.0.0.1:{PORT}", "--workers", "2", "--worker-class", "gthread", "--threads", "4"]
-    application = "tests.benchmarks.yardsticks.drf_ingestion:application()"
+    application = "tests.benchmarks.yardsticks.served"
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "--log-level", "error", "--keep-alive", "30", application],
         env=environment,

@@ -141,3 +141,10 @@ def test_get_and_head_change_nothing_but_the_inbox_and_post_nothing_at_all(deliv
         ("clicked", "head"),
         ("opened", ""),
     ]
+
+
+def test_a_link_is_followed_in_one_statement(delivery: Delivery, django_assert_num_queries: Any) -> None:
+    token = links.token(delivery.pk, numbers()[0])
+    with django_assert_num_queries(1):
+        assert tracking.follow(token, asked(), LATER) == "https://a.example/0"
+    assert Visit.objects.count() == 1
