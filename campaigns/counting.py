@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 KIND = "segment_count"
-BUDGET = timedelta(milliseconds=800)
+BUDGET = timedelta(milliseconds=600)
 KEPT = timedelta(days=1)
 AFFORDABLE = 150_000.0  # in the planner's unit: about half a second; what costs more is estimated at once
 FOR_EXACT = 0.5  # of the budget; the rest is for the estimate where that was not enough
-FIRST, FEWEST = 250, 100  # people of the first piece of a sample, and those for which another one is worth its while
+FIRST, FEWEST = 200, 100  # people of the first piece of a sample, and those for which another one is worth its while
 CAREFUL = 0.7  # the share of the time left that the next piece may take, by how long the ones before took
 ENOUGH = 50_000  # people of a sample: half a per cent of them give an interval of a tenth
 

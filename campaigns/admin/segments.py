@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -74,7 +74,7 @@ class SegmentAdmin(ListAdmin):
     nothing_yet = _("A segment is a group of people that a rule describes or a list names. Campaigns are made for one.")
 
     def get_urls(self) -> list[URLPattern]:
-        own: list[tuple[str, Callable[..., HttpResponse], str]] = [
+        own: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("preview/", segment_preview.preview_view, "preview"),
             ("people/", segment_preview.people_view, "people"),
             ("reachable/", segment_preview.reachable_view, "reachable"),
@@ -92,7 +92,7 @@ class SegmentAdmin(ListAdmin):
         paths = [path(route, view(answer), name=f"campaigns_segment_{name}") for route, answer, name in own]
         return [*paths, *super().get_urls()]
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         may_count = request.user.has_perm(PEOPLE)
         return [name for name in self.list_display if name != "people" or may_count]
 
