@@ -94,8 +94,9 @@ def _followed(rule: Did, then: Then, scope: Scope, parameters: Parameters, now: 
     else:
         earlier, later, same = f", {slot} AS slot", f", unnest({slots}) AS slot", " AND b.slot = f.slot"
     person, events = scope.person("e.profile_id"), f"FROM crm_event e {scope.join('e.profile_id')}"
-    return f"""SELECT f.id, f.value, f.occurred_at
-        FROM (SELECT {person} AS id, e.value, e.occurred_at{earlier} {events} WHERE {" AND ".join(first)}) AS f
+    value = ", e.value" if rule.measure == "sum" else ""
+    return f"""SELECT f.*
+        FROM (SELECT {person} AS id, e.occurred_at{value}{earlier} {events} WHERE {" AND ".join(first)}) AS f
         WHERE EXISTS (
             SELECT FROM (SELECT {person} AS id, e.occurred_at{later} {events} WHERE {" AND ".join(second)}) AS b
             WHERE b.id = f.id{same} AND b.occurred_at > f.occurred_at AND b.occurred_at <= f.occurred_at + {within}
