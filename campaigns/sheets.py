@@ -72,17 +72,22 @@ def _csv(file: IO[bytes]) -> Iterator[list[str]]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=_encoding(start), errors="replace", newline="")
     head = start.partition(b"\n")[0].decode("latin-1")
-    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader((line.replace("\0", "") for line in text), delimiter=max(",;\t|", key=head.count))
     told = 0
     try:
         for row in reader:
             for _before in range(reader.line_num - told - 1):  # of a field over several lines, the last one counts
                 yield []
+            if max(map(len, row), default=0) > LONGEST_FIELD:  # a quote that is never closed
+                raise _unreadable(told + 1, _("a field is too long"))
             yield row[:MOST_COLUMNS]
             told = reader.line_num
     except csv.Error as error:
-        raise NoSheet(_("Line %(line)s cannot be read: %(why)s") % {"line": reader.line_num, "why": error}) from error
+        raise _unreadable(reader.line_num, str(error)) from error
+
+
+def _unreadable(line: int, why: str) -> NoSheet:
+    return NoSheet(_("Line %(line)s cannot be read: %(why)s") % {"line": line, "why": why})
 
 
 def _encoding(start: bytes) -> str:
