@@ -103,15 +103,15 @@ def estimate(campaign: Campaign, now: datetime) -> dict[str, Any]:
         first, last = cursor.fetchone()
     if first is None or begins - first < LEAST_HISTORY:
         return {"refused": "no_history"}
-    found = _compared(campaign, begins, min(ends, now))
+    found = _compared(campaign, begins, min(ends, now), OUTCOMES)
     length = ends - begins
     before = None
     if begins - length - first >= LEAST_HISTORY and "refused" not in found:
-        before = _compared(campaign, begins - length, begins)
+        before = _compared(campaign, begins - length, begins, OUTCOMES[:1])
     return found | {"before": before, "cut_at": last.isoformat() if last < ends else None}
 
 
-def _compared(campaign: Campaign, begins: datetime, until: datetime) -> dict[str, Any]:
+def _compared(campaign: Campaign, begins: datetime, until: datetime, outcomes: Sequence[str]) -> dict[str, Any]:
     import numpy as np  # noqa: PLC0415  # the web must not load the science
 
     from mlengine.estimators.treated_effect import TooFew, effects  # noqa: PLC0415
@@ -121,11 +121,11 @@ def _compared(campaign: Campaign, begins: datetime, until: datetime) -> dict[str
         return {"refused": "too_few", "treated": 0, "people": 0}
     table = np.array(rows, np.float64)
     try:
-        found, overlap = effects(table[:, 3:], table[:, 0], table[:, 1:3])
+        found, overlap = effects(table[:, 3:], table[:, 0], table[:, 1 : 1 + len(outcomes)])
     except TooFew:
         return {"refused": "too_few", "treated": int(table[:, 0].sum()), "people": len(rows)}
-    outcomes = {name: asdict(_told(one)) for name, one in zip(OUTCOMES, found, strict=True)}
-    return outcomes | {"overlap": asdict(overlap)}
+    told = {name: asdict(_told(one)) for name, one in zip(outcomes, found, strict=True)}
+    return told | {"overlap": asdict(overlap)}
 
 
 def _rows(campaign: Campaign, begins: datetime, until: datetime) -> Sequence[Sequence[Any]]:

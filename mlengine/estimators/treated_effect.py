@@ -23,8 +23,8 @@ Learner = Callable[[Array, Array, Array], Array]  # X, y to learn from, and X to
 FOLDS = 5
 ALIKE = 0.9  # whoever was chosen more surely than this has nobody alike among the others, and is left out
 FEWEST = 25  # in either group; below, nothing is estimated
-TREES = {"num_leaves": 7, "learning_rate": 0.06, "min_data_in_leaf": 20, "verbose": -1, "num_threads": 1, "seed": 7}
-ROUNDS = 80
+TREES = {"num_leaves": 7, "learning_rate": 0.1, "min_data_in_leaf": 20, "verbose": -1, "num_threads": 1, "seed": 7}
+ROUNDS = 50
 
 
 class TooFew(ValueError):
