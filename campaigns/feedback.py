@@ -5,31 +5,25 @@ unknown becomes known here. A dead address, a complaint and a wish to get no mor
 for, before the next message.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from campaigns import fallback, machines, moods, outbox, outgoing
+from campaigns import fallback, machines, moods, obeying, outbox, outgoing
 from campaigns.channels.base import Feedback, Told
-from campaigns.keys import NAMESPACE
 from campaigns.models import Callback, ChannelAccount, Delivery
 from campaigns.planning import source
-from crm import consent, ingest, replies, suppression
-from crm.addresses import ADDRESSES
-from crm.merging import members_of
-from crm.models import Event, Identifier, Suppression
-
-log = logging.getLogger(__name__)
+from crm import ingest
+from crm.models import Event
 
 Status = Delivery.Status
-BATCH = 500
+BATCH, MOST = 500, 20_000  # in one transaction, in one go: what waits in vain must not keep the others waiting
 PATIENCE = timedelta(minutes=10)  # for a callback that comes before its message's answer; then it is nobody's
 
 # From which statuses a message comes to which. After an attempt that found the provider busy a message waits again:
@@ -83,11 +77,14 @@ def work(now: datetime, among: QuerySet[Callback] | None = None) -> int:
     one by one.
     """
     waiting = (Callback.objects.all() if among is None else among).filter(handled_at=None)
-    rows = list(waiting.order_by("happened_at", "pk").values_list("pk", "kind")[:BATCH])
+    rows = list(waiting.order_by("happened_at", "pk").values_list("pk", "kind")[:MOST])
     done = 0
     for plain, some in groupby(rows, key=lambda row: row[1] in PLAIN):
         keys = [pk for pk, _ in some]
-        done += _work_on_all(keys, now) if plain else sum(_work_on(pk, now) for pk in keys)
+        if plain:
+            done += sum(_work_on_all(keys[start : start + BATCH], now) for start in range(0, len(keys), BATCH))
+        else:
+            done += sum(_work_on(pk, now) for pk in keys)
     return done
 
 
@@ -97,8 +94,9 @@ def _work_on_all(keys: Sequence[int], now: datetime) -> int:
         held = Callback.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=keys, handled_at=None)
         rows = list(held.order_by("happened_at", "pk"))
         named = _named_each(rows)
-        found = {one.pk: one for one in named.values()}
-        locked = Delivery.objects.filter(pk__in=found).select_for_update().order_by("pk").in_bulk()
+        wanted = {one.pk for one in named.values()}
+        locked = Delivery.objects.filter(pk__in=wanted).select_for_update().order_by("pk").in_bulk()
+        named = {pk: one for pk, one in named.items() if one.pk in locked}  # who was erased meanwhile is nobody
         moved = [pk for row in rows if (pk := _moved(row, named, locked))]
         Delivery.objects.bulk_update([locked[pk] for pk in dict.fromkeys(moved)], MOVED)
         _tell(rows, named, now)
@@ -111,7 +109,7 @@ def _work_on_all(keys: Sequence[int], now: datetime) -> int:
 
 def _moved(row: Callback, named: Mapping[int, Delivery], locked: Mapping[UUID, Delivery]) -> UUID | None:
     """Move the delivery that a callback names on, in memory; return its key if it moved."""
-    delivery = locked.get(named[row.pk].pk) if row.pk in named else None
+    delivery = locked[named[row.pk].pk] if row.pk in named else None
     if delivery is None or not (facts := _moves(row, Feedback(row.kind), delivery)):
         return None
     for name, value in facts.items():
@@ -142,11 +140,11 @@ def _work_on(pk: int, now: datetime) -> bool:
         feedback = Feedback(row.kind)
         found = _named(row)
         if found is not None:
-            _obey(row, feedback, found, now)
+            obeying.obey(row, feedback, found, now)
             _move(row, feedback, found, now)
             _tell([row], {row.pk: found}, now)
         elif feedback == Feedback.REPLIED or row.told.get("address"):
-            _obey_nobody(row, feedback, now)
+            obeying.obey_nobody(row, feedback, now)
         elif row.received_at > now - PATIENCE:
             return False
         Callback.objects.filter(pk=pk).update(handled_at=now, delivery=found)
@@ -206,51 +204,6 @@ def _move(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> 
         Delivery.objects.filter(pk=found.pk).update(**facts)
     if facts and feedback in DEFINITE:
         fallback.follow(found, now)
-
-
-def _obey(row: Callback, feedback: Feedback, found: Delivery, now: datetime) -> None:
-    """Write down what forbids further messages."""
-    channel, profile, told = found.channel, found.profile_id, row.told
-    if feedback == Feedback.BOUNCED and told.get("permanent"):
-        _suppress(row, found, now)
-    elif feedback == Feedback.COMPLAINED:
-        suppression.suppress_people(members_of([profile])[profile], channel, Suppression.Why.COMPLAINED, now=now)
-        consent.withdraw_marketing(profile, channel, "system", now, _heard(row))
-    elif feedback == Feedback.UNSUBSCRIBED:
-        consent.withdraw_marketing(profile, channel, "one_click", now, _heard(row))
-    elif feedback == Feedback.REPLIED and replies.read_reply(told.get("text", "")):
-        consent.withdraw_marketing(profile, channel, "sms_reply", now, _heard(row))
-
-
-def _obey_nobody(row: Callback, feedback: Feedback, now: datetime) -> None:
-    """Obey what is told of an address, where nobody knows of which message."""
-    told, channel = row.told, row.account.channel
-    types = ADDRESSES.get(channel, ())
-    if not told.get("address") or not types:
-        return
-    if feedback == Feedback.REPLIED and types[0] == "phone":
-        replies.take_reply(
-            told["address"], told.get("text", ""), source=source(), now=now, message_id=row.key, channel=channel
-        )
-    elif feedback in (Feedback.COMPLAINED, Feedback.UNSUBSCRIBED):
-        suppression.suppress([(types[0], told["address"])], channel, feedback.value, now=now)
-    elif feedback == Feedback.BOUNCED and told.get("permanent"):
-        suppression.suppress([(types[0], told["address"])], channel, Suppression.Why.BOUNCED, now=now)
-
-
-def _suppress(row: Callback, found: Delivery, now: datetime) -> None:
-    """Let nothing more go to an address that is dead: the one that was told, or that the message went to; no other."""
-    types = ADDRESSES.get(found.channel, ())
-    if row.told.get("address") and types:
-        suppression.suppress([(types[0], row.told["address"])], found.channel, Suppression.Why.BOUNCED, now=now)
-    else:
-        keys = Identifier.objects.filter(pk__in=[found.address_id or 0]).values_list("suppression_key", flat=True)
-        suppression.suppress_keys([bytes(key) for key in keys], found.channel, Suppression.Why.BOUNCED, now=now)
-
-
-def _heard(row: Callback) -> consent.Heard:
-    key = uuid5(NAMESPACE, f"callback {row.account_id} {row.key}")
-    return consent.Heard(source=source(), idempotency=key, proof={"callback": row.key})
 
 
 def _tell(rows: Sequence[Callback], named: Mapping[int, Delivery], now: datetime) -> None:
