@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns import findings
+from campaigns.api.report_tables import CohortOut, CurveOut, MachineOut, ObservedOut, PartOut, tables_of
 from campaigns.lift import Interval
 from campaigns.models import Campaign, Delivery
 from campaigns.reports import Lift, Report
@@ -99,6 +100,11 @@ class ReportOut(serializers.Serializer[Any]):
     reasons = LeftOut(many=True)
     links = CountedOut(many=True)
     devices = CountedOut(many=True)
+    machines = MachineOut(many=True)
+    cohorts = CohortOut(many=True)
+    parts = PartOut(many=True)
+    curves = CurveOut(many=True)
+    observed = ObservedOut(allow_null=True)
 
 
 def report_of(report: Report) -> dict[str, Any]:
@@ -124,6 +130,7 @@ def report_of(report: Report) -> dict[str, Any]:
         "reasons": [{"status": status, "reason": reason, "people": n} for status, reason, n in report.reasons],
         "links": [{"name": name, "people": people} for name, people in report.links],
         "devices": [{"name": name, "people": people} for name, people in report.devices],
+        **tables_of(report),
     }
 
 

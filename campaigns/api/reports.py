@@ -10,9 +10,10 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import reports
+from campaigns import figures, reports
 from campaigns.api.private_counts import noisy
 from campaigns.api.report_shapes import ReportOut, ReportRow, report_of
+from campaigns.api.report_tables import nothing
 from campaigns.models import Campaign
 from campaigns.reports import Group, Report
 from crm.api.resources import Resource
@@ -46,17 +47,12 @@ class ReportViewSet(Resource):
         return Response(self._private(report, now))
 
     def _private(self, report: Report, now: datetime) -> dict[str, Any]:
-        counts: dict[str, int] = {}
-        for group in report.groups:
-            counts |= {
-                f"{group.variant or 0} yes": group.converted,
-                f"{group.variant or 0} no": group.people - group.converted,
-            }
-        runs = report.campaign.runs.count()  # a person is in one cell of each
-        drawn, margin = noisy(f"campaign-{report.campaign.pk}-groups", counts, max(1, runs), self.caller, now)
+        campaign = report.campaign
+        name = f"campaign-{campaign.pk}-groups"  # each person is in one cell: the group of her first run
+        drawn, margin = noisy(name, lambda: figures.cells(campaign, now), 1, self.caller, now)
         groups = [_group(group, drawn) for group in report.groups]
         empty: dict[str, Any] = {"lift": None, "variants": [], "funnel": [], "reasons": [], "links": [], "devices": []}
-        whole = report_of(report) | empty
+        whole = report_of(report) | empty | nothing()
         hidden = {"headline": "", "sample_ratio": None, "cost": None}
         return whole | hidden | {"groups": groups, "private": True, "margin": margin, "caveats": []}
 

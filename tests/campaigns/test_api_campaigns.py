@@ -297,6 +297,8 @@ def test_a_report_has_the_numbers_of_the_admin_and_noise_for_who_may_not_count()
     assert (noisy["private"], noisy["funnel"], noisy["lift"], noisy["reasons"]) == (True, [], None, [])
     assert noisy["margin"] > 0
     assert noisy["groups"][0]["revenue"] is None
+    assert len(exact["cohorts"]) >= 1
+    assert [noisy[name] for name in ("cohorts", "parts", "curves", "machines", "observed")] == [[], [], [], [], None]
     listed = client.get(f"{V1}/reports/").json()["results"]
     assert [(row["id"], row["name"]) for row in listed] == [(house.campaign.pk, "spring")]
 
