@@ -25,6 +25,8 @@ def check(url: str) -> None:
         egress.check_resolved(url)
     except egress.Forbidden as error:
         raise BadAddress(str(error)) from error
+    except UnicodeError as error:  # a name that is none in the DNS
+        raise BadAddress("malformed") from error
 
 
 def create(name: str, url: str, kinds: list[str], now: datetime) -> tuple[WebhookEndpoint, str]:

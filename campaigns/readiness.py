@@ -88,9 +88,9 @@ def check_timing(kind: str, timing: Mapping[str, object]) -> None:
 
 def _check_trigger(timing: Mapping[str, object]) -> None:
     event, wait, unless = timing.get("event"), timing.get("after_minutes", 0), timing.get("unless") or None
-    if event not in set(Event.Kind) - NO_TRIGGERS:
+    if not isinstance(event, str) or event not in set(Event.Kind) - NO_TRIGGERS:
         raise TimingError(str(_("“event” is the kind of an event that starts the message.")))
     if isinstance(wait, bool) or not isinstance(wait, int) or not 0 <= wait <= LONGEST_WAIT:
         raise TimingError(gettext("“after_minutes” is a whole number from 0 to %(most)d.") % {"most": LONGEST_WAIT})
-    if unless is not None and unless not in set(Event.Kind):
+    if unless is not None and (not isinstance(unless, str) or unless not in set(Event.Kind)):
         raise TimingError(gettext("“unless” is the kind of an event that makes the message needless."))

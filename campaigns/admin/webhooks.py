@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
 from django.utils.text import format_lazy
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -30,9 +30,9 @@ from crm.admin.again import AsksAgain, ask_again
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column
 
 LABELS = {"active": "success", "resting": "warning", "stopped": "danger"}
-STATES = {"active": _("active"), "resting": _("does not answer"), "stopped": _("stopped")}
+STATES = {"active": _("active"), "resting": _("does not answer"), "stopped": pgettext_lazy("webhook", "stopped")}
 MESSAGE_LABELS = {"told": "success", "waiting": "info", "given_up": "danger"}
-MESSAGE_STATES = {"told": _("told"), "waiting": _("waiting"), "given_up": _("given up")}
+MESSAGE_STATES = {"told": pgettext_lazy("webhook", "told"), "waiting": _("waiting"), "given_up": _("given up")}
 SHOWN, LATELY = 20, timedelta(days=7)
 
 

@@ -43,6 +43,7 @@ from crm.api.repeats import KEY, Repeatable, plain
 from crm.api.resources import Conflict
 from crm.idempotency import Answer
 
+LONGEST_WALK = timedelta(days=1)  # through the pages of one listing
 ADDS, CHANGES = "campaigns.add_segment", "campaigns.change_segment"
 
 
@@ -173,7 +174,10 @@ class SegmentViewSet(Acting, Repeatable):
     def members(self, request: Request, pk: str) -> Response:
         """Who belongs to it, by number; following pages stay with the version and the moment of the first."""
         asked, one = self.parameters(MembersQuestion), self._segment(pk)
-        at = min(asked.get("at") or timezone.now(), timezone.now())
+        now = timezone.now()
+        at = asked.get("at", now)
+        if not now - LONGEST_WALK <= at <= now:
+            raise serializers.ValidationError({"at": _("Within the last day.")})
         version = asked.get("version") or (one.current.number if one.current else 0)
         found = get_object_or_404(SegmentVersion, segment=one, number=version)
         page = self.paginate_queryset(_read(lambda: Members.of(found, at)))

@@ -51,5 +51,16 @@ class Table(Document):
         return told
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class Texts(Table):
+    """A JSON object of texts."""
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        told: dict[str, str] = super().to_internal_value(data)
+        if not all(isinstance(value, str) for value in told.values()):
+            raise serializers.ValidationError(_("A JSON object of texts."))
+        return told
+
+
 class ReasonIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300, allow_blank=True, default="", help_text="Shown to colleagues.")

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from campaigns.api.shapes import BIGGEST, Table
+from campaigns.api.shapes import BIGGEST, Table, Texts
 from campaigns.models import Template, TemplateVersion
 from campaigns.template_saving import MOST_BYTES
 from crm.models import Channel
@@ -16,7 +16,7 @@ FALLBACKS = 'By variable: {"profile.city": "your city"}.'
 
 class VersionIn(serializers.Serializer[Any]):
     forms = Table(most=MOST_BYTES, help_text=FORMS)
-    fallbacks = serializers.DictField(child=serializers.CharField(max_length=500), default=dict, help_text=FALLBACKS)
+    fallbacks = Texts(most=20_000, default=dict, help_text=FALLBACKS)
 
 
 class TemplateIn(VersionIn):

@@ -102,6 +102,7 @@ def test_a_change_after_an_approval_needs_another_one() -> None:
         ({"timing": {"a": 2**70}}, "timing"),
         ({"timing": {"a": "x" * 3000}}, "timing"),
         ({"timing": []}, "timing"),
+        ({"kind": "triggered", "timing": {"event": ["purchase"]}}, "timing"),
         ({"starts_at": "2099-01-02T00:00Z", "ends_at": "2099-01-01T00:00Z"}, "ends_at"),
         ({"send_rate": 2**31}, "send_rate"),
         ({"variants": [{"name": "A", "template": 10**18}]}, "variants.0.template"),
@@ -237,6 +238,9 @@ def test_a_template_is_checked_saved_in_versions_and_previewed_masked() -> None:
     bad = {"forms": {"email": {"en": {"subject": "{% for %}", "html": "<p>x</p>"}}}}
     assert post(client, "templates/check/", bad).json()["problems"][0]["grave"]
     assert api.error(post(client, "templates/", {"name": "x", "forms": {"pigeon": {}}}))[:2] == (400, "invalid")
+    for fallbacks in ({"a\x00": "b"}, {"a": "\x00"}, {"a": 1}, [], {"a": "x" * 20_001}):
+        refused = post(client, "templates/check/", {"forms": forms, "fallbacks": fallbacks})
+        assert api.error(refused) == (400, "invalid", "fallbacks")
     assert post(client, f"{address}/versions/", {"forms": forms}).json()["number"] == 2
     asked = {"channel": "email", "language": "en", "profile_id": house.profile.pk}
     assert api.error(post(client, f"{address}/preview/", asked)) == (403, "permission_denied", None)
