@@ -346,6 +346,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ConsentMethodOfApplications": "crm.api.consent_shapes.BY_APPLICATIONS",
         "ConsentReason": "crm.consent_rules.Reason",
         "CampaignKind": "campaigns.models.Campaign.Kind",
+        "CampaignKindOfDrafts": "campaigns.api.campaign_shapes.KINDS",
         "CampaignStatus": "campaigns.models.Campaign.Status",
         "RunStatus": "campaigns.models.Run.Status",
         "DeliveryStatus": "campaigns.models.Delivery.Status",

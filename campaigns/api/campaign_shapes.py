@@ -21,6 +21,9 @@ COLUMNS = (
 )
 
 
+KINDS = [choice for choice in Campaign.Kind.choices if choice[0] != Campaign.Kind.IMPORTED]  # that can be drafted
+
+
 class VariantIn(serializers.Serializer[Any]):
     """A message; of the template the current version, unless one is named."""
 
@@ -94,6 +97,7 @@ class VariantOut(serializers.ModelSerializer[Variant]):
 
 
 class CampaignOut(serializers.ModelSerializer[Campaign]):
+    kind = serializers.ChoiceField(Campaign.Kind.choices)
     purpose = serializers.CharField(source="purpose.code")
     segment = serializers.IntegerField(source="segment_id")
     channels = serializers.ListField(child=serializers.ChoiceField(Channel.choices))

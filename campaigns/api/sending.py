@@ -19,7 +19,8 @@ from crm.finder import masked_text
 
 class SendingOut(serializers.ModelSerializer[SendingPolicy]):
     stopped = serializers.SerializerMethodField()
-    quiet_from = serializers.TimeField(help_text="In each person's zone.")
+    quiet_from = serializers.CharField(help_text="In each person's zone, as 21:00:00.")
+    quiet_until = serializers.CharField(help_text="In each person's zone, as 09:00:00.")
 
     class Meta:
         model = SendingPolicy

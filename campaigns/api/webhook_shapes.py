@@ -27,6 +27,7 @@ class EndpointChange(serializers.Serializer[Any]):
 
 
 class EndpointOut(serializers.ModelSerializer[WebhookEndpoint]):
+    stopped_for = serializers.ChoiceField(WebhookEndpoint.Why.choices, allow_blank=True)
     kinds = serializers.ListField(child=serializers.CharField())
 
     class Meta:

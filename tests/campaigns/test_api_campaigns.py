@@ -238,7 +238,8 @@ def test_a_template_is_checked_saved_in_versions_and_previewed_masked() -> None:
     bad = {"forms": {"email": {"en": {"subject": "{% for %}", "html": "<p>x</p>"}}}}
     assert post(client, "templates/check/", bad).json()["problems"][0]["grave"]
     assert api.error(post(client, "templates/", {"name": "x", "forms": {"pigeon": {}}}))[:2] == (400, "invalid")
-    for fallbacks in ({"a\x00": "b"}, {"a": "\x00"}, {"a": 1}, [], {"a": "x" * 20_001}):
+    hostile: tuple[Any, ...] = ({"a\x00": "b"}, {"a": "\x00"}, {"a": 1}, [], {"a": "x" * 20_001})
+    for fallbacks in hostile:
         refused = post(client, "templates/check/", {"forms": forms, "fallbacks": fallbacks})
         assert api.error(refused) == (400, "invalid", "fallbacks")
     assert post(client, f"{address}/versions/", {"forms": forms}).json()["number"] == 2
