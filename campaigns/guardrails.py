@@ -5,7 +5,8 @@ left since fixed moments: the start of the run, of the month, the week and the d
 closed. So a triggered campaign that has stood open for a year hears of a provider that breaks today. Each of these
 windows gets its share of ``ALPHA``.
 
-The audience is compared once, when a run has been planned and before anything of it leaves. The drift of a model is
+The audience is compared when a run has been planned and before anything of it leaves; of a triggered campaign, what
+happened since the last look, so that an imported file floods nobody (:mod:`campaigns.triggers`). A model's drift is
 what its own monitoring measured (``mlengine.monitoring``), of each model that the segment or the messages ask.
 """
 
@@ -53,15 +54,19 @@ def check_audience(run: Run, people: int, now: datetime) -> list[Alarm]:
 
     Call it before the run is opened, in the same transaction. Whoever lets the campaign go on has accepted as many.
     """
+    found = too_many(run, people)
+    return alarms.raise_each(run.campaign, [found], now) if found else []
+
+
+def too_many(run: Run, people: int) -> Finding | None:
+    """Return what is to be said of so many people, if they are far more than were approved."""
     campaign = run.campaign
     band, expected = bands.of(campaign).get(Signal.AUDIENCE), _expected(campaign)
     if band is None or expected is None or people <= max(expected * band.worst, expected + SLACK):
-        return []
+        return None
     seen = {"people": people, "expected": expected, "usual": band.usual, "worst": band.worst}
     since = alarms.begins(campaign).get(Signal.AUDIENCE)
-    return alarms.raise_each(
-        campaign, [Finding(signal=Signal.AUDIENCE, seen=seen, since=since, run=run, once=True)], now
-    )
+    return Finding(signal=Signal.AUDIENCE, seen=seen, since=since, run=run, once=True)
 
 
 def windows(of: Sequence[Run], since: datetime | None, now: datetime) -> Mapping[datetime, str]:

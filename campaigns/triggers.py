@@ -6,7 +6,7 @@ are not missed. An event so old that its message would have expired starts nothi
 reaches nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,8 @@ from uuid import UUID, uuid5
 from django.db import connection, transaction
 from django.utils.timezone import get_default_timezone
 
-from campaigns import approving, ending, planning, policies, quiet, segments
+from campaigns import alarms, approving, ending, guardrails, planning, policies, quiet, segments
+from campaigns.alarms import Finding
 from campaigns.audience import Reason
 from campaigns.keys import NAMESPACE, delivery_id
 from campaigns.models import Campaign, Delivery, Run
@@ -66,10 +67,24 @@ class Trigger:
         return seen.kind == self.event and (not self.name or seen.name == self.name)
 
 
+class Flood(RuntimeError):
+    """More happened at once than there are people for whom the campaign was approved: somebody imported a file."""
+
+    def __init__(self, found: Finding) -> None:
+        super().__init__(f"{found.seen['people']} events at once")
+        self.found = found
+
+
 def follow(now: datetime) -> int:
     """Answer what happened since the last look, of each running triggered campaign; return how many rows were made."""
     runs = Run.objects.sending().filter(campaign__kind=Campaign.Kind.TRIGGERED)
-    return sum(answer(pk, now) for pk in runs.values_list("pk", flat=True))
+    made = 0
+    for run in runs.select_related("campaign"):
+        try:
+            made += answer(run.pk, now)
+        except Flood as flood:  # nothing was written, and the same events are answered if a person lets it go on
+            alarms.raise_each(run.campaign, [flood.found], now)
+    return made
 
 
 def answer(run_id: UUID, now: datetime) -> int:
@@ -119,15 +134,21 @@ def _answer(run: Run, seen: Sequence[Seen], now: datetime) -> int:
     }  # the last of each, as they are in order
     _call_off(run, set(ended), now)
     starting = [one for one in seen if trigger.starts(one) and not ended.get(one.profile, one.at) > one.at]
+    meant = list(_meant(run, starting, now))
+    if found := guardrails.too_many(run, len(meant)):
+        raise Flood(found)
+    for start in range(0, len(meant), PIECE):
+        planning.write(run, _rows(run, meant[start : start + PIECE], trigger, now), now)
+    return len(meant)
+
+
+def _meant(run: Run, starting: Sequence[Seen], now: datetime) -> Iterator[Seen]:
+    """Yield what happened to people of the campaign's segment."""
     rule = segments.rule_of(run.campaign.segment)
-    made = 0
     for start in range(0, len(starting), PIECE):
         piece = starting[start : start + PIECE]
-        meant = segments.among(rule, {one.profile for one in piece}, now)
-        rows = _rows(run, [one for one in piece if one.profile in meant], trigger, now)
-        planning.write(run, rows, now)
-        made += len(rows)
-    return made
+        belonging = segments.among(rule, {one.profile for one in piece}, now)
+        yield from (one for one in piece if one.profile in belonging)
 
 
 def _rows(run: Run, seen: Sequence[Seen], trigger: Trigger, now: datetime) -> list[Delivery]:

@@ -7,10 +7,12 @@ import pytest
 from django.contrib.auth.models import User
 
 from campaigns import approving, ending, experiments, planning, running, sending, starting, triggers
-from campaigns.models import Campaign, Delivery, Run, SegmentVersion
+from campaigns.models import Alarm, Campaign, Delivery, Run, SegmentVersion
 from campaigns.transitions import NotPossible
 from campaigns.worker import Worker
+from crm import ingest
 from crm.models import JobRun, Profile
+from tests import factories as things
 from tests.campaigns import factories
 from tests.campaigns.providers import Peer, desk
 from tests.campaigns.test_running import (
@@ -23,6 +25,9 @@ from tests.campaigns.test_running import (
     recurring,
     scheduled,
     triggered,
+)
+from tests.campaigns.test_running import (
+    _settle as settle,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -259,3 +264,24 @@ def test_an_ended_campaign_stays_ended() -> None:
             verb(Campaign.objects.get(), None, "x", NOON)
     running.tick(NOON + DAY)
     assert Campaign.objects.get().status == "cancelled"
+
+
+def test_a_file_of_events_does_not_flood_a_triggered_campaign() -> None:
+    """It was approved for three people; a hundred events at once are no basket that somebody left."""
+    people = triggered(after_minutes=0)
+    told = [
+        ingest.NewEvent(kind="cart", profile_id=person, occurred_at=NOON, received_at=NOON, message_id=f"{person} {n}")
+        for person in people
+        for n in range(30)
+    ]
+    ingest.record_many(things.source(), told, now=NOON)
+    settle()
+    running.tick(NOON)
+    assert (Delivery.objects.count(), Campaign.objects.get().status) == (0, "paused")
+    alarm = Alarm.objects.get()
+    assert (alarm.signal, alarm.seen["people"], alarm.seen["expected"]) == ("audience", 90, 3)
+    running.tick(NOON)
+    assert Alarm.objects.count() == 1
+    running.resume(Campaign.objects.get(), User.objects.get(username="bo"), "a sale", NOON)
+    running.tick(NOON)
+    assert Delivery.objects.count() == 90
