@@ -190,7 +190,7 @@ def _expected(campaign: Campaign) -> int | None:
     accepted: Iterable[int] = (
         one["people"]
         for one in campaign.alarms.filter(signal=Signal.AUDIENCE, closed_by__isnull=False)
-        .filter(closed_at__gt=campaign.approved_at or campaign.created_at)
+        .filter(raised_at__gte=campaign.approved_at or campaign.created_at)  # what was approved since counts anew
         .values_list("seen", flat=True)
     )
     return max(campaign.expected_people, *accepted, 0)

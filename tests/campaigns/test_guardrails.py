@@ -353,6 +353,15 @@ def test_too_large_an_audience_is_told_of_although_somebody_paused_it_meanwhile(
         running.resume(Campaign.objects.get(), None, "", NOON)
 
 
+def test_what_was_accepted_of_an_audience_ends_with_the_next_approval() -> None:
+    run = planned(120, 20)
+    alarms.close(run.campaign, colleague("cy"), "changed and approved again", NOON + HOUR)
+    assert guardrails.too_many(run, 120) is None
+    Campaign.objects.update(approved_at=NOON + MINUTE)
+    run.campaign.refresh_from_db()
+    assert guardrails.too_many(run, 120) is not None
+
+
 def test_an_approval_writes_down_for_how_many_it_was() -> None:
     factories.account()
     one = factories.campaign(status="draft", submitted_by=None, approved_by=None, starts_at=None)
