@@ -58,14 +58,14 @@ def _held(purpose: Purpose, channel: str, scope: Scope, parameters: Parameters) 
     person, join = scope.person("c.profile_id"), scope.join("c.profile_id")
     if scope.only is None:
         ids = f"{parameters.add(int_array({*scope.pairs, *scope.pairs.values()}))}::bigint[]"
-        merged = SAID.format(
-            person=person, join=join, channels=f"IN ('', {on})", alone=f" AND c.profile_id = ANY ({ids})", **told
-        )
-        own, general = (_of_channel(at, ids, told) for at in (on, "''"))
+        of_them = f" AND c.profile_id = ANY ({ids})"
+        named = f"named AS MATERIALIZED (SELECT u.id FROM unnest({ids}) AS u (id) GROUP BY u.id), "
+        own, general = (_of_channel(at, told) for at in (on, "''"))
     else:
-        merged = SAID.format(person=person, join=join, channels=f"IN ('', {on})", alone="", **told)
+        of_them, named = "", ""
         own, general = (f"SELECT * FROM several WHERE channel = {at}" for at in (on, "''"))
-    several = f"WITH several AS MATERIALIZED ({OF_MERGED.format(said=merged, rank=RANK)})"
+    merged = SAID.format(person=person, join=join, channels=f"IN ('', {on})", alone=of_them, **told)
+    several = f"WITH {named}several AS MATERIALIZED ({OF_MERGED.format(said=merged, rank=RANK)})"
     if not channel:
         return f"{several} {general}"
     better = {row: BETTER.format(row=row, channel=on) for row in ("o", "r")}
@@ -73,13 +73,12 @@ def _held(purpose: Purpose, channel: str, scope: Scope, parameters: Parameters) 
     return f"{several} {' UNION ALL '.join(sides)}"
 
 
-def _of_channel(channel: str, merged: str, told: dict[str, str]) -> str:
+def _of_channel(channel: str, told: dict[str, str]) -> str:
     """Return what counts on one channel: what those say who are one profile, as it lies there, and what the others do.
 
-    Grouped, an array is known to hold each one once.
+    Those who are several are ``named`` once; grouped, they are known to stand there once.
     """
-    others = f"SELECT u.id FROM unnest({merged}) AS u (id) GROUP BY u.id"
-    is_alone = f" AND NOT EXISTS (SELECT FROM ({others}) AS u WHERE u.id = c.profile_id)"
+    is_alone = " AND NOT EXISTS (SELECT FROM named u WHERE u.id = c.profile_id)"
     alone = SAID.format(person="c.profile_id", join="", channels=f"= {channel}", alone=is_alone, **told)
     return f"{alone} UNION ALL SELECT * FROM several WHERE channel = {channel}"
 

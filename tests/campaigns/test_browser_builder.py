@@ -1,12 +1,13 @@
-"""The rule builder in a real browser: whatever a rule may say has its controls, and stays as it was said."""
+"""The rule builder, a list and the editor of templates in a real browser: what is meant is said by controls."""
 
 import json
 from typing import Any
 
 import pytest
 
-from campaigns import lists
-from campaigns.models import Segment
+from campaigns import list_files, lists
+from campaigns.models import Segment, Template
+from crm.models import JobRun
 from tests import browser
 from tests.campaigns import factories
 from tests.campaigns.factories import NOW
@@ -101,3 +102,45 @@ def test_a_sequence_is_built_and_saved_without_a_line_of_json(live_server: Any) 
             "then": {"event": "purchase", "within_days": 7},
         }]
     }  # fmt: skip
+
+
+def test_a_file_fills_a_list_while_its_page_looks_on(live_server: Any) -> None:
+    consents.purpose()
+    for number in range(3):
+        factories.person(number)
+    one = lists.create("guests", None, NOW)
+    with browser.opened(live_server, "list", viewport={"width": 1440, "height": 1100}) as page:
+        browser.let_in(page, live_server)
+        page.goto(f"/admin/campaigns/segment/{one.pk}/change/")
+        content = b"name,email\n=1+1,p0@example.com\n,p2@example.com\n,nobody@example.com\n"
+        page.set_input_files("input[type=file]", {"name": "guests.csv", "mimeType": "text/csv", "buffer": content})
+        page.select_option("select[name=type]", "email")
+        page.click('button[form="upload-list"]')
+        page.wait_for_selector('[data-upload="queued"]')
+        job = JobRun.objects.get(kind=list_files.KIND)
+        assert list_files.run(job, lambda: job.created_at)
+        page.wait_for_selector('[data-upload="succeeded"]')  # it asks by itself
+        assert page.inner_text("[data-unknown]") == "1"
+    assert lists.size(one) == 2
+
+
+def test_typed_keys_are_written_in_rows_and_shown_as_the_platform_does(live_server: Any) -> None:
+    with browser.opened(live_server, "template-wechat", viewport={"width": 1440, "height": 1100}) as page:
+        browser.let_in(page, live_server)
+        page.goto("/admin/campaigns/template/add/")
+        page.fill("[name=name]", "Ready")
+        page.click('[data-channel="wechat"]')
+        page.click('[data-language="zh-hans"]')
+        side = page.locator('[data-panel="wechat.zh-hans"]')
+        side.locator("[name$='.template_id']").fill("AbC")
+        row = side.locator(".zy-key-row").first
+        row.locator("select").select_option("phrase")
+        row.locator("input").nth(1).fill("too long a phrase")
+        page.wait_for_selector('[data-field="wechat.zh-hans.data"] .zy-wrong.bad')  # beside the field
+        row.locator("input").nth(1).fill("已到店")
+        page.wait_for_selector(".zy-keyed dd:has-text('已到店')")
+        page.click("#zy-editor button.main")
+        page.wait_for_url("**/change/")
+    told = Template.objects.get().current
+    assert told is not None
+    assert told.forms == {"wechat": {"zh-hans": {"template_id": "AbC", "data": {"phrase1": "已到店"}}}}
