@@ -142,10 +142,12 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
-    if (event.target.matches("input[type=file][data-name]")) {
-      document.getElementById(event.target.dataset.name).textContent = event.target.files[0]?.name || "";
-    }
   });
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("input[type=file][data-name]")) return;
+    event.stopPropagation(); // Unfold looks for a text field of its own beside every file, and fails without one
+    document.getElementById(event.target.dataset.name).textContent = event.target.files[0]?.name || "";
+  }, true);
   document.addEventListener("DOMContentLoaded", () => {
     drawAll(document);
     document.body.addEventListener("htmx:afterSettle", (event) => drawAll(event.target));
