@@ -51,9 +51,7 @@ class CampaignIn(serializers.Serializer[Any]):
     purpose = serializers.SlugRelatedField("code", queryset=Purpose.objects.all(), help_text="Its code.")
     segment = serializers.PrimaryKeyRelatedField(queryset=Segment.objects.offered())
     channels = serializers.ListField(child=serializers.ChoiceField(Channel.choices), min_length=1, max_length=3)
-    kind = serializers.ChoiceField(
-        [(kind.value, kind.label) for kind in Campaign.OURS], default=Campaign.Kind.ONCE.value
-    )
+    kind = serializers.ChoiceField(KINDS, default=Campaign.Kind.ONCE.value)
     timing = Table(default=dict, most=2000)
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     ends_at = serializers.DateTimeField(required=False, allow_null=True)
