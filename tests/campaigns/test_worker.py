@@ -132,7 +132,7 @@ def test_what_was_taken_waits_when_sending_is_stopped_before_its_hand_off(how: s
         case "paused":
             Campaign.objects.update(status="paused")
         case "stopped":
-            policies.stop_everything(factories.campaign("other").created_by, "wrong words", NOON)  # type: ignore[arg-type]
+            policies.stop_everything(factories.campaign("other").created_by, "wrong words", NOON)
         case "cancelled":
             Run.objects.filter(pk=run.pk).update(status="cancelled")
         case _:
