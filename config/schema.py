@@ -21,7 +21,7 @@ ERRORS = {
 }
 ALWAYS = (400, 401, 403, 406, 429)
 SLOW = ("/count/", "/members/")  # what may ask more of the database than it gives
-KEYED = ("/jobs/", "/segments/", "/templates/", "/campaigns/", "/unsubscribes/")
+KEYED = ("/jobs/", "/segments/", "/templates/", "/campaigns/", "/unsubscribes/", "/go-on/")
 
 
 ERROR = {

@@ -316,7 +316,9 @@ def test_any_program_may_stop_everything_and_only_a_person_lets_it_go_on() -> No
     assert stopped["stop_reason"].endswith("Everything bounces.")
     assert policies.policy().stopped_at
     assert api.error(post(client, "sending/go-on/")) == (403, "permission_denied", None)
-    assert post(api.acting(member("Support"), "sending:stop"), "sending/go-on/").json()["stopped"] is False
+    officer, why = api.acting(member("Compliance"), "sending:stop"), {"reason": "The server was mended."}
+    assert api.error(post(officer, "sending/go-on/")) == (409, "conflict", None)
+    assert post(officer, "sending/go-on/", why).json()["stopped"] is False
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ BODIES: dict[str, Any] = {
     "/versions/": FORMS,
     "campaigns/": {"name": "autumn", "purpose": "offers", "channels": ["email"]},
     "unsubscribes/": {"identifier": LOOKUP},
+    "sending/go-on/": {"reason": "The price is right."},
     "webhooks/": {"name": "till", "url": "https://1.1.1.1/", "kinds": ["consent.given"]},
     "messages/{message}/replay/": {},
     "webhooks/{id}/replay/": {"since": "2026-01-01T00:00:00Z"},
@@ -77,9 +78,12 @@ RESOURCES = {
     "reports": "campaign",
     "webhooks": "webhook",
 }
-# What the one campaign, a draft, and the one segment, a rule, are in the wrong state for; the one job was cancelled.
+# What the one campaign and job, cancelled before their turn, and the one segment, a rule, are in the wrong state for.
 NEVER = [
-    *(f"POST /api/v1/campaigns/{{id}}/{verb}/" for verb in ("approve", "pause", "refuse", "resume", "schedule")),
+    *(
+        f"POST /api/v1/campaigns/{{id}}/{verb}/"
+        for verb in ("approve", "pause", "refuse", "resume", "schedule", "submit")
+    ),
     "POST /api/v1/jobs/{id}/pause/",
     *(f"POST /api/v1/segments/{{id}}/members/{verb}/" for verb in ("add", "remove")),
 ]
@@ -139,7 +143,8 @@ def make_real(case: Case[Any], house: api.House) -> None:
     """Let a request mean a row that exists: nothing generated would ever guess one."""
     path = case.operation.path
     if "{id}" in path:
-        case.path_parameters = {"id": house.ids[RESOURCES[path.split("/")[3]]]}
+        real_id = house.ids[RESOURCES[path.split("/")[3]]]
+        case.path_parameters = {"id": real_id if isinstance(real_id, int) else str(real_id)}
         if "{message}" in path:
             case.path_parameters["message"] = str(house.message.pk)
     if "{reference}" in path:
