@@ -12,6 +12,8 @@ from config import embedded
 from crm.database_roles import as_owner
 from tests import templates
 
+collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to import it is to start it
+
 
 def pytest_configure(config: pytest.Config) -> None:
     embedded.join(settings.EMBEDDED)

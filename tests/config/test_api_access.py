@@ -120,7 +120,7 @@ ADDRESSES = [
 # What a POST answers where it is not 200.
 RIGHT = {"jobs/": 202, "person-tokens/": 201, "consents/": 201, "privacy-requests/": 201}
 RIGHT |= dict.fromkeys(
-    ["segments/", "templates/", "templates/{template}/versions/", "campaigns/", "unsubscribes/"], 201
+    ["segments/", "templates/", "templates/{template}/versions/", "campaigns/", "unsubscribes/", "webhooks/"], 201
 )
 # What a draft, or a segment that a rule describes, is in the wrong state for.
 RIGHT |= {f"campaigns/{{campaign}}/{verb}/": 409 for verb in ("approve", "refuse", "schedule", "pause", "resume")}

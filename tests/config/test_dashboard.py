@@ -121,4 +121,4 @@ def test_a_second_look_within_a_minute_counts_nothing_again() -> None:
     ) as queries:
         client.get(reverse("admin:index"))
     assert not [query for query in queries.captured_queries if "crm_event " in query["sql"]]
-    assert len(queries) < 40
+    assert len(queries) < 45  # one of whatever may wait for somebody who may do everything
