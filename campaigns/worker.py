@@ -3,7 +3,7 @@
 One thread has the database; the others only speak to providers, so that waiting for them and for the disk overlap.
 Each time that some calls have ended, their answers are written down in one transaction, and in another as many messages
 are handed over as threads have become free: none is handed over before somebody is there to call for it. A transaction
-costs the same for one message as for ten, so with a fast provider both wait a moment for half of the threads.
+costs the same for one message as for ten, so with a fast provider both wait a moment for all that are under way.
 """
 
 import logging
@@ -136,7 +136,7 @@ class Worker:
 
     def _answers(self, *, wait: bool) -> Iterable[tuple[UUID, Outcome]]:
         """Yield answers: the first is waited for, if at all, others of which there could be more for a moment."""
-        enough = min(self.calling, self.threads // 2)
+        enough = self.calling
         try:
             if wait and self.calling:
                 yield self.ended.get(timeout=LONGEST_CALL)

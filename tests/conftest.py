@@ -1,5 +1,6 @@
 """The servers that all tests use: real PostgreSQL and real Valkey, embedded unless the environment names others."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to impor
 
 def pytest_configure(config: pytest.Config) -> None:
     embedded.join(settings.EMBEDDED)
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # or who empties the cache would empty the others'
+        ours = settings.CACHES["default"]
+        ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + int(worker.removeprefix('gw'))}")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
 
 
