@@ -1,17 +1,18 @@
 """What a campaign would reach and could prove, before anything is sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext
 
-from campaigns import counting, reachable, rules, segments
+from campaigns import counting, quotas, reachable, rules, segments
 from campaigns.audience import Reason
 from campaigns.counting import Count
 from campaigns.experiments import detectable_lift
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, ChannelAccount, Delivery
+from campaigns.reachable import Reachable
 from campaigns.rehearsing import DryRun
 from campaigns.rule_nodes import Did, Group
 from campaigns.rules import Rule, RuleError
@@ -25,7 +26,7 @@ USUAL_RATE = 0.02  # taken where nobody of the audience has ever reached the goa
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The audience, whom each channel reaches, and the smallest rise of the goal's rate that would be seen."""
+    """The audience, whom each channel reaches, how long that takes, and the smallest rise that would be seen."""
 
     people: Count | None
     channels: Sequence[tuple[str, Count, Sequence[tuple[str, Count]]]]
@@ -34,6 +35,7 @@ class Plan:
     base_rate: float
     base_is_known: bool
     lift: float | None
+    out_by: Sequence[tuple[str, datetime | None]] = ()  # accounts with limits, and when the last one would have left
     problem: str = ""
 
     @property
@@ -63,7 +65,16 @@ def of(campaign: Campaign, now: datetime) -> Plan:
         base_rate=rate or USUAL_RATE,
         base_is_known=bool(rate),
         lift=detectable_lift(best.value, rate or USUAL_RATE, float(campaign.holdout), variants=number),
+        out_by=[told for one in found if one.channel for told in _out_by(campaign, one, now)],
     )
+
+
+def _out_by(campaign: Campaign, way: Reachable, now: datetime) -> Iterator[tuple[str, datetime | None]]:
+    """Yield when the account of a channel would be done, where its provider's limits count; nothing where never."""
+    account = ChannelAccount.objects.working(way.channel).first()
+    if account is not None and (account.per_second, account.per_day) != (None, None):
+        messages = round(way.people.value * (1 - float(campaign.holdout)))
+        yield account.name, quotas.forecast(account, messages, max(campaign.starts_at or now, now))
 
 
 def _rate(campaign: Campaign, rule: Rule, whole: Count, now: datetime) -> float:
