@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from config import embedded
@@ -22,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
         ours = settings.CACHES["default"]
         ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + int(worker.removeprefix('gw'))}")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
+
+
+@pytest.fixture(autouse=True)
+def nobodys_language() -> None:
+    """Forget the language of the last page: a request in Chinese leaves its thread in Chinese."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
