@@ -285,7 +285,8 @@ def test_profit_is_of_the_most_promising_first() -> None:
     (curve,) = counted(campaign).curves
     assert curve.by == "value_before"
     first = curve.points[0]
-    assert (first.share, first.people) == (0.05, 15)
+    # Among equals chance decides who comes first: of a point, somebody held out and somebody treated must be there.
+    assert (first.share, first.people) in ((0.05, 15), (0.1, 30))
     assert [point.people for point in curve.points][-1] == 300
     whole = curve.points[-1].profit[0]
     assert whole == pytest.approx(300 * (20 * 50 / 240 - 0.05), rel=0.15)  # CUPED knows a little more
