@@ -48,16 +48,10 @@ def _messages(campaign: Campaign) -> Iterator[str]:
                     "where": problem.where,
                     "message": problem.message,
                 }
-    if not _has_address() and any("unsubscribe.url" in checking.shown_variables(one.template) for one in variants):
+    if not preference_links.has_public() and any(
+        "unsubscribe.url" in checking.shown_variables(one.template) for one in variants
+    ):
         yield gettext("The way to unsubscribe leads nowhere: PUBLIC_URL does not say where people reach this server.")
-
-
-def _has_address() -> bool:
-    try:
-        preference_links.public("/")
-    except preference_links.NoPublicAddress:
-        return False
-    return True
 
 
 def _accounts(campaign: Campaign) -> Iterator[str]:

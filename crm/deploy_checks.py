@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
-from crm.preference_links import NoPublicAddress, public
+from crm.preference_links import has_public
 
 ONE_ROLE = Warning(
     "The application connects as the role that owns the tables: it could take the triggers off the ledger.",
@@ -34,8 +34,4 @@ def owners_differ(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 def address_is_public(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn where no link can be put into a message."""
-    try:
-        public("/", only=("https",))
-    except NoPublicAddress:
-        return [NO_ADDRESS]
-    return []
+    return [] if has_public(only=("https",)) else [NO_ADDRESS]

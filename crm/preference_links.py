@@ -144,6 +144,15 @@ def public(path: str, *, only: tuple[str, ...] = ("https", "http")) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def has_public(*, only: tuple[str, ...] = ("https", "http")) -> bool:
+    """Tell whether links in messages would lead here; see :func:`public`."""
+    try:
+        public("/", only=only)
+    except NoPublicAddress:
+        return False
+    return True
+
+
 def address(profile: int, now: datetime) -> str:
     """Return the whole address of a person's page, for a message; :class:`NoPublicAddress` where there is none."""
     return page_address(mint(profile, now))

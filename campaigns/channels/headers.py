@@ -22,11 +22,7 @@ def headers(deliveries: Sequence[Delivery], channel: str, now: datetime) -> Mapp
 
 def can_unsubscribe_by_click() -> bool:
     """Tell whether messages can offer to unsubscribe by one click."""
-    try:
-        preference_links.public("/", only=("https",))
-    except preference_links.NoPublicAddress:
-        return False
-    return True
+    return preference_links.has_public(only=("https",))
 
 
 def _way_out(token: str | None, channel: str) -> dict[str, str]:
