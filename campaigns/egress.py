@@ -79,6 +79,8 @@ def request(
     body: bytes = b"",
     most: int = MOST_BYTES,
     timeout: float = TOTAL,
+    connect: float = CONNECT,
+    named_here: str = "",
 ) -> Reply:
     """Send one request and return the answer, whatever its status.
 
@@ -88,18 +90,23 @@ def request(
         Bytes of the answer's body to read; more is cut.
     timeout : float
         Seconds until the whole answer must be there.
+    connect : float
+        Seconds until the connection must stand.
+    named_here : str
+        The address of a server that whoever runs this one named in its settings, and that may be called although it is
+        not public: by this request alone, on a connection that no other request gets.
 
     Raises
     ------
     NotSent, NoAnswer
         There is none; which of the two says whether the request may be sent again.
     """
-    check(url)
     ends = time.monotonic() + timeout
-    with exchange(timeout) as session:
+    with exchange(timeout, named_here) as session:
+        check(url)
         answer = session.request(
             method, url, headers=dict(headers or {}), data=body, stream=True, allow_redirects=False,
-            timeout=(min(CONNECT, timeout), timeout),
+            timeout=(min(connect, timeout), timeout),
         )  # fmt: skip
         with answer:
             read, cut = _read(answer, most, ends)
@@ -107,7 +114,7 @@ def request(
 
 
 @contextmanager
-def exchange(timeout: float = TOTAL) -> Iterator[requests.Session]:
+def exchange(timeout: float = TOTAL, named_here: str = "") -> Iterator[requests.Session]:
     """Give this thread's session for one request of a client that wants one; it is hung up after ``timeout`` seconds.
 
     Raises
@@ -116,16 +123,17 @@ def exchange(timeout: float = TOTAL) -> Iterator[requests.Session]:
         In place of whatever the client raises where there is no answer.
     """
     trace = _trace.__dict__
-    trace.update(connection=None, sent=False)
+    trace.update(connection=None, sent=False, named=named_here.lower())
     alarm = threading.Timer(timeout, _hang_up, [trace])
     alarm.daemon = True
     alarm.start()
     try:
-        yield _session()
+        yield _session(named_here)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise _named(error, sent=_trace.sent) from error
     finally:
         alarm.cancel()
+        trace["named"] = ""
 
 
 def check(url: str) -> None:
@@ -154,7 +162,14 @@ def check_resolved(url: str) -> None:
 def named(host: str, port: int) -> bool:
     """Tell whether whoever runs this server named a host as one that may be called although it is not public."""
     wanted = host.rstrip(".").lower()
+    if _trace.named and _place(_trace.named) == (wanted, port):
+        return True
     return any(entry.lower() in (wanted, f"{wanted}:{port}", f"[{wanted}]:{port}") for entry in settings.EGRESS_HOSTS)
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
 
 
 def is_public(address: str) -> bool:
@@ -184,6 +199,7 @@ class _Trace(threading.local):
 
     connection: HTTPConnection | None = None
     sent = False
+    named = ""
 
 
 _trace = _Trace()
@@ -272,22 +288,25 @@ def guarded() -> requests.Session:
 
 
 class _Kept(threading.local):
-    session: requests.Session | None = None
-    used = 0.0
+    """This thread's sessions: one for the world, and one for each server that was named; they share no connection."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, tuple[requests.Session, float]] = {}
 
 
 _kept = _Kept()
 
 
-def _session() -> requests.Session:
-    if _kept.session is not None and time.monotonic() - _kept.used > KEPT:
-        _kept.session.close()
-        _kept.session = None
-    if _kept.session is None:
-        _kept.session = guarded()
-    _kept.session.cookies.clear()
-    _kept.used = time.monotonic()
-    return _kept.session
+def _session(named_here: str = "") -> requests.Session:
+    now = time.monotonic()
+    session, used = _kept.sessions.get(named_here, (None, 0.0))
+    if session is not None and now - used > KEPT:
+        session.close()
+        session = None
+    session = session or guarded()
+    session.cookies.clear()
+    _kept.sessions[named_here] = session, now
+    return session
 
 
 def _read(answer: requests.Response, most: int, ends: float) -> tuple[bytes, bool]:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from campaigns import feedback
 from campaigns.channels import ChannelError, adapter
 from campaigns.models import ChannelAccount
+from campaigns.responses import feedback
 
 logger = logging.getLogger(__name__)
 

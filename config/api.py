@@ -4,6 +4,8 @@ from rest_framework.routers import SimpleRouter
 
 from campaigns.api.campaigns import CampaignViewSet
 from campaigns.api.deliveries import DeliveryViewSet
+from campaigns.api.journeys import JourneyViewSet
+from campaigns.api.mini_program import MiniProgramViewSet
 from campaigns.api.reports import ReportViewSet
 from campaigns.api.segments import SegmentViewSet
 from campaigns.api.sending import SendingViewSet
@@ -19,6 +21,7 @@ from crm.api.privacy_requests import PrivacyRequestViewSet
 from crm.api.profiles import ProfileViewSet
 from mlengine.api.answers import AnswerViewSet
 from mlengine.api.clusters import ClusterViewSet
+from mlengine.api.companions import CompanionViewSet
 from mlengine.api.figures import FigureViewSet
 from mlengine.api.jobs import JobViewSet
 from mlengine.api.models import ModelVersionViewSet
@@ -33,6 +36,7 @@ router.register("purposes", PurposeViewSet, basename="purpose")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 router.register("items", ItemViewSet, basename="item")
+router.register("items", CompanionViewSet, basename="companion")
 router.register("clusters", ClusterViewSet, basename="cluster")
 router.register("figures", FigureViewSet, basename="figure")
 router.register("models", ModelVersionViewSet, basename="model")
@@ -41,8 +45,10 @@ router.register("person-tokens", PersonTokenViewSet, basename="person-token")
 router.register("segments", SegmentViewSet, basename="segment")
 router.register("templates", TemplateViewSet, basename="template")
 router.register("campaigns", CampaignViewSet, basename="campaign")
+router.register("journeys", JourneyViewSet, basename="journey")
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 router.register("unsubscribes", UnsubscribeViewSet, basename="unsubscribe")
 router.register("reports", ReportViewSet, basename="report")
 router.register("sending", SendingViewSet, basename="sending")
+router.register("mini-program", MiniProgramViewSet, basename="mini-program")
 router.register("webhooks", WebhookViewSet, basename="webhook")

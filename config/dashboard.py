@@ -14,7 +14,7 @@ from django.core.cache import BaseCache
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from config import next_steps, private_dashboard
+from config import next_steps, private_dashboard, questions
 from crm import activity
 from crm.activity import Day
 from crm.audit import figures
@@ -86,7 +86,7 @@ def page(user: Any, *, days: int, now: datetime, cache: BaseCache) -> dict[str, 
         if record is not None:
             context |= {"cards": cards(record), "activity": activity_chart(record, days), "now": record.now}
     if user.has_perm("mlengine.view_predictionrun"):
-        context |= overview.people(user, now)
+        context |= overview.people(user, now) | {"questions": questions.answerable(user)}
     if user.has_perm("mlengine.view_modelversion"):
         context |= {"health": overview.health(now=now)}
     if context["sees_jobs"]:

@@ -15,14 +15,17 @@ from secrets import token_urlsafe
 from time import monotonic
 
 import django
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from campaigns import complete_journey as history
-from campaigns import synthetic
+from campaigns.demonstration import complete_journey as history
+from campaigns.demonstration import synthetic, synthetic_journeys, synthetic_wechat
+from campaigns.wechat import connecting
+from config import imitation
 from crm import assessments, complete_journey, lake, retention, sequencer, synthetic_consents
 from crm.roles import create_groups
-from mlengine import datasets, jobs, monitoring, prediction, training
+from mlengine import datasets, drifting, jobs, prediction, training
 from mlengine.models import ModelVersion, PredictionRun, Score
 from mlengine.specs import SPECS
 
@@ -57,8 +60,10 @@ class Demo:
         self.seconds[name] = monotonic() - began
 
 
-def run(now: datetime, say: Callable[[str], None]) -> Demo:
-    """Load the sample, train and predict every spec, and make two users.
+def run(now: datetime, say: Callable[[str], None], base: str = "") -> Demo:
+    """Load the sample, train and predict every spec, connect the imitation of WeChat, and make two users.
+
+    ``base`` is where the admin will be reached, for the imitation's callbacks.
 
     Raises
     ------
@@ -86,12 +91,28 @@ def run(now: datetime, say: Callable[[str], None]) -> Demo:
         _judge_all(now)
     with demo.step("make up addresses, and a campaign to try"):
         synthetic.seed(now)
+    demo.passwords = make_staff()
+    settings.PUBLIC_URL = settings.PUBLIC_URL or base  # where ``up`` will serve: messages have links
+    with demo.step("walk two journeys"):
+        synthetic_journeys.seed([User.objects.get(username=name) for name in STAFF], timezone.now())
+    with demo.step("connect the imitation of WeChat"), imitation.running() as here:
+        _imitate(here, base, say)
     with demo.step("measure drift"):
         for asked in SPECS.values():
             if latest := PredictionRun.objects.latest_finished(asked.name):
-                monitoring.measure_drift(latest, asked)
-    demo.passwords = make_staff()
+                drifting.measure(latest, asked)
     return demo
+
+
+def _imitate(here: bool, base: str, say: Callable[[str], None]) -> None:
+    """Connect the imitated accounts; the rest of the demonstration does without them where that cannot be."""
+    try:
+        if here:
+            synthetic_wechat.seed(timezone.now(), base, [User.objects.get(username=name) for name in STAFF])
+    except connecting.NoConnection:
+        here = False
+    if not here:
+        say("    (it does not come up; connect it later, on the page of WeChat's followers)")
 
 
 def make_staff() -> dict[str, str]:
@@ -124,7 +145,7 @@ def _learn_all(demo: Demo, end: datetime, now: datetime) -> None:
         learned = {spec: pool.submit(learn, spec, end, now) for spec in longest_first}
         for spec in SPECS:
             version, seconds = learned[spec].result()
-            demo.versions.append(ModelVersion.objects.get(pk=version))
+            demo.versions += [ModelVersion.objects.get(pk=version)] if version else []
             demo.parts |= {f"{verb} {spec}": took for verb, took in seconds.items()}
 
 
@@ -135,21 +156,23 @@ def _judge_all(now: datetime) -> None:
         list(pool.map(history.count, history.uncounted(), repeat(now)))
 
 
-def learn(spec: str, end: datetime, now: datetime) -> tuple[int, dict[str, float]]:
-    """Train and predict one spec; return its version's key and the seconds of both."""
+def learn(spec: str, end: datetime, now: datetime) -> tuple[int | None, dict[str, float]]:
+    """Train and predict one spec; return its version's key, none where the sample cannot teach it, and the seconds."""
     began = monotonic()
     version = _trained(spec, end, now)
     trained = monotonic()
     _predicted(spec, end, now)
-    return version.pk, {"train": trained - began, "predict": monotonic() - trained}
+    return version.pk if version else None, {"train": trained - began, "predict": monotonic() - trained}
 
 
-def _trained(spec: str, cutoff: datetime, now: datetime) -> ModelVersion:
+def _trained(spec: str, cutoff: datetime, now: datetime) -> ModelVersion | None:
     there = ModelVersion.objects.filter(spec=spec, cutoff=cutoff).order_by("-number").first()
     if there:
         return there
     job = jobs.recorded(jobs.TRAIN, SPECS[spec], cutoff=cutoff, now=now)
     if not training.run(job, timezone.now):
+        if SPECS[spec].is_optional:
+            return None  # its job's page says what is missing
         raise DemoFailed(job.error)
     return ModelVersion.objects.get(pk=job.result["version"])
 

@@ -31,11 +31,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """Pages under one heading; ``also`` are models without an entry whose pages belong there."""
+    """Pages under one heading; ``also`` are models without an entry, each with the page that it is found from."""
 
     title: Any
     entries: Sequence[Entry]
-    also: Sequence[str] = field(default=())
+    also: Mapping[str, str] = field(default_factory=dict)
 
 
 GROUPS: Mapping[str, Group] = {
@@ -54,8 +54,13 @@ GROUPS: Mapping[str, Group] = {
         _("Campaigns"),
         (
             Entry(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
+            Entry(_("Journeys"), "account_tree", "campaigns_journey_changelist", "campaigns.view_journey"),
             Entry(_("Reports"), "monitoring", "campaigns_figures_changelist", "campaigns.view_figures"),
             Entry(_("Alarms"), "notifications_active", "campaigns_alarm_changelist", "campaigns.view_alarm"),
+            Entry(
+                _("Unknown outcomes"), "unknown_document", "campaigns_delivery_changelist", "campaigns.view_delivery"
+            ),
+            Entry(_("To many at once"), "groups", "campaigns_bulkjob_changelist", "campaigns.view_bulkjob"),
             Entry(_("Segments"), "group_work", "campaigns_segment_changelist", "campaigns.view_segment"),
             Entry(_("Templates"), "edit_note", "campaigns_template_changelist", "campaigns.view_template"),
             Entry(
@@ -69,10 +74,50 @@ GROUPS: Mapping[str, Group] = {
             Entry(_("Frequency caps"), "speed", "campaigns_frequencycap_changelist", "campaigns.view_frequencycap"),
             Entry(_("Guardrails"), "shield", "campaigns_guardrail_changelist", "campaigns.view_guardrail"),
         ),
-        also=(
-            "campaigns_templateversion",
-            "campaigns_webhookmessage",
+        also={
+            "campaigns_templateversion": "campaigns_template_changelist",
+            "campaigns_journeyentry": "campaigns_journey_changelist",
+            "campaigns_webhookmessage": "campaigns_webhookendpoint_changelist",
+        },
+    ),
+    "wechat": Group(
+        _("WeChat"),
+        (
+            Entry(_("Followers"), "group_add", "campaigns_follower_changelist", "campaigns.view_follower"),
+            Entry(_("Conversations"), "chat", "campaigns_chatmessage_changelist", "campaigns.view_chatmessage"),
+            Entry(_("Articles"), "article", "campaigns_article_changelist", "campaigns.view_article"),
+            Entry(_("Entry codes"), "qr_code_2", "campaigns_entrycode_changelist", "campaigns.view_entrycode"),
+            Entry(_("Menu"), "smartphone", "campaigns_menuversion_changelist", "campaigns.view_menuversion"),
+            Entry(_("WeChat tags"), "sell", "campaigns_accounttag_changelist", "campaigns.view_accounttag"),
+            Entry(
+                _("Platform templates"),
+                "fact_check",
+                "campaigns_platformtemplate_changelist",
+                "campaigns.view_platformtemplate",
+            ),
+            Entry(
+                _("Platform statistics"), "query_stats", "campaigns_accountday_changelist", "campaigns.view_accountday"
+            ),
+            Entry(
+                _("Limits of platforms"), "speed", "campaigns_channellimit_changelist", "campaigns.view_channellimit"
+            ),
+            Entry(_("Mini programs"), "widgets", "campaigns_minilink_programs", "campaigns.view_minilink"),
+            Entry(_("WeCom staff"), "badge", "campaigns_staff_changelist", "campaigns.view_staff"),
+            Entry(
+                _("WeCom customers"), "handshake", "campaigns_staffcontact_changelist", "campaigns.view_staffcontact"
+            ),
+            Entry(_("Figures of staff"), "monitoring", "campaigns_staffday_changelist", "campaigns.view_staffday"),
+            Entry(_("Ways of arrival"), "door_open", "campaigns_arrivalway_changelist", "campaigns.view_arrivalway"),
+            Entry(_("Customer tags"), "label", "campaigns_customertag_changelist", "campaigns.view_customertag"),
+            Entry(_("Customer groups"), "forum", "campaigns_customergroup_changelist", "campaigns.view_customergroup"),
+            Entry(_("Pictures for WeCom"), "image", "campaigns_picture_changelist", "campaigns.view_picture"),
+            Entry(_("Moments"), "photo_camera", "campaigns_moment_changelist", "campaigns.view_moment"),
         ),
+        also={
+            "campaigns_minilink": "campaigns_minilink_programs",
+            "campaigns_welcome": "campaigns_arrivalway_changelist",
+            "campaigns_handover": "campaigns_staff_changelist",
+        },
     ),
     "record": Group(
         _("Record"),
@@ -90,6 +135,16 @@ GROUPS: Mapping[str, Group] = {
         (
             Entry(_("Models"), "model_training", "mlengine_modelversion_changelist", "mlengine.view_modelversion"),
             Entry(_("Predictions"), "insights", "mlengine_predictionrun_changelist", "mlengine.view_predictionrun"),
+            Entry(
+                _("Recommendation rules"),
+                "rule",
+                "mlengine_recommendationrule_changelist",
+                "mlengine.view_recommendationrule",
+            ),
+            Entry(
+                _("Try recommendations"), "recommend", "mlengine_recommendation_preview", "mlengine.view_recommendation"
+            ),
+            Entry(_("Needed again"), "autorenew", "mlengine_repurchase_due", "mlengine.view_repurchase"),
             Entry(_("Private figures"), "blur_on", "crm_release_changelist", "crm.view_release"),
             Entry(_("Impact assessments"), "balance", "crm_impactassessment_changelist", "crm.view_impactassessment"),
         ),
@@ -111,7 +166,7 @@ GROUPS: Mapping[str, Group] = {
             ),
             Entry(_("Data map"), "schema", "crm_data_map", "crm.view_data_map"),
         ),
-        also=("crm_checkpoint", "crm_retentionrule"),
+        also={"crm_checkpoint": "crm_compliance", "crm_retentionrule": "crm_retentionrun_changelist"},
     ),
     "consent": Group(
         pgettext_lazy("menu", "Consent"),
@@ -176,6 +231,16 @@ def group_of(app: str, model: str) -> Group | None:
     return None
 
 
+def _found_from() -> dict[str, str]:
+    """Return how the addresses of models without an entry begin, each with the page that they are found from."""
+    index, found = reverse("admin:index"), dict[str, str]()
+    for group in GROUPS.values():
+        found |= {
+            f"{index}{'/'.join(model.split('_', 1))}/": reverse(f"admin:{page}") for model, page in group.also.items()
+        }
+    return found
+
+
 def _items(group: Group, user: Any) -> list[dict[str, Any]]:
     return [
         {"title": entry.title, "icon": entry.icon, "link": reverse(f"admin:{entry.page}")}
@@ -186,8 +251,8 @@ def _items(group: Group, user: Any) -> list[dict[str, Any]]:
 
 def _with_active(groups: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     """Mark the one entry whose address is the longest beginning of the path; the dashboard's begins them all."""
-    items = [item for group in groups for item in group["items"]]
-    here = max((item["link"] for item in items if path.startswith(item["link"])), key=len, default="")
+    links = {item["link"]: item["link"] for group in groups for item in group["items"]} | _found_from()
+    here = links.get(max((link for link in links if path.startswith(link)), key=len, default=""))
     for group in groups:
         for item in group["items"]:
             item["active"] = item["link"] == here

@@ -16,12 +16,13 @@ ERRORS = {
     409: "The row is in a state that this does not fit.",
     413: "The request is too large.",
     415: "Requests are application/json only.",
-    503: "It took too long, and was given up.",
+    503: "It took too long, or another system did not answer, and it was given up.",
     429: "Too many requests; the header Retry-After says how many seconds to wait.",
 }
 ALWAYS = (400, 401, 403, 406, 429)
 SLOW = ("/count/", "/members/")  # what may ask more of the database than it gives
-KEYED = ("/jobs/", "/segments/", "/templates/", "/campaigns/", "/unsubscribes/", "/go-on/")
+PLATFORM = ("/login/", "/phone/")  # what asks WeChat
+KEYED = ("/jobs/", "/segments/", "/templates/", "/campaigns/", "/unsubscribes/", "/go-on/", "/login/", "/phone/")
 
 
 ERROR = {
@@ -68,6 +69,8 @@ def _errors(path: str, method: str) -> list[int]:
     codes = list(ALWAYS)
     if "{" in path or path.endswith("/lookup/"):
         codes.append(404)
+    if path.endswith(PLATFORM) or path.endswith("/reports/{id}/"):
+        codes.append(503)
     if path.endswith(SLOW):
         codes += [409, 503]
     if method == "patch":

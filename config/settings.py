@@ -87,7 +87,10 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.remove_bundles": {"queue": "default"},
     "crm.tasks.publish_checkpoints": {"queue": "default"},  # it waits for others' servers
     "crm.tasks.*": {"queue": "ingest"},
+    "campaigns.tasks.welcome": {"queue": "welcome"},  # twenty seconds: nothing may be before it
+    "campaigns.tasks.walk": {"queue": "journeys"},  # each second: what somebody did just now may let her in
     "campaigns.tasks.send": {"queue": "send"},
+    "campaigns.tasks.send_many": {"queue": "send"},
     "campaigns.tasks.recover": {"queue": "send"},
     "campaigns.tasks.*": {"queue": "default"},
     "mlengine.tasks.explain": {"queue": "online"},
@@ -102,6 +105,8 @@ LEARNED_ATTRIBUTES = env.list(  # traits that models may see; coarse ones only, 
     "LEARNED_ATTRIBUTES",
     default=["income", "home_ownership", "marital_status", "household_size", "household_composition", "kids"],
 )
+# What people are grouped by when models are asked whether they treat groups alike (and names of learned attributes).
+FAIRNESS_ATTRIBUTES = env.list("FAIRNESS_ATTRIBUTES", default=["age_band", "gender", "province"])
 # -- the ledger: who signs, with what, and where checkpoints go that we cannot rewrite ---------------------------------
 LEDGER_ORIGIN = env.str("LEDGER_ORIGIN", default="zhiyin.local/ledger")
 LEDGER_KEY = env.str("LEDGER_KEY", default="")
@@ -124,7 +129,8 @@ PREDICTION_RUNS_KEPT = env.int("PREDICTION_RUNS_KEPT", default=12)
 PRIVACY_REQUEST_DAYS = env.int("PRIVACY_REQUEST_DAYS", default=15)  # working days to answer a person's request
 SHRED_JOURNAL = env.str("SHRED_JOURNAL", default=str(VAR_DIR / "keys" / "shred-journal"))  # outside the database
 PREFERENCE_SEGMENTS = ["mlengine.disclosure.SEGMENTS"]  # who finds segments that people see and delete
-PACK_SECTIONS = ["mlengine.disclosure.SECTIONS"]  # what other packages add to the answer to a person's request
+# What other packages add to the answer to a person's request.
+PACK_SECTIONS = ["mlengine.disclosure.SECTIONS", "campaigns.disclosure.SECTIONS"]
 _calendar = env.str("WORKING_CALENDAR", default="")
 WORKING_CALENDAR = working_days.load(Path(_calendar)) if _calendar else {}
 ARTIFACT_DIR = Path(env.str("ARTIFACT_DIR", default=str(VAR_DIR / "artifacts")))
@@ -153,6 +159,11 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach this server
 # Hosts in a network of our own that channels may call all the same ("host" or "host:port"), and the ports of others.
 EGRESS_HOSTS = env.list("EGRESS_HOSTS", default=[])
 EGRESS_PORTS = env.list("EGRESS_PORTS", cast=int, default=[80, 443, 8443])
+# Where WeChat's platforms are, and the imitation of them that an account may be connected to in their place.
+WECHAT_API_BASE = env.str("WECHAT_API_BASE", default="https://api.weixin.qq.com")
+WECOM_API_BASE = env.str("WECOM_API_BASE", default="https://qyapi.weixin.qq.com")
+WECHAT_STUB_URL = env.str("WECHAT_STUB_URL", default="http://127.0.0.1:8901")
+WECHAT_CALLBACK_SKEW = env.int("WECHAT_CALLBACK_SKEW", default=300)  # seconds that a callback's time may be off
 AGE_UNKNOWN = env.str("AGE_UNKNOWN", default="adult", choices=["adult", "minor"])
 
 # -- mail of the system itself: checkpoints, notices to staff; until a server is named it is printed -------------------

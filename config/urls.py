@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from campaigns.webhooks import hook
+from campaigns.wechat.hook import hook as wechat_hook
 from config.api import router
 from config.errors import not_found
 from crm.pack_pages import pack_page
@@ -20,7 +21,8 @@ urlpatterns = [
     path("", include("crm.ingestion_api")),
     path("", include("crm.preferences.pages")),
     path("hooks/<uuid:key>/", hook, name="hook"),
-    path("", include("campaigns.link_pages")),
+    path("hooks/wechat/<uuid:key>/", wechat_hook, name="wechat-hook"),
+    path("", include("campaigns.responses.link_pages")),
     path("privacy/pack/<str:token>/", pack_page, name="reply-pack"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -43,6 +43,12 @@ def note(
     )
 
 
+def was_noted(action: str, what: str, user: User, profile: int, since: datetime) -> bool:
+    """Tell whether it was written down since a moment that a user got this of a person."""
+    rows = PersonalDataAccess.objects.filter(profile=profile, user=user, action=action, what=what, at__gt=since)
+    return rows.exists()
+
+
 class RevealRefused(Exception):
     """Personal data is not shown, and why, in words for who asked."""
 

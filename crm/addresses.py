@@ -2,9 +2,9 @@
 
 # Other channels (an app, a letter, a webhook) have addresses that are no identifiers of ours.
 ADDRESSES = {
-    "wechat": ("openid", "unionid"),
-    "mini_program": ("openid", "unionid"),
-    "wecom": ("openid", "unionid"),
+    "wechat": ("openid",),
+    "mini_program": ("openid",),
+    "wecom": ("external_userid",),
     "email": ("email",),
     "sms": ("phone",),
     "phone": ("phone",),

@@ -128,11 +128,24 @@ TABLES: Mapping[str, Table] = {
     # -- what was learned ---------------------------------------------------------------------------------------------
     "mlengine.score": table(
         _("foreseeing what a person may do"), "scores", "delete",
-        pseudonym="profile", derived="value reasons", technical="run",
+        pseudonym="profile", derived="value low high facts reasons", technical="run",
     ),
     "mlengine.recommendation": table(
         _("offering what fits"), "scores", "delete",
         pseudonym="profile", derived="item rank value reason", technical="run",
+    ),
+    "mlengine.repurchase": table(
+        _("reminding of what is used up"), "scores", "delete",
+        pseudonym="profile", technical="run",
+        derived="rank item category probability times every_days last_on due_on due_from due_until",
+    ),
+    "mlengine.itemlink": table(
+        _("knowing which items go together"), "configuration", "keep", reason=NOBODY,
+        none="run item kind rank other value people",
+    ),
+    "mlengine.recommendationrule": table(
+        _("deciding what is recommended"), "configuration", "keep", reason=NOBODY,
+        none="id name does category brand codes least most days strength is_active changed_at",
     ),
     "mlengine.clustermember": table(
         _("knowing groups of people"), "scores", "delete", pseudonym="profile", derived="cluster",
@@ -144,7 +157,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "mlengine.modelversion": table(
         _("knowing which model said what"), "configuration", "keep", reason=NOBODY, staff="promoted_by",
-        none="id spec number job artifact sha256 card stage decision cutoff trained_at promoted_at",
+        none="id spec number job artifact sha256 card stage decision cutoff trained_at promoted_at held",
     ),
     "mlengine.metric": table(
         _("judging models"), "configuration", "keep", reason=NOBODY,
@@ -152,7 +165,11 @@ TABLES: Mapping[str, Table] = {
     ),
     "mlengine.predictionrun": table(
         _("showing a batch of scores at once"), "scores", "keep", reason=NOBODY,
-        none="id spec version job rows summary cutoff started_at finished_at judged_at",
+        none="id spec version job rows summary shadow lineage cutoff started_at finished_at judged_at",
+    ),
+    "mlengine.trial": table(
+        _("finding better recipes for models"), "configuration", "keep", reason=NOBODY,
+        none="id spec job number rung parameters cutoffs value seconds error",
     ),
     # -- rights, and the log of who looked ----------------------------------------------------------------------------
     "crm.privacyrequest": table(

@@ -20,7 +20,7 @@ from crm.models import Identifier, Source
 from crm.normal import normal
 
 EXTERNAL, ANONYMOUS = Identifier.Type.EXTERNAL_ID.value, Identifier.Type.ANONYMOUS_ID.value
-CONTACTS = frozenset({"openid", "unionid", "phone", "email"})
+CONTACTS = frozenset({"openid", "unionid", "external_userid", "phone", "email"})
 ATTEMPTS = 10
 
 

@@ -195,8 +195,9 @@ def record_frame(source: Source, frame: "pl.DataFrame", *, now: datetime) -> int
             frame = frame.join(taken_now, on=["key_hi", "key_lo"], how="semi")
         keys = Keys() if "personal" in frame.columns else None
         _refuse_erased(cursor, frame["profile_id"].unique().to_list(), keys)
-        # In the order of the index (profile, time) and with ascending ids, every index is written page after page.
-        frame = frame.sort("profile_id", "occurred_at")
+        # In the order of the index (profile, time) and with ascending ids, every index is written page after page; what
+        # somebody did at one moment keeps its order.
+        frame = frame.sort("profile_id", "occurred_at", maintain_order=True)
         ids = pl.Series("id", copying.hexed(ascending_ids(now, len(frame))), pl.String)
         rows = frame.with_columns(ids, source_id=pl.lit(source.pk))
         rows = rows if keys is None else _with_sealed(rows, keys)

@@ -1,9 +1,10 @@
 """The event log as Parquet files by month, pseudonymous: what the science reads instead of the database.
 
-A file holds surrogate ids only: no name, phone, property or free text; sessions are keyed hashes. Column names and
-types are those of ``mlengine.columns.Log``; times are wall clock times in the organisation's zone. Rows keep the id
-of the profile they were written for: merges and erasures are applied by whoever reads (:func:`people`), because both
-can happen, and be undone, long after the export.
+A file holds surrogate ids only: no name, phone or free text; sessions are keyed hashes. Of the properties only those
+are there that the house itself wrote of its messages, as numbers: which campaign and variant, how likely it was that
+the person got it, and whether a machine clicked. Column names and types are those of ``mlengine.columns.Log``; times
+are wall clock times in the organisation's zone. Rows keep the id of the profile they were written for: merges and
+erasures are applied by whoever reads (:func:`people`), because both can happen, and be undone, long after the export.
 
 ``manifest.json`` names the files that count, and the database snapshot they were read in. The next export takes the
 rows that this snapshot could not see. That is exact: numbers do not follow the order of commits, but a snapshot knows
@@ -19,7 +20,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from crm import partitions
+from crm import partitions, watermarks
 from crm.lake_manifest import (
     LakeError,
     LakeFile,
@@ -37,17 +38,26 @@ from crm.lake_manifest import (
 from crm.locks import only_one
 from crm.retention_past import LetGo, let_go
 
-__all__ = ["LakeError", "compact", "export", "manifest", "paths", "shred", "verify"]
+__all__ = ["LakeError", "LakeFile", "compact", "export", "manifest", "paths", "shred", "verify"]
 
 LOCK = "the event lake"
+LAYOUT = 2  # of the files' columns: files of another layout are not added to, the lake is written anew
 
 EXPORT = """
 COPY (
     SELECT profile_id, item_id, kind, occurred_at AT TIME ZONE %(zone)s, received_at AT TIME ZONE %(zone)s,
            value, quantity, discount,
            CASE WHEN session <> '' THEN left(encode(sha256(convert_to(%(key)s || session, 'UTF8')), 'hex'), 16) END,
-           nullif(channel, '')
+           nullif(channel, ''),
+           CASE WHEN ours AND properties->>'campaign' ~ '^[0-9]{1,18}$' THEN (properties->>'campaign')::bigint END,
+           CASE WHEN ours AND properties->>'variant' ~ '^[0-9]{1,18}$' THEN (properties->>'variant')::bigint
+                WHEN ours AND jsonb_typeof(properties->'variant') = 'null' THEN 0
+                WHEN ours AND jsonb_typeof(properties->'variant') = 'string' THEN -1 END,
+           CASE WHEN ours AND jsonb_typeof(properties->'propensity') = 'number'
+                THEN (properties->>'propensity')::float8 END,
+           CASE WHEN ours AND properties->'machine' = 'true' THEN 1 END
     FROM crm_event
+    CROSS JOIN LATERAL (SELECT source_id IN (SELECT id FROM crm_source WHERE kind = 'system') AS ours) AS whose
     WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
       AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
 ) TO STDOUT (FORMAT csv)
@@ -148,12 +158,12 @@ def shred(now: datetime, *, patience: float = 30.0) -> int:
 def _here() -> Manifest:
     """Return an empty manifest of this database; the timeline changes when one is restored to an earlier point."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/'"
-            " || (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()"
-        )
-        cluster = cursor.fetchone()[0]
-    return Manifest(cluster=cluster, zone=settings.TIME_ZONE, key=sha256(_session_key().encode()).hexdigest()[:16])
+        cluster = watermarks.database(cursor)
+    return Manifest(cluster=cluster, zone=settings.TIME_ZONE, key=_layout_key())
+
+
+def _layout_key() -> str:
+    return sha256(f"{LAYOUT} {_session_key()}".encode()).hexdigest()[:16]
 
 
 def _session_key() -> str:
@@ -203,6 +213,7 @@ def _read_csv(spool: Path) -> Any:
     schema: dict[str, Any] = {"user": pl.Int64(), "item": pl.Int64(), "kind": pl.String()}
     schema |= {"occurred_at": moment, "received_at": moment, "value": number, "quantity": number, "discount": number}
     schema |= {"session": pl.String(), "channel": pl.String()}
+    schema |= {"campaign": pl.Int64(), "variant": pl.Int64(), "propensity": number, "machine": pl.Int64()}
     return pl.scan_csv(spool, has_header=False, schema=schema)
 
 
@@ -212,11 +223,16 @@ def _write(frame: Any, month: str, name: str) -> LakeFile:
 
     part, path = directory() / f"{name}.part", directory() / name
     frame.sink_parquet(part, compression="zstd")
-    facts = pl.scan_parquet(part).select(pl.len(), pl.col("occurred_at").max()).collect()
+    facts = pl.scan_parquet(part).group_by("kind").agg(pl.len(), latest=pl.col("occurred_at").max()).collect()
     settle(part, path)
-    rows, latest = facts.row(0)
+    by_kind = {kind: str(latest) for kind, _rows, latest in facts.sort("kind").rows()}
     return LakeFile(
-        path=str(path.relative_to(root())), month=month, rows=rows, latest=str(latest or ""), sha256=digest(path)
+        path=str(path.relative_to(root())),
+        month=month,
+        rows=int(facts["len"].sum()),
+        latest=max(by_kind.values(), default=""),
+        sha256=digest(path),
+        latest_by_kind=by_kind,
     )
 
 

@@ -27,6 +27,7 @@ class LakeFile:
     rows: int
     latest: str  # the last wall clock time in it
     sha256: str
+    latest_by_kind: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,6 +144,14 @@ def public(path: str, *, only: tuple[str, ...] = ("https", "http")) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def admin_page(page: str, *args: object) -> str:
+    """Return the whole address of a page of the admin, for a mail to a colleague; nothing where none leads here."""
+    try:
+        return public(reverse(f"admin:{page}", args=args))
+    except NoPublicAddress:  # what the mail says finds it too
+        return ""
+
+
 def has_public(*, only: tuple[str, ...] = ("https", "http")) -> bool:
     """Tell whether links in messages would lead here; see :func:`public`."""
     try:

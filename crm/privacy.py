@@ -46,7 +46,7 @@ def masked(type: str, value: str) -> str:
     >>> masked("phone", "13800138000"), masked("external_id", "household-12")
     ('138****8000', 'hou***12')
     """
-    if type in {"openid", "unionid"}:
+    if type in {"openid", "unionid", "external_userid"}:
         return f"{type}:{_token(type, value)}" if value else ""
     return MASKS.get(type, masked_id)(value)
 

@@ -32,6 +32,12 @@ def refused(now: datetime) -> set[int]:
     }
 
 
+def refused_of(profile: int, now: datetime) -> bool:
+    """Return whether an active purpose of profiling does not cover one person; asked while she waits."""
+    purposes = Purpose.objects.active().filter(kind=Purpose.Kind.PROFILING)
+    return any(not basis.allowed for purpose in purposes for basis in bases_for([profile], purpose, "", now).values())
+
+
 def _pieces() -> Iterator[list[int]]:
     last = 0
     while piece := list(Profile.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:PIECE]):

@@ -56,7 +56,7 @@ CLASSES: Mapping[str, DataClass] = {
         governed_by=(Kind.MARKETING,),
         store=EventKinds(
             kinds=(
-                *("assigned", "sent", "delivered", "bounced", "failed"),
+                *("assigned", "journey_step", "sent", "delivered", "bounced", "failed"),
                 *("opened", "clicked", "replied", "complained", "unsubscribed"),
             )
         ),
@@ -129,18 +129,44 @@ CLASSES: Mapping[str, DataClass] = {
         purpose="marketing",
         keep=2 * YEAR,
         governed_by=(Kind.MARKETING,),
-        store=Rows(model="campaigns.Delivery", at="planned_at", profile="profile"),
+        store=Several(
+            stores=(
+                Rows(model="campaigns.Delivery", at="planned_at", profile="profile"),
+                Rows(model="campaigns.JourneyEntry", at="ended_at", profile="profile"),  # who walks has no end yet
+                # That somebody follows an account, or knows one of the staff, is kept for as long after it has ended.
+                Rows(model="campaigns.Follower", at="unfollowed_at", profile="identifier__profile"),
+                Rows(model="campaigns.StaffContact", at="ended_at", profile="identifier__profile"),
+            )
+        ),
     ),
     "callbacks": DataClass(
         title=_("what providers told of messages"),
         purpose="operation",
         keep=timedelta(days=90),
-        store=Rows(
-            model="campaigns.Callback",
-            at="received_at",
-            profile="delivery__profile",
-            only={"handled_at__isnull": False},
+        store=Several(
+            stores=(
+                Rows(
+                    model="campaigns.Callback",
+                    at="received_at",
+                    profile="delivery__profile",
+                    only={"handled_at__isnull": False},
+                ),
+                Rows(
+                    model="campaigns.Inbound",
+                    at="received_at",
+                    profile="identifier__profile",
+                    only={"handled_at__isnull": False},
+                ),
+                Rows(model="campaigns.Welcome", at="received_at", profile="identifier__profile"),
+                Rows(model="campaigns.PhoneCode", at="asked_at", profile="identifier__profile"),
+            )
         ),
+    ),
+    "chats": DataClass(
+        title=_("conversations with staff"),
+        purpose="operation",
+        keep=YEAR,
+        store=Rows(model="campaigns.ChatMessage", at="happened_at", profile="profile"),
     ),
     "scores": DataClass(
         title=_("scores, recommendations, segments"),

@@ -4,34 +4,35 @@ Permissions are named as Django names them, so a group can be changed in the adm
 what is missing and takes nothing away that a person gave, unless it is asked for exactly the table.
 """
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count
 
 from crm.role_matrix import ROLES, permissions
 
-
-def create_groups(*, exactly: bool = False) -> dict[str, int]:
-    """Create the groups and give them their permissions; return how many each has. Twice changes nothing."""
-    return {role: _grant(role, _named(permissions(role)), exactly=exactly) for role in ROLES}
+Given = Group.permissions.through
+PERMISSION = ("pk", "content_type__app_label", "codename")
 
 
 @transaction.atomic
-def _grant(name: str, granted: list[Permission], *, exactly: bool) -> int:
-    group, _ = Group.objects.get_or_create(name=name)
+def create_groups(*, exactly: bool = False) -> dict[str, int]:
+    """Create the groups and give them their permissions; return how many each has. Twice changes nothing."""
+    known = {f"{app}.{code}": pk for pk, app, code in Permission.objects.order_by().values_list(*PERMISSION)}
+    granted = {role: _numbers(permissions(role), known) for role in ROLES}
+    Group.objects.bulk_create([Group(name=role) for role in ROLES], ignore_conflicts=True)
+    groups = dict(Group.objects.filter(name__in=ROLES).values_list("name", "pk"))
+    rows = [Given(group_id=groups[role], permission_id=one) for role in ROLES for one in granted[role]]
+    Given.objects.bulk_create(rows, ignore_conflicts=True)
     if exactly:
-        group.permissions.set(granted)
-    else:
-        group.permissions.add(*granted)
-    return group.permissions.count()
+        for role in ROLES:
+            Given.objects.filter(group=groups[role]).exclude(permission__in=granted[role]).delete()
+    counts = Group.objects.filter(name__in=ROLES).annotate(Count("permissions"))
+    return dict(counts.values_list("name", "permissions__count"))
 
 
-def _named(names: list[str]) -> list[Permission]:
-    wanted = Q()
-    for permission in names:
-        app, _, codename = permission.partition(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    found = list(Permission.objects.filter(wanted).select_related("content_type"))
-    if missing := set(names) - {f"{p.content_type.app_label}.{p.codename}" for p in found}:
+def _numbers(names: Iterable[str], known: dict[str, int]) -> list[int]:
+    if missing := set(names) - known.keys():
         raise LookupError(f"No such permissions: {', '.join(sorted(missing))}. Run migrate first.")
-    return found
+    return [known[name] for name in names]

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from crm import hindrances
 from crm.addresses import ADDRESSES
+from crm.consent_rules import GRANTS, OWN_ACTS
 from crm.copying import bytes_array, text_array
 from crm.encryption import suppression_keys_by_generation
 from crm.keyring import ring
-from crm.models import Identifier, Suppression
+from crm.merging import members_of
+from crm.models import ConsentState, Identifier, Suppression
 
 UNKNOWN = "?"  # the generation of a hash that was taken over as it was
 
@@ -82,6 +85,19 @@ def suppress_keys(keys: Sequence[bytes], channel: str, reason: str, *, now: date
     found = ring()
     number = found.version("suppression") if len(found.generations("suppression")) == 1 else UNKNOWN
     return _insert([(key, number) for key in keys], channel, reason, now=now, basis=basis)
+
+
+def allowed_since(profiles: Iterable[int], channel: str) -> dict[int, datetime]:
+    """Return when each of some people last allowed something on a channel by an act of her own: stops end with it.
+
+    What any of a person's profiles allowed counts for all of them. Who has allowed nothing so is not named.
+    """
+    people = members_of(profiles)
+    everybody = {member for members in people.values() for member in members}
+    rows = ConsentState.objects.filter(profile__in=everybody, channel__in=("", channel), state__in=GRANTS)
+    latest = dict(rows.filter(method__in=OWN_ACTS).order_by().values_list("profile").annotate(Max("claimed_at")))
+    said = {one: [latest[member] for member in members if member in latest] for one, members in people.items()}
+    return {one: max(moments) for one, moments in said.items() if moments}
 
 
 def recognise(addresses: Sequence[tuple[str, str]]) -> int:

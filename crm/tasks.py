@@ -16,12 +16,13 @@ def import_file(job_id: int) -> bool:
 
 @shared_task
 def resume_imports() -> int:
-    """Go on with imports whose worker was killed; beat rings this."""
+    """Go on with imports whose worker was killed, and begin those whose bell was lost; beat rings this."""
     from crm.imports.uploads import forget_uploads
 
-    forget_uploads(timezone.now())
-    silent = JobRun.objects.silent(timezone.now()).filter(kind="import")
-    return sum(import_file(job.pk) for job in silent[:1])
+    now = timezone.now()
+    forget_uploads(now)
+    left = JobRun.objects.silent(now) | JobRun.objects.unheard(now)
+    return sum(import_file(job.pk) for job in left.filter(kind="import")[:1])
 
 
 @shared_task

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
-from django.urls import reverse
 from django.utils import formats, translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ from crm.clocks import Clock
 from crm.keys import NAMESPACE
 from crm.locks import only_one
 from crm.models import PrivacyRequest, RequestWarning
-from crm.preference_links import NoPublicAddress, public
+from crm.preference_links import admin_page
 from crm.preferences.shown import LANGUAGES
 
 Stage = RequestWarning.Stage
@@ -132,11 +131,5 @@ def _lines(warnings: Iterable[RequestWarning], now: datetime) -> Iterable[str]:
             "day": formats.date_format(clock.due_on),
         }
         line = _("%(kind)s %(reference)s: %(stage)s; the answer is due on %(day)s.") % facts
-        yield f"- {line}{_where(one.request)}"
-
-
-def _where(request: PrivacyRequest) -> str:
-    try:
-        return "\n  " + public(reverse("admin:crm_privacyrequest_change", args=[request.pk]))
-    except NoPublicAddress:  # the reference finds it too
-        return ""
+        page = admin_page("crm_privacyrequest_change", one.request.pk)
+        yield "\n  ".join(filter(None, [f"- {line}", page]))

@@ -1,7 +1,7 @@
 """What would have been: a spec and its rivals trained and judged at dates in the past, on what was known then."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean
@@ -10,9 +10,12 @@ from typing import Any
 import narwhals as nw
 
 from mlengine.columns import OCCURRED_AT, USER, Log
-from mlengine.specs import Judged, Measure, NotEnoughData, Spec, Task
+from mlengine.specs import Dated, Judged, Measure, NotEnoughData, Spec, Task
 from mlengine.splits import cutoffs_before
 from mlengine.work import Progress
+
+# What is told of the model's answers at the last cutoff: of a frame of answers, the log and the cutoff.
+Audit = Callable[[nw.DataFrame[Any], Log, datetime], Mapping[str, Any]]
 
 MODEL = "model"  # the subject that the spec itself is; its rivals go by their names
 
@@ -77,23 +80,41 @@ def extent(log: Log, cutoff: datetime, activity_window: timedelta) -> Extent:
     return Extent(begins=begins or cutoff, events=count, profiles=profiles, active=active)
 
 
-def cutoffs(spec: Spec, begins: datetime, end: datetime) -> list[datetime]:
-    """Return the dates to judge at: a horizon apart, the last one's labels ripe at ``end``; earliest first."""
+def cutoffs(spec: Spec, begins: datetime, end: datetime, log: Log) -> list[datetime]:
+    """Return the dates to judge at: a horizon apart, the last one's labels ripe at ``end``; earliest first.
+
+    A task that can be judged at some dates only names them, and refuses where there are none.
+    """
+    if isinstance(spec.verbs, Dated):
+        return list(spec.verbs.judged_at(log, end, spec.backtest_cutoffs))
     first = begins + spec.activity_window
     return cutoffs_before(end, first=first, horizon=spec.horizon, step=spec.horizon, most=spec.backtest_cutoffs)
 
 
-def run(tasks: Mapping[str, Task], log: Log, at: Sequence[datetime], progress: Progress) -> Backtest:
-    """Train and judge every task at every cutoff, each on what was known at that date."""
+def run(
+    tasks: Mapping[str, Task],
+    log: Log,
+    at: Sequence[datetime],
+    progress: Progress,
+    *,
+    audits: Mapping[str, Audit] | None = None,
+) -> Backtest:
+    """Train and judge every task at every cutoff, each on what was known at that date.
+
+    ``audits`` are asked of the model's answers at the last cutoff, and told in the details by their names.
+    """
     measures: dict[str, dict[datetime, Mapping[str, Measure]]] = {subject: {} for subject in tasks}
-    details: Mapping[str, Any] = {}
+    details: dict[str, Any] = {}
     for cutoff in at:
         for subject, task in tasks.items():
             with progress.step(f"backtest {cutoff:%Y-%m-%d}: {subject}", of=f"backtest {subject}"):
                 answers = task.predict(task.fit(log, cutoff), log, cutoff)
                 measures[subject][cutoff] = task.evaluate(answers, log, cutoff)
-            if subject == MODEL and cutoff == at[-1] and isinstance(task, Judged):
-                details = {"calibration": _calibration(task, answers, log, cutoff)}
+            if subject == MODEL and cutoff == at[-1]:
+                if isinstance(task, Judged):
+                    details["calibration"] = _calibration(task, answers, log, cutoff)
+                with progress.step("look at groups of people"):
+                    details |= {name: audit(answers, log, cutoff) for name, audit in (audits or {}).items()}
     return Backtest(measures=measures, details=details)
 
 

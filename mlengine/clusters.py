@@ -6,8 +6,8 @@ from mlengine.models import Cluster
 from mlengine.specs import Groups, Spec
 
 
-def rows_for(spec: Spec, model: Groups, now: datetime) -> dict[int, int]:
-    """Return the key of the row for each code of the model, made or renamed as needed.
+def rows_for(spec: Spec, model: Groups, now: datetime, *, rename: bool = True) -> dict[int, int]:
+    """Return the key of the row for each code of the model, made or (by what readers see only) renamed as needed.
 
     That a code means the same group as in the version before is settled in training (``Follows``).
     """
@@ -15,7 +15,10 @@ def rows_for(spec: Spec, model: Groups, now: datetime) -> dict[int, int]:
     for group in model.segments:
         words = {"name": dict(group.name), "description": dict(group.description)}
         row, _ = Cluster.objects.update_or_create(
-            spec=spec.name, code=group.code, defaults=words, create_defaults={**words, "first_seen_at": now}
+            spec=spec.name,
+            code=group.code,
+            defaults=words if rename else {},
+            create_defaults={**words, "first_seen_at": now},
         )
         found[group.code] = row.pk
     return found

@@ -23,21 +23,35 @@ QUANTITY: Final = "quantity"
 DISCOUNT: Final = "discount"
 SESSION: Final = "session"
 CHANNEL: Final = "channel"
+CAMPAIGN: Final = "campaign"
+VARIANT: Final = "variant"
+PROPENSITY: Final = "propensity"
+MACHINE: Final = "machine"
 
 CATEGORY: Final = "category"
+TEXT: Final = "text"
+OTHER: Final = "other"
+WEIGHT: Final = "weight"
+ADDED_AT: Final = "added_at"
 AVAILABLE_FROM: Final = "available_from"
 AVAILABLE_TO: Final = "available_to"
 
 SCORE: Final = "score"
+LOW: Final = "low"
+HIGH: Final = "high"
 RANK: Final = "rank"
 REASON: Final = "reason"
 CLUSTER: Final = "cluster"
 LABEL: Final = "label"
+AWAY: Final = "away_"  # ``away_28``: the probability of no purchase in the next 28 days
 CUTOFF: Final = "cutoff"
 
 PURCHASE: Final = "purchase"
 ASSIGNED: Final = "assigned"
 REDEEMED: Final = "redeemed"
+SENT: Final = "sent"
+CLICKED: Final = "clicked"
+OPENED: Final = "opened"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +66,18 @@ class Log:
         session (string: basket, order or visit), channel (string).
     items : LazyFrame
         item (int64), kind (string), category (string: the broadest), subcategory (string), brand (string),
-        price (float64), available_from and available_to (naive datetime, null when open).
+        price (float64), available_from and available_to (naive datetime, null when open), text (string: what anybody
+        may read about it), added_at (naive datetime: since when it is in the catalogue).
     profiles : LazyFrame
         user (int64) and coarse attributes only (age_band, gender, province, city, and such): strings, null if unknown.
+    offers : LazyFrame or None
+        What became of the house's own messages: user, kind (assigned, sent, opened, clicked), occurred_at, received_at,
+        session (the run of a campaign), channel, campaign (int64), variant (int64: 0 held out, -1 a journey),
+        propensity (float64: how likely it was that the person got this variant), machine (1 where a program clicked).
+        None where nothing was ever written of them.
+    relations : LazyFrame or None
+        user (int64), other (int64), kind (string), weight (float64), occurred_at (naive datetime, since when it is
+        known); both are people who may be learned from. None where nothing is known of who knows whom.
     ends : datetime or None
         What the log was cut at; None where it was not.
     memo : dict
@@ -65,13 +88,18 @@ class Log:
     events: nw.LazyFrame[Any]
     items: nw.LazyFrame[Any]
     profiles: nw.LazyFrame[Any]
+    offers: nw.LazyFrame[Any] | None = None
+    relations: nw.LazyFrame[Any] | None = None
     ends: datetime | None = None
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def until(self, cutoff: datetime) -> "Log":
         """Return what had happened, and had arrived, strictly before ``cutoff``."""
         known = (nw.col(OCCURRED_AT) < cutoff) & (nw.col(RECEIVED_AT) < cutoff)
-        return replace(self, events=self.events.filter(known), ends=min(cutoff, self.ends or cutoff))
+        offers = None if self.offers is None else self.offers.filter(known)
+        relations = None if self.relations is None else self.relations.filter(nw.col(OCCURRED_AT) < cutoff)
+        ends = min(cutoff, self.ends or cutoff)
+        return replace(self, events=self.events.filter(known), offers=offers, relations=relations, ends=ends)
 
     def once(
         self, key: Hashable, cutoff: datetime, make: Callable[[], T], keep: Callable[[T], bool] = lambda _: True

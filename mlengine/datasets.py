@@ -20,25 +20,38 @@ from crm import lake, profiling
 from crm.models import Profile
 from mlengine import engines
 from mlengine.columns import (
+    ADDED_AT,
+    ASSIGNED,
     AVAILABLE_FROM,
     AVAILABLE_TO,
+    CAMPAIGN,
     CATEGORY,
     CHANNEL,
+    CLICKED,
     DISCOUNT,
     ITEM,
     KIND,
+    MACHINE,
     OCCURRED_AT,
+    OPENED,
+    OTHER,
+    PROPENSITY,
     QUANTITY,
     RECEIVED_AT,
+    SENT,
     SESSION,
+    TEXT,
     USER,
     VALUE,
+    VARIANT,
+    WEIGHT,
     Log,
 )
 
 if TYPE_CHECKING:  # web processes may load this module; Polars is loaded by whoever reads
     import polars as pl
 
+ITEM_TEXT = 2_000  # characters of an item's description that are read: what it is about stands at the beginning
 EVENTS_IN_MEMORY = 10_000_000  # about 100 bytes each; a larger lake stays on disk and is scanned for each question
 
 # A duplicate counts as the profile that was kept, however long the chain of merges. If any of a person's profiles has
@@ -61,8 +74,14 @@ SELECT id, person FROM people WHERE allowed
 """
 ITEMS = """
 SELECT id, kind, categories[1], categories[2], nullif(brand, ''), price,
-       available_from AT TIME ZONE %(zone)s, available_to AT TIME ZONE %(zone)s
+       available_from AT TIME ZONE %(zone)s, available_to AT TIME ZONE %(zone)s,
+       concat_ws(E'\n', title, nullif(array_to_string(categories, ' '), ''), nullif(brand, ''),
+                 nullif(left(body, %(most)s), '')),
+       created_at AT TIME ZONE %(zone)s
 FROM crm_item
+"""
+RELATIONS = """
+SELECT from_profile_id, to_profile_id, kind, weight, created_at AT TIME ZONE %(zone)s FROM crm_relation
 """
 PROFILES = """
 SELECT id, nullif(age_band, ''), nullif(gender, ''), nullif(province, ''), nullif(city, ''), nullif(language, ''){more}
@@ -80,18 +99,24 @@ def moment(wall: datetime) -> datetime:
     return timezone.make_aware(wall, timezone.get_default_timezone())
 
 
-def known_until(now: datetime) -> datetime | None:
-    """Return the last midnight before ``now`` until which the lake is complete; None where it is empty.
+def known_until(now: datetime, kind: str = "") -> datetime | None:
+    """Return the last midnight before ``now`` until which the lake is complete, by events of a kind if one is named.
 
     Silence after the last event may be an outage or an old data set. Taking it for people's silence would teach a
-    churn model that everybody has left.
+    churn model that everybody has left. What a model foresees is of one kind: that a message was clicked yesterday
+    does not say that yesterday's purchases have arrived. None where there is no such event.
     """
     known = lake.manifest()
-    ends = [datetime.fromisoformat(file.latest) for file in known.files] if known else []
+    ends = [datetime.fromisoformat(told) for file in (known.files if known else ()) if (told := _latest(file, kind))]
     if not ends:
         return None
     end = min(max(ends), wall_clock(now))
     return moment(end.replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def _latest(file: lake.LakeFile, kind: str) -> str:
+    """Return the last time in a file; a file written by a release before does not know it by kind."""
+    return file.latest_by_kind.get(kind, "") if kind and file.latest_by_kind else file.latest
 
 
 def log(*, until: datetime) -> Log:
@@ -102,6 +127,8 @@ def log(*, until: datetime) -> Log:
         events=_events(people),
         items=engines.table(_items(), "items"),
         profiles=engines.table(persons, "profiles"),
+        offers=_offers(people),
+        relations=engines.table(_relations(people), "relations"),
     )
     return found.until(wall_clock(until))
 
@@ -119,6 +146,21 @@ def _events(people: "pl.LazyFrame") -> nw.LazyFrame[Any]:
     return engines.kept(events) if known.rows <= EVENTS_IN_MEMORY else events
 
 
+def _offers(people: "pl.LazyFrame") -> nw.LazyFrame[Any] | None:
+    """Return what the house told of its messages; it is read from the files for each question, being small there."""
+    if not (files := lake.paths()):
+        return None
+    found = engines.scan(files)
+    if not {CAMPAIGN, VARIANT, PROPENSITY, MACHINE} <= set(found.collect_schema().names()):
+        return None  # written by a release before: the next export writes the lake anew
+    ours = found.filter(nw.col(KIND).is_in([ASSIGNED, SENT, OPENED, CLICKED]) & ~nw.col(VARIANT).is_null())
+    renamed = people.rename({USER: "person", "profile": USER})
+    joined = ours.join(engines.table(renamed, "people"), on=USER, how="inner")
+    return joined.with_columns(nw.col("person").alias(USER)).select(
+        USER, KIND, OCCURRED_AT, RECEIVED_AT, SESSION, CHANNEL, CAMPAIGN, VARIANT, PROPENSITY, MACHINE
+    )
+
+
 def _people() -> "pl.LazyFrame":
     import polars as pl  # noqa: PLC0415
 
@@ -134,7 +176,20 @@ def _items() -> "pl.LazyFrame":
 
     texts = dict.fromkeys((KIND, CATEGORY, "subcategory", "brand"), pl.String())
     times = dict.fromkeys((AVAILABLE_FROM, AVAILABLE_TO), pl.Datetime("us"))
-    return table(ITEMS, {ITEM: pl.Int64(), **texts, "price": pl.Float64(), **times})
+    schema = {ITEM: pl.Int64(), **texts, "price": pl.Float64(), **times, TEXT: pl.String(), ADDED_AT: pl.Datetime("us")}
+    return table(ITEMS, schema, {"most": ITEM_TEXT})
+
+
+def _relations(people: "pl.LazyFrame") -> "pl.LazyFrame":
+    """Return who knows whom, by person: nobody is learned about through those who want no personalisation."""
+    import polars as pl  # noqa: PLC0415
+
+    numbers = dict.fromkeys((USER, OTHER), pl.Int64())
+    rows = table(RELATIONS, {**numbers, KIND: pl.String(), WEIGHT: pl.Float64(), OCCURRED_AT: pl.Datetime("us")})
+    for end in (USER, OTHER):
+        person = people.select(pl.col("profile").alias(end), pl.col(USER).alias("person"))
+        rows = rows.join(person, on=end, how="inner").with_columns(pl.col("person").alias(end)).drop("person")
+    return rows.filter(pl.col(USER) != pl.col(OTHER)).unique(maintain_order=True)
 
 
 def _profiles() -> "pl.LazyFrame":

@@ -12,7 +12,7 @@ from crm.portability import LANGUAGES, Section
 from crm.preferences.tags import SegmentSource, Tag
 from mlengine import reasons
 from mlengine.estimators import recommendation_reasons
-from mlengine.models import ClusterMember, Recommendation, Score
+from mlengine.models import ClusterMember, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
 Row = Mapping[str, Any]
@@ -25,14 +25,16 @@ OBJECTION = {
 
 
 def scores(profiles: Sequence[int]) -> Iterator[Row]:
-    """Yield every score that is kept, with its reasons as sentences in both languages."""
+    """Yield every score that is kept, its interval, the numbers beside it, and its reasons in both languages."""
     for score in Score.objects.filter(profile__in=profiles).select_related("run__version").order_by("run_id"):
         why = [
             {language: reasons.say(one["code"], one.get("values", {}), language) for language in LANGUAGES}
             for one in score.reasons or ()
             if one.get("code") in reasons.TEXTS
         ]
-        yield _model(score.run) | {"value": score.value, "why": why, "how_to_object": OBJECTION}
+        bounds = {"value": score.value, "low": score.low, "high": score.high}
+        beside = {"facts": _facts(score.run.spec, score.facts or {}), "why": why}
+        yield _model(score.run) | bounds | beside | {"how_to_object": OBJECTION}
 
 
 def memberships(profiles: Sequence[int]) -> Iterator[Row]:
@@ -49,6 +51,29 @@ def recommendations(profiles: Sequence[int]) -> Iterator[Row]:
         yield _model(row.run) | told | {"because": _because(row.reason)}
 
 
+def repurchases(profiles: Sequence[int]) -> Iterator[Row]:
+    rows = Repurchase.objects.filter(profile__in=profiles).select_related("run__version", "item")
+    for row in rows.order_by("run_id", "rank"):
+        thing = {"rank": row.rank, "item": row.item.title if row.item else "", "category": row.category}
+        known = {"times": row.times, "last_on": row.last_on, "every_days": row.every_days}
+        when = {"due_on": row.due_on, "due_from": row.due_from, "due_until": row.due_until}
+        yield _model(row.run) | thing | known | when | {"probability": row.probability}
+
+
+def _facts(spec: str, facts: Mapping[str, float | None]) -> list[Row]:
+    """Return the numbers beside a score, each with its unit and what it is called in both languages."""
+    known = SPECS[spec].facts if spec in SPECS else {}
+    told: list[Row] = []
+    for name, value in facts.items():
+        fact = known.get(name)
+        titles: dict[str, Any] = {}
+        for language in LANGUAGES:
+            with translation.override(language):
+                titles[language] = gettext(fact.title) if fact else name
+        told.append({"name": name, "value": value, "unit": fact.unit if fact else ""} | titles)
+    return told
+
+
 def _because(reason: Mapping[str, Any]) -> dict[str, str]:
     """Return why an item was recommended as sentences; none for a code that this release no longer knows."""
     code, values = str(reason.get("code", "")), dict(reason.get("values") or {})
@@ -61,11 +86,13 @@ def _because(reason: Mapping[str, Any]) -> dict[str, str]:
 
 
 def segments(profiles: Sequence[int]) -> Iterator[Tag]:
-    """Yield the segment that each model puts the person into, by its latest run; deleted by the model's name."""
-    members = ClusterMember.objects.filter(profile__in=profiles).select_related("run", "cluster")
-    for spec, member in {member.run.spec: member for member in members.order_by("run_id")}.items():
+    """Yield the segment that each model puts the person into, by the run that readers use; deleted by its name."""
+    found = [spec.name for spec in SPECS.values() if spec.answers == "cluster"]
+    runs = PredictionRun.objects.latest_of(found).values("pk")
+    members = ClusterMember.objects.filter(profile__in=profiles, run__in=runs).select_related("run", "cluster")
+    for member in {member.run.spec: member for member in members.order_by("run_id", "profile_id")}.values():
         cluster = member.cluster
-        yield Tag(kind="segment", name=spec, title=cluster.name or str(cluster), text=cluster.description)
+        yield Tag(kind="segment", name=member.run.spec, title=cluster.name or str(cluster), text=cluster.description)
 
 
 def forget_segment(profiles: Sequence[int], spec: str) -> int:
@@ -89,6 +116,7 @@ SECTIONS = (
     Section(
         name="recommendations", title=_("What was chosen for you"), rows=recommendations, given=False, learned=True
     ),
+    Section(name="repurchases", title=_("What you may need again"), rows=repurchases, given=False, learned=True),
 )
 
 SEGMENTS = SegmentSource(find=segments, forget=forget_segment)

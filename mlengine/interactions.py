@@ -12,19 +12,20 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from mlengine import assortment
+from mlengine.assortment import collected
 from mlengine.columns import (
-    AVAILABLE_FROM,
-    AVAILABLE_TO,
-    CATEGORY,
     DISCOUNT,
     ITEM,
     KIND,
     OCCURRED_AT,
     PURCHASE,
     SESSION,
+    TEXT,
     USER,
     Log,
 )
+from mlengine.friends import friends_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -61,6 +62,13 @@ class Interactions:
         Whether the item may be had at the cutoff.
     segments : str array
         ``attribute=value`` of one coarse attribute of each person, empty where none is known.
+    texts : tuple of str
+        What may be read about each item, empty where nothing; no texts at all where there is no catalogue.
+    fresh, fresh_texts : int64 array, tuple of str
+        Ids, ascending, and texts of the items that may be had at the cutoff and that nobody has bought yet: they are
+        no columns, since no buyer tells anything about them.
+    friends : csr_array of shape (n_people, n_people) or None
+        How well people know each other, in both directions; None where nothing is known of that.
     known : callable or None
         Answers what was known so many days earlier; None where only these rows are there, not their log.
     memo : dict
@@ -83,6 +91,10 @@ class Interactions:
     categories: Ints
     available: Bools
     segments: Strings
+    texts: tuple[str, ...] = ()
+    fresh: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    fresh_texts: tuple[str, ...] = ()
+    friends: Matrix | None = None
     known: "Callable[[float], Interactions] | None" = field(default=None, repr=False, compare=False)
     memo: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -193,7 +205,8 @@ def _interactions(log: Log, cutoff: datetime, kind: str, segment_by: Sequence[st
     profiles = _profiles(log, segment_by)
     users = np.union1d(events[USER].to_numpy(), profiles[USER].to_numpy())
     items = np.unique(events[ITEM].to_numpy())
-    catalogue = _catalogue(log, items)
+    catalogue = assortment.catalogue(log, items)
+    fresh = assortment.fresh(log, items, cutoff)
     return Interactions(
         users=users,
         items=items,
@@ -202,9 +215,13 @@ def _interactions(log: Log, cutoff: datetime, kind: str, segment_by: Sequence[st
         age=((pl.Series([cutoff]).dt.cast_time_unit("us") - events[OCCURRED_AT]) / _DAY).to_numpy(),
         basket=events[SESSION].to_numpy(),
         discounted=events[DISCOUNT].to_numpy(),
-        categories=_codes(catalogue),
-        available=_available(catalogue, cutoff),
+        categories=assortment.codes(catalogue),
+        available=assortment.available(catalogue, cutoff),
         segments=_segments(users, profiles, segment_by),
+        texts=tuple(catalogue[TEXT].to_list()),
+        fresh=fresh[ITEM].to_numpy(),
+        fresh_texts=tuple(fresh[TEXT].to_list()),
+        friends=friends_of(log, users, cutoff),
         known=lambda days: interactions(log, cutoff - days * _DAY, kind=kind, segment_by=segment_by),
     )
 
@@ -231,7 +248,7 @@ def interactions_of(rows: Iterable[tuple[int, int, float]]) -> Interactions:
 def _events(log: Log, cutoff: datetime, kind: str) -> pl.DataFrame:
     columns = (USER, ITEM, OCCURRED_AT, SESSION, DISCOUNT)
     wanted = (nw.col(KIND) == kind) & ~nw.col(ITEM).is_null() & ~nw.col(USER).is_null()
-    found = _collected(log.until(cutoff).events.filter(wanted).select(*columns))
+    found = collected(log.until(cutoff).events.filter(wanted).select(*columns))
     session = pl.coalesce(SESSION, pl.col(OCCURRED_AT).cast(pl.String))
     return (
         found.with_columns(
@@ -244,27 +261,9 @@ def _events(log: Log, cutoff: datetime, kind: str) -> pl.DataFrame:
     )
 
 
-def _catalogue(log: Log, items: Ints) -> pl.DataFrame:
-    columns = (ITEM, CATEGORY, "subcategory", AVAILABLE_FROM, AVAILABLE_TO)
-    known = _collected(log.items.select(*columns)).unique(ITEM, keep="first", maintain_order=True)
-    return pl.DataFrame({ITEM: items}).join(known, on=ITEM, how="left", maintain_order="left")
-
-
-def _codes(catalogue: pl.DataFrame) -> Ints:
-    name = pl.concat_str(CATEGORY, "subcategory", separator="/", ignore_nulls=True)
-    codes = catalogue.select(name.rank("dense").cast(pl.Int64) - 1).to_series()
-    return codes.to_numpy().astype(np.int64)
-
-
-def _available(catalogue: pl.DataFrame, cutoff: datetime) -> Bools:
-    since, until = pl.col(AVAILABLE_FROM), pl.col(AVAILABLE_TO)
-    open_now = (since.is_null() | (since <= cutoff)) & (until.is_null() | (until > cutoff))
-    return catalogue.select(open_now).to_series().to_numpy().astype(bool)
-
-
 def _profiles(log: Log, segment_by: Sequence[str]) -> pl.DataFrame:
     present = [name for name in segment_by if name in log.profiles.collect_schema().names()]
-    return _collected(log.profiles.select(USER, *present)).unique(USER, keep="first", maintain_order=True)
+    return collected(log.profiles.select(USER, *present)).unique(USER, keep="first", maintain_order=True)
 
 
 def _segments(users: Ints, profiles: pl.DataFrame, segment_by: Sequence[str]) -> Strings:
@@ -274,7 +273,3 @@ def _segments(users: Ints, profiles: pl.DataFrame, segment_by: Sequence[str]) ->
     told = profiles.select(USER, segment=pl.coalesce(named))
     joined = pl.DataFrame({USER: users}).join(told, on=USER, how="left", maintain_order="left")
     return joined["segment"].fill_null("").to_numpy().astype(np.str_)
-
-
-def _collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    return frame.collect("polars").to_native()  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
 """The jobs of this package as rows: asked for once, rung for when committed, done by a worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,17 +17,35 @@ from mlengine.work import Clock, Progress, Refused, carry_out
 
 TRAIN: Final = "train"
 PREDICT: Final = "predict"
+SHADOW: Final = "shadow"
+SEARCH: Final = "search"
 JUDGE: Final = "judge"
+DRIFT: Final = "drift"
 NIGHTLY: Final = "nightly"
-REVIVED: Final = (TRAIN, PREDICT, NIGHTLY)  # judging is a part of the night
-TITLES: Final = {TRAIN: "Train: {}", PREDICT: "Predict: {}", JUDGE: "Judge: {}"}
+REVIVED: Final = (TRAIN, PREDICT, SEARCH, NIGHTLY)  # the others are parts of the night
+TITLES: Final = {
+    TRAIN: "Train: {}",
+    PREDICT: "Predict: {}",
+    SHADOW: "Answer in the shadow: {}",
+    SEARCH: "Search for a better recipe: {}",
+    JUDGE: "Judge: {}",
+    DRIFT: "Watch for drift: {}",
+}
 
 PATIENCE = 120.0  # seconds to wait for another export of the lake
 NIGHT_BEGINS, NIGHT_ENDS = 2, 6  # hours on the organisation's wall: nightly work that was missed by then waits a day
 
 
-def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cutoff: datetime | None = None) -> JobRun:
-    """Ask a worker to train or predict; asking again while that waits or runs returns the same job.
+def request(
+    kind: str,
+    spec: str,
+    *,
+    now: datetime,
+    by: User | None = None,
+    cutoff: datetime | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> JobRun:
+    """Ask a worker to train, predict or search; asking again while that waits or runs returns the same job.
 
     Raises
     ------
@@ -38,10 +56,12 @@ def request(kind: str, spec: str, *, now: datetime, by: User | None = None, cuto
     """
     asked = SPECS[spec]
     assessments.require(asked.subject, now)
-    waiting = JobRun.objects.active().filter(kind=kind, parameters=_parameters(asked, cutoff)).first()
+    parameters = _parameters(asked, cutoff) | dict(more or {})
+    waiting = JobRun.objects.active().filter(kind=kind, parameters=parameters).first()
     if waiting:
         return waiting
-    job = recorded(kind, asked, cutoff=cutoff, now=now, by=by)
+    title = TITLES[kind].format(asked.title)
+    job = JobRun.objects.create(kind=kind, title=title, parameters=parameters, requested_by=by, created_at=now)
     ring(job)
     return job
 
@@ -75,9 +95,9 @@ def carry_out_for_spec(
         with progress.step("export events"):
             lake.export(now, patience=PATIENCE)
         asked = job.parameters.get("cutoff")
-        cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now)
+        cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now, spec.kind)
         if cutoff is None:
-            raise Refused(f"{spec.title}: there are no events yet.")
+            raise Refused(f"{spec.title}: there are no {spec.kind} events yet.")
         return verb(spec, cutoff, now, progress) | {"seconds": list(progress.seconds.items())}
 
     return carry_out(job, clock, work)

@@ -10,11 +10,32 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Item, JobRun, Profile
+from mlengine import shop_rules  # noqa: F401 (Django finds its model here)
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def champion(self, spec: str) -> "ModelVersion | None":
         return self.filter(spec=spec, stage=ModelVersion.Stage.CHAMPION).first()
+
+    def by_spec(self, stage: str) -> "dict[str, ModelVersion]":
+        """Return the champion, or the challenger, of each spec that has one."""
+        return {version.spec: version for version in self.filter(stage=stage)}
+
+    def challenger(self, spec: str) -> "ModelVersion | None":
+        """Return the version that answers in the champion's shadow, where nobody reads it."""
+        return self.filter(spec=spec, stage=ModelVersion.Stage.CHALLENGER).first()
+
+    def champion_before(self, spec: str) -> "ModelVersion | None":
+        """Return the version that served last of those older than the present champion: where one goes back to.
+
+        Never a newer one: somebody who went back from it would be offered what he left.
+        """
+        champion = self.champion(spec)
+        if champion is None:
+            return None
+        served = self.filter(spec=spec, stage=ModelVersion.Stage.RETIRED, promoted_at__isnull=False)
+        served = served.filter(number__lt=champion.number)
+        return served.order_by("-promoted_at", "-number").first()
 
 
 class ModelVersion(models.Model):
@@ -22,6 +43,7 @@ class ModelVersion(models.Model):
 
     class Stage(models.TextChoices):
         CANDIDATE = "candidate", _("candidate")
+        CHALLENGER = "challenger", _("challenger")
         CHAMPION = "champion", _("champion")
         RETIRED = "retired", _("retired")
 
@@ -39,15 +61,23 @@ class ModelVersion(models.Model):
     cutoff = models.DateTimeField(_("learned until"))
     trained_at = models.DateTimeField(_("trained"))
     promoted_at = models.DateTimeField(_("promoted"), null=True, blank=True)
+    held = models.BooleanField(
+        _("held"),
+        default=False,
+        db_default=False,
+        help_text=_("A person went back to it: what is trained later runs in its shadow until a person promotes it."),
+    )
 
     objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("model version")
         verbose_name_plural = _("model versions")
+        permissions = [("override_fairness", _("Can let a model serve that treats groups of people unequally"))]
         constraints = [
             models.UniqueConstraint(fields=["spec", "number"], name="mlengine_version_number_once"),
             models.UniqueConstraint(fields=["spec"], condition=Q(stage="champion"), name="mlengine_one_champion"),
+            models.UniqueConstraint(fields=["spec"], condition=Q(stage="challenger"), name="mlengine_one_challenger"),
         ]
 
     def __str__(self) -> str:
@@ -61,6 +91,7 @@ class Metric(models.Model):
         BACKTEST = "backtest", _("backtest")
         LIVE = "live", _("live")
         DRIFT = "drift", _("drift")
+        SHADOW = "shadow", _("beside the champion")
         FIT = "fit", _("fit")
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="metrics", verbose_name=_("model version"))
@@ -87,11 +118,16 @@ class Metric(models.Model):
 
 class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
     def finished(self) -> Self:
+        """Return the runs that readers may see: whole, and not made in the champion's shadow."""
+        return self.whole().filter(shadow=False)
+
+    def whole(self) -> Self:
+        """Return the runs that were written to the end, those of challengers among them."""
         return self.filter(finished_at__isnull=False)
 
     def ripe(self, spec: str, *, cutoff: datetime) -> Self:
         """Return runs whose labels are known (made at or before ``cutoff``) and that nobody has judged."""
-        return self.finished().filter(spec=spec, cutoff__lte=cutoff, judged_at__isnull=True)
+        return self.whole().filter(spec=spec, cutoff__lte=cutoff, judged_at__isnull=True)
 
     def latest_finished(self, spec: str) -> "PredictionRun | None":
         """Return the run that readers use: a batch appears at once, or not at all.
@@ -121,6 +157,15 @@ class PredictionRun(models.Model):
     job = models.ForeignKey(JobRun, models.SET_NULL, null=True, blank=True, verbose_name=_("job"))
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     summary = models.JSONField(_("summary"), default=dict, help_text=_("What the dashboard shows of it."))
+    shadow = models.BooleanField(
+        _("in the shadow"), default=False, db_default=False, help_text=_("By a challenger: judged, and read by nobody.")
+    )
+    lineage = models.JSONField(
+        _("made from"),
+        default=dict,
+        db_default={},
+        help_text=_("Which data and which code: the way back from a score."),
+    )
     cutoff = models.DateTimeField(_("cutoff"))
     started_at = models.DateTimeField(_("started"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -138,6 +183,37 @@ class PredictionRun(models.Model):
         return f"{self.spec} {timezone.localtime(self.cutoff):%Y-%m-%d}"
 
 
+class TrialQuerySet(models.QuerySet["Trial"]):
+    def of_latest(self, spec: str) -> Self:
+        """Return the trials of the latest search for a spec, as they were made."""
+        latest = self.filter(spec=spec).order_by("-pk").values("job_id")[:1]
+        return self.filter(spec=spec, job__in=latest).order_by("number", "rung")
+
+
+class Trial(models.Model):
+    """One recipe that a search tried with some effort, and how it did; a search that was killed goes on from these."""
+
+    spec = models.CharField(_("model"), max_length=64)
+    job = models.ForeignKey(JobRun, models.CASCADE, verbose_name=_("job"))
+    number = models.PositiveIntegerField(_("trial"), help_text=_("0 is the recipe in use."))
+    rung = models.PositiveSmallIntegerField(_("round"), help_text=_("The better third goes on to the next one."))
+    parameters = models.JSONField(_("parameters"), default=dict)
+    cutoffs = models.PositiveSmallIntegerField(_("dates judged at"))
+    value = models.FloatField(_("value"), null=True, help_text=_("Mean over the dates; empty where it failed."))
+    seconds = models.FloatField(_("seconds"))
+    error = models.CharField(_("error"), max_length=300, blank=True)
+
+    objects = TrialQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("search trial")
+        verbose_name_plural = _("search trials")
+        constraints = [models.UniqueConstraint(fields=["job", "number", "rung"], name="mlengine_tried_once")]
+
+    def __str__(self) -> str:
+        return f"{self.spec} #{self.number}"
+
+
 class Answer(models.Model):
     """What every answer about a person has: the batch it belongs to, and whom it is about.
 
@@ -153,10 +229,13 @@ class Answer(models.Model):
 
 
 class Score(Answer):
-    """A probability or value for one person."""
+    """A probability or value for one person, with its 95 % interval and other numbers where the model gives them."""
 
     pk = models.CompositePrimaryKey("profile_id", "run_id")
     value = models.FloatField(_("value"))
+    low = models.FloatField(_("lower bound"), null=True)
+    high = models.FloatField(_("upper bound"), null=True)
+    facts = models.JSONField(_("facts"), null=True, help_text=_("Numbers beside the score, by name."))
     reasons = models.JSONField(
         _("reasons"), null=True, help_text=_("Up to three: code, contribution, numbers; stored for those at most risk.")
     )
@@ -219,3 +298,58 @@ class ClusterMember(Answer):
 
     def __str__(self) -> str:
         return f"#{self.profile_id}"
+
+
+class Repurchase(Answer):
+    """When a person will likely want an item, or anything of a category, again."""
+
+    pk = models.CompositePrimaryKey("profile_id", "run_id", "rank")
+    rank = models.PositiveSmallIntegerField(_("rank"), help_text=_("The likeliest first."))
+    item = models.ForeignKey(
+        Item, models.CASCADE, null=True, db_constraint=False, db_index=False, verbose_name=_("item")
+    )
+    category = models.CharField(_("category"), max_length=100, help_text=_("The item's; or all of it, without item."))
+    probability = models.FloatField(_("probability"), help_text=_("That it happens within the horizon."))
+    times = models.PositiveIntegerField(_("times bought"))
+    every_days = models.FloatField(_("usually every (days)"))
+    last_on = models.DateField(_("last bought"))
+    due_on = models.DateField(_("due"), help_text=_("As likely before as after."))
+    due_from = models.DateField(_("not before"), help_text=_("With three chances of four."))
+    due_until = models.DateField(_("not after"), help_text=_("With three chances of four."))
+
+    class Meta:
+        verbose_name = _("repurchase")
+        verbose_name_plural = _("repurchases")
+        indexes = [models.Index(fields=["run", "due_on"], name="mlengine_repurchases_due")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id or self.category}: {self.due_on}"
+
+
+class ItemLink(models.Model):
+    """That one item leads to another, as one run found it in what everybody bought and looked at."""
+
+    class Kind(models.TextChoices):
+        TOGETHER = "together", _("bought together")
+        SIMILAR = "similar", _("bought by the same people")
+        NEXT = "next", _("looked at next")
+
+    pk = models.CompositePrimaryKey("run_id", "item_id", "kind", "rank")
+    run = models.ForeignKey(PredictionRun, models.CASCADE, db_constraint=False, db_index=False, verbose_name=_("run"))
+    item = models.ForeignKey(
+        Item, models.CASCADE, related_name="+", db_constraint=False, db_index=False, verbose_name=_("item")
+    )
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
+    rank = models.PositiveSmallIntegerField(_("rank"))
+    other = models.ForeignKey(
+        Item, models.CASCADE, related_name="+", db_constraint=False, db_index=False, verbose_name=_("other item")
+    )
+    value = models.FloatField(_("strength"))
+    people = models.PositiveIntegerField(_("people"), help_text=_("How many did both."))
+
+    class Meta:
+        verbose_name = _("item link")
+        verbose_name_plural = _("item links")
+
+    def __str__(self) -> str:
+        return f"{self.item_id} → {self.other_id}"

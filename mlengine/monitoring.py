@@ -2,24 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-import narwhals as nw
-import numpy as np
 from django.db.models import Avg, Max
-from numpy.typing import NDArray
 
 from crm import assessments
-from mlengine import datasets
-from mlengine.backtest import MODEL, finite
-from mlengine.columns import CLUSTER, SCORE, USER
-from mlengine.evaluation import answers_of
+from mlengine.backtest import MODEL
 from mlengine.models import Metric, ModelVersion, PredictionRun
-from mlengine.specs import SPECS, Spec, Watched
+from mlengine.specs import SPECS, Spec
 
 PSI = "psi"
 SHIFTED = 0.25  # the usual reading of the index (Siddiqi 2006, ch. 9); mlengine.metrics.drift has it too
 OLD = timedelta(days=30)
+WHOLE = frozenset({"labels", "score", "cluster"})  # what people did, and what the model said
+WEIGHTY = 0.05  # the share of all weight from which on the drift of a column matters
 WORSE = 0.05  # how far below its backtest a live figure may be before somebody should look
 
 
@@ -39,35 +34,54 @@ class Health:
     live: float | None
     drift: float | None  # the largest index
     drifted: str  # and whose
-    concerns: tuple[str, ...]  # codes: no_assessment, no_champion, old, no_answers, drift, worse_than_backtest
+    concerns: tuple[str, ...]  # codes, as in the dictionary below
 
     @property
     def is_well(self) -> bool:
         return not self.concerns
 
 
-def measure_drift(run: PredictionRun, spec: Spec) -> list[Metric]:
-    """Write how far features and scores of a run have moved from those of its version's training; none if same date."""
-    if run.cutoff == run.version.cutoff:
+def latest_drifts(version: ModelVersion | None) -> list[Metric]:
+    """Return what was measured last of how far answers, labels and columns have moved, the largest first."""
+    if version is None:
         return []
-    from mlengine.metrics.drift import drift  # noqa: PLC0415 (web processes ask for health, which needs no science)
+    drifts = version.metrics.filter(kind=Metric.Kind.DRIFT, name=PSI)
+    newest = drifts.aggregate(at=Max("cutoff"))["at"]
+    return list(drifts.filter(cutoff=newest).order_by("-value")) if newest else []
 
-    found: dict[str, float] = {}
-    if spec.answers == "score" and isinstance(spec.verbs, Watched):
-        log = datasets.log(until=run.cutoff)
-        then, now = (spec.verbs.people(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
-        found |= drift(_numbers(then), _numbers(now))
-    first = run.version.runs.finished().order_by("cutoff", "pk").first()
-    if first and first.pk != run.pk:
-        answer = CLUSTER if spec.answers == "cluster" else SCORE
-        found |= drift(_numbers(answers_of(first, spec), answer), _numbers(answers_of(run, spec), answer))
-    rows = [
-        Metric(version=run.version, kind=Metric.Kind.DRIFT, subject=name[:64], name=PSI, value=value, cutoff=run.cutoff)
-        for name, value in found.items()
-        if finite(value) is not None
+
+def has_shifted(row: Metric) -> bool:
+    """Return whether a drift is large, and larger than two samples of the same people would show by chance."""
+    return row.value > SHIFTED and row.value > (row.high or 0.0)
+
+
+def weighty(drifts: list[Metric], version: ModelVersion) -> list[Metric]:
+    """Return those drifts, largest first, that chance does not explain and that weigh.
+
+    Those of answers and of labels do, and of columns those with a share of all weight; columns that count the days
+    since somebody's first purchase drift for everybody, as time passes.
+    """
+    weights = {name: abs(weight) for name, weight in (version.card.get("importances") or {}).items()}
+    least = WEIGHTY * sum(weights.values())
+    found = [
+        row
+        for row in drifts
+        if has_shifted(row) and (row.subject in WHOLE or (row.subject in weights and weights[row.subject] >= least))
     ]
-    Metric.objects.bulk_create(rows, ignore_conflicts=True)
-    return rows
+    return sorted(found, key=lambda row: -row.value)
+
+
+def fall(version: ModelVersion, metric: str) -> float | None:
+    """Return how far the latest live figure is below the backtest's mean; None where one of them is missing."""
+    own, live = _backtest(version, metric).get(MODEL), _latest(version, Metric.Kind.LIVE, metric)
+    return own - live if own is not None and live is not None else None
+
+
+def overtaking() -> set[str]:
+    """Return the specs whose challenger did better than the champion when both were judged last, and not by chance."""
+    judged = Metric.objects.filter(version__stage=ModelVersion.Stage.CHALLENGER, kind=Metric.Kind.SHADOW)
+    rows = judged.filter(subject="difference").order_by("version__spec", "-cutoff").distinct("version__spec")
+    return {row.version.spec for row in rows.select_related("version") if (row.low or 0.0) > 0}
 
 
 def most_moved(spec: str) -> Metric | None:
@@ -79,22 +93,46 @@ def most_moved(spec: str) -> Metric | None:
 def health(now: datetime) -> list[Health]:
     """Return how each model is, in the order of ``SPECS``; a handful of small queries."""
     assessed = assessments.assessed([spec.subject for spec in SPECS.values()], now)
-    return [_health_of(spec, now, assessed=spec.subject in assessed) for spec in SPECS.values()]
+    serving, runs = ModelVersion.objects.by_spec(ModelVersion.Stage.CHAMPION), _latest_runs()
+    ahead = overtaking()
+    return [
+        _health_of(
+            spec,
+            now,
+            champion=serving.get(spec.name),
+            run=runs.get(spec.name),
+            assessed=spec.subject in assessed,
+            overtaken=spec.name in ahead,
+        )
+        for spec in SPECS.values()
+    ]
 
 
-def _health_of(spec: Spec, now: datetime, *, assessed: bool) -> Health:
-    champion = ModelVersion.objects.champion(spec.name)
-    run = PredictionRun.objects.latest_finished(spec.name)
+def _latest_runs() -> dict[str, PredictionRun]:
+    return {run.spec: run for run in PredictionRun.objects.latest_of(list(SPECS))}
+
+
+def _health_of(
+    spec: Spec,
+    now: datetime,
+    *,
+    champion: ModelVersion | None,
+    run: PredictionRun | None,
+    assessed: bool,
+    overtaken: bool,
+) -> Health:
     means = _backtest(champion, spec.decided_by)
     live = _latest(champion, Metric.Kind.LIVE, spec.decided_by)
-    moved = _most_moved(champion)
+    drifts = latest_drifts(champion)
+    moved = next(iter(drifts), None)
     own = means.pop(MODEL, None)
     concerns = {
         "no_assessment": not assessed,
         "no_champion": champion is None,
         "old": champion is not None and champion.trained_at < now - OLD,
         "no_answers": run is None,
-        "drift": moved is not None and moved.value > SHIFTED,
+        "drift": champion is not None and bool(weighty(drifts, champion)),
+        "challenger_ahead": champion is not None and overtaken,
         "worse_than_backtest": own is not None and live is not None and live < own - WORSE,
     }
     return Health(
@@ -128,13 +166,4 @@ def _latest(version: ModelVersion | None, kind: str, name: str) -> float | None:
 
 
 def _most_moved(version: ModelVersion | None) -> Metric | None:
-    if version is None:
-        return None
-    drifts = version.metrics.filter(kind=Metric.Kind.DRIFT, name=PSI)
-    newest = drifts.aggregate(at=Max("cutoff"))["at"]
-    return drifts.filter(cutoff=newest).order_by("-value").first() if newest else None
-
-
-def _numbers(frame: nw.DataFrame[Any], *names: str) -> dict[str, NDArray[Any]]:
-    wanted = names or [name for name in frame.columns if name != USER and frame.schema[name].is_numeric()]
-    return {name: frame[name].cast(nw.Float64).to_numpy().astype(np.float64) for name in wanted}
+    return next(iter(latest_drifts(version)), None)

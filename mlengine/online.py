@@ -4,15 +4,16 @@ Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalis
 answers, whatever is still stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.utils.timezone import localtime
 
 from crm.models import Item, Profile, ProfileAlias
-from mlengine.models import Cluster, ClusterMember, PredictionRun, Recommendation, Score
+from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
 MAY_BE_SCORED: Mapping[str, Any] = {
@@ -31,6 +32,18 @@ class Recommended:
     value: float
     reason: dict[str, object]
     run: PredictionRun
+
+
+MOST_POPULAR = 20
+SPANS = (7, 14, 28)  # days ahead, for the count of people who need something again
+
+
+def may_be_scored(profiles: Sequence[int]) -> bool:
+    """Return whether none of a person's profiles says no: personalisation is on, nothing is restricted, of age."""
+    asked = Profile.objects.filter(pk__in=profiles)
+    ages = MAY_BE_SCORED["profile__age_class__in"]
+    may = asked.filter(personalisation=True, restricted_at=None, age_class__in=ages)
+    return may.count() == len(profiles) > 0
 
 
 def person(profile: Profile) -> Profile:
@@ -87,6 +100,37 @@ def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -
         Recommended(item=row.item, rank=rank, value=row.value, reason=row.reason, run=run)
         for rank, row in enumerate(found, start=1)
     ]
+
+
+def repurchases_of(profile_id: int) -> list[Repurchase]:
+    """Return what a person will likely want again, the likeliest first, with item and run; two queries."""
+    run = PredictionRun.objects.latest_finished("repurchase")
+    rows = Repurchase.objects.filter(profile=profile_id, run=run, **MAY_BE_SCORED)
+    return list(rows.select_related("item", "run").order_by("rank")) if run else []
+
+
+def due_by_category(run: PredictionRun) -> list[tuple[str, list[int]]]:
+    """Return how many people will likely want something of a category within each of ``SPANS``, the most first.
+
+    It reads all rows of the run: asked once when they are written, and kept in the run's summary.
+    """
+    since = localtime(run.cutoff).date()
+    spans = {
+        f"within_{days}": Count("profile_id", distinct=True, filter=Q(due_on__lte=since + timedelta(days=days)))
+        for days in SPANS
+    }
+    rows = Repurchase.objects.filter(run=run, item=None).values("category").annotate(**spans)
+    most: list[Any] = list(rows.order_by(f"-within_{SPANS[-1]}", "category")[:50])
+    return [(row["category"], [row[name] for name in spans]) for row in most]
+
+
+def links_of(item_id: int, kind: str, k: int, now: datetime) -> list[ItemLink]:
+    """Return the items that go with one and are available now, the strongest first; two queries."""
+    run = PredictionRun.objects.latest_finished("companions")
+    if run is None:
+        return []
+    links = ItemLink.objects.filter(run=run, item=item_id, kind=kind, other__in=Item.objects.available(now))
+    return list(links.select_related("other", "run").order_by("rank")[:k])
 
 
 def popular(run: PredictionRun, k: int, now: datetime) -> list[Recommended]:

@@ -45,11 +45,17 @@ class Text:
     numbers: Mapping[str, str]
 
 
+OTHER: Final = "other"  # a test holds every score to not needing it
+
 TEXTS: Final[dict[str, Text]] = {
+    OTHER: Text(en="Something else that is known of them", zh="其他已知情况", numbers={}),
     "silence": Text(
         en="No purchase for {days} days; usually every {gap}",
         zh="已 {days} 天未购买；平时每 {gap} 天一次",
         numbers={"days": "days_since_last_purchase", "gap": "gap_median"},
+    ),
+    "quiet": Text(
+        en="No purchase for {days} days", zh="已 {days} 天未购买", numbers={"days": "days_since_last_purchase"}
     ),
     "single": Text(
         en="No purchase for {days} days, and only one shopping day before",
@@ -106,6 +112,32 @@ TEXTS: Final[dict[str, Text]] = {
         zh="平均在 {hour} 点左右购物；{percent}% 的购物在周末",
         numbers={"hour": "hour_mean", "percent": "weekend_share"},
     ),
+    "answers": Text(
+        en="Clicks about {percent} % of what is sent; messages so far: {messages}",
+        zh="约点击所收消息的 {percent}%；至今收到 {messages} 条",
+        numbers={"percent": "person_rate", "messages": "person_messages"},
+    ),
+    "by_channel": Text(
+        en="On this channel, about {percent} % of messages are clicked",
+        zh="该渠道的消息约有 {percent}% 被点击",
+        numbers={"percent": "channel_rate"},
+    ),
+    "message": Text(
+        en="About {percent} % of people click such a message",
+        zh="约 {percent}% 的人点击此类消息",
+        numbers={"percent": "message_rate"},
+    ),
+    "moment": Text(en="The hour and the day it would be sent", zh="拟发送的时段与日期", numbers={}),
+    "expected": Text(
+        en="At the pace so far, {purchases} purchases are to be expected",
+        zh="按目前的节奏，预计购买 {purchases} 次",
+        numbers={"purchases": "expected_purchases"},
+    ),
+    "basket": Text(
+        en="Spends {value} a shopping day on average",
+        zh="平均每个购物日消费 {value}",
+        numbers={"value": "spend_a_time"},
+    ),
 }
 
 # The longest beginning that fits a column decides its code.
@@ -138,18 +170,31 @@ BEGINNINGS: Final[dict[str, str]] = {
     "evening_share": "clock",
     "weekend_share": "clock",
     "weekday_top_share": "clock",
+    "person_": "answers",
+    "channel_": "by_channel",
+    "everybody_": "by_channel",
+    "on_": "by_channel",
+    "message_": "message",
+    "hour_sin": "moment",
+    "hour_cos": "moment",
+    "hour_late": "moment",
+    "weekend": "moment",
+    "expected_": "expected",
+    "alive": "expected",
+    "spend_a_time": "basket",
 }
 
 
 def code_of(feature: str) -> str:
-    """Return the code that a column of features belongs to.
+    """Return the code that a column of features belongs to; ``OTHER`` for one that nobody has put into words.
 
     Examples
     --------
-    >>> code_of("value_91"), code_of("value_trend_28")
-    ('spending', 'trend')
+    >>> code_of("value_91"), code_of("value_trend_28"), code_of("horoscope")
+    ('spending', 'trend', 'other')
     """
-    return BEGINNINGS[max((start for start in BEGINNINGS if feature.startswith(start)), key=len)]
+    start = max((start for start in BEGINNINGS if feature.startswith(start)), key=len, default="")
+    return BEGINNINGS[start] if start else OTHER
 
 
 def say(code: str, values: Mapping[str, float], language: str = "en") -> str:

@@ -16,12 +16,17 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Case, Max, Value, When
 
 from crm import assessments
-from mlengine.models import ModelVersion
-from mlengine.specs import SPECS, Model, Spec
+from mlengine import fairness, recipes
+from mlengine.models import ModelVersion, PredictionRun
+from mlengine.specs import Model, Spec
 
+# What a challenger was: a candidate, or, if it has served, somewhere to go back to.
+BEFORE = Case(
+    When(promoted_at__isnull=False, then=Value(ModelVersion.Stage.RETIRED)), default=Value(ModelVersion.Stage.CANDIDATE)
+)
 SAFE_SUFFIXES = frozenset({".json", ".npz", ".safetensors", ".txt"})
 
 
@@ -63,7 +68,7 @@ def load(version: ModelVersion, spec: Spec | None = None) -> Model:
         A file is missing, added or changed since it was saved.
     """
     check(version)
-    return (spec or SPECS[version.spec]).verbs.load(_directory(version.artifact))
+    return recipes.made_by(version, spec).verbs.load(_directory(version.artifact))
 
 
 def check(version: ModelVersion) -> None:
@@ -88,18 +93,85 @@ def promote(version: ModelVersion, *, by: User | None, reason: str, now: datetim
         Its bytes are not those that were saved.
     crm.assessments.NoAssessment
         Nobody has assessed what the spec does to people.
+    mlengine.fairness.Unfair
+        Its backtest found groups of people treated unequally, and ``by`` may not decide that it serves nevertheless.
     """
     assessments.require(f"spec:{version.spec}", now)
+    fairness.require(version, by)
     check(version)
     with transaction.atomic():
-        # Both rows are locked, so that of two promotions at once the later one wins whole.
-        list(ModelVersion.objects.select_for_update().filter(spec=version.spec).order_by("pk"))
+        champion_for_update(version.spec)  # locked, so that of two promotions at once the later one wins whole
         champions = ModelVersion.objects.filter(spec=version.spec, stage=ModelVersion.Stage.CHAMPION)
-        champions.exclude(pk=version.pk).update(stage=ModelVersion.Stage.RETIRED)
+        champions.exclude(pk=version.pk).update(stage=ModelVersion.Stage.RETIRED, held=False)
         ModelVersion.objects.filter(pk=version.pk).update(
-            stage=ModelVersion.Stage.CHAMPION, decision=reason[:500], promoted_by=by, promoted_at=now
+            stage=ModelVersion.Stage.CHAMPION, decision=reason[:500], promoted_by=by, promoted_at=now, held=False
         )
+        _reveal(version)
     version.refresh_from_db()
+
+
+def _reveal(version: ModelVersion) -> None:
+    """Let readers have at once what a new champion said last in the shadow, unless they read something newer.
+
+    What it said before stays there: nobody read it, and no page may say that somebody did.
+    """
+    read = PredictionRun.objects.latest_finished(version.spec)
+    hidden = PredictionRun.objects.whole().filter(version=version, shadow=True).order_by("-cutoff").first()
+    if hidden and (read is None or hidden.cutoff >= read.cutoff):
+        PredictionRun.objects.filter(pk=hidden.pk).update(shadow=False)
+
+
+def champion_for_update(spec: str) -> ModelVersion | None:
+    """Return the champion of a spec, its versions locked: until the transaction ends nobody else decides who serves."""
+    locked = ModelVersion.objects.select_for_update().filter(spec=spec).order_by("pk")
+    return next((version for version in locked if version.stage == ModelVersion.Stage.CHAMPION), None)
+
+
+def roll_back(version: ModelVersion, *, by: User, reason: str, now: datetime) -> None:
+    """Go back to an earlier version, and hold it: the next training must not undo what a person decided.
+
+    What is trained later answers in its shadow, until a person promotes a version.
+
+    Raises
+    ------
+    ArtifactError, crm.assessments.NoAssessment
+        As ``promote``; the present champion stays.
+    """
+    with transaction.atomic():
+        promote(version, by=by, reason=reason, now=now)
+        ModelVersion.objects.filter(pk=version.pk).update(held=True)
+    version.refresh_from_db()
+
+
+def challenge(version: ModelVersion, *, reason: str) -> None:
+    """Let a version answer in the champion's shadow; the challenger before it is again what it was.
+
+    The champion needs no shadow, and stays what it is.
+
+    Raises
+    ------
+    ArtifactError
+        Its bytes are not those that were saved.
+    """
+    check(version)
+    with transaction.atomic():
+        champion_for_update(version.spec)
+        version.refresh_from_db()
+        if version.stage == ModelVersion.Stage.CHAMPION:
+            return
+        others = ModelVersion.objects.filter(spec=version.spec, stage=ModelVersion.Stage.CHALLENGER)
+        others.exclude(pk=version.pk).update(stage=BEFORE)
+        stage = {"stage": ModelVersion.Stage.CHALLENGER, "decision": reason[:500]}
+        ModelVersion.objects.filter(pk=version.pk).update(**stage)
+    version.refresh_from_db()
+
+
+def stand_down(version: ModelVersion, *, reason: str) -> bool:
+    """Take a challenger out of the champion's shadow; False if it is none."""
+    challengers = ModelVersion.objects.filter(pk=version.pk, stage=ModelVersion.Stage.CHALLENGER)
+    done = challengers.update(stage=BEFORE, decision=reason[:500])
+    version.refresh_from_db()
+    return done == 1
 
 
 def retire(version: ModelVersion, *, reason: str) -> None:

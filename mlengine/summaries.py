@@ -7,9 +7,11 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from mlengine.columns import ITEM, SCORE, USER
 from mlengine.models import ClusterMember, PredictionRun
+from mlengine.specs import SPECS
 
 BINS = 20
 BANDS = (0.2, 0.5)  # low, medium and high probabilities, for the count of people who moved between them
@@ -32,17 +34,35 @@ def of_scores(answers: nw.DataFrame[Any], run: PredictionRun, previous: Predicti
     values = answers[SCORE].to_numpy()
     if not len(values):
         return {"count": 0}
-    low, high = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else (float(values.min()), float(values.max()))
-    counts, edges = np.histogram(values, bins=BINS, range=(low, high))
+    is_amount = run.spec in SPECS and SPECS[run.spec].unit != "probability"
+    low, high = _range(values, is_amount=is_amount)
+    counts, edges = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high))
     quantiles = {str(q): round(float(np.quantile(values, q)), 6) for q in (0.1, 0.25, 0.5, 0.75, 0.9)}
     found: dict[str, Any] = {
         "count": len(values),
         "mean": round(float(values.mean()), 6),
         "quantiles": quantiles,
-        "histogram": {"edges": [round(float(edge), 6) for edge in edges], "counts": counts.tolist()},
-        "bands": {"edges": list(BANDS), "counts": np.bincount(np.digitize(values, BANDS), minlength=3).tolist()},
+        "histogram": {
+            "edges": [round(float(edge), 6) for edge in edges],
+            "counts": counts.tolist(),
+            "open": bool(values.max() > high),  # the last pile holds all above, too
+        },
     }
+    if is_amount:
+        return found  # what is low or high of money or days is each shop's to say
+    found["bands"] = {"edges": list(BANDS), "counts": np.bincount(np.digitize(values, BANDS), minlength=3).tolist()}
     return found | _moved(SCORES_MOVED, run, previous, bands=list(BANDS))
+
+
+def _range(values: NDArray[Any], *, is_amount: bool) -> tuple[float, float]:
+    """Return where a histogram begins and ends: a few who spend most would push all others into its first pile."""
+    if not is_amount and values.min() >= 0 and values.max() <= 1:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if not is_amount:
+        return low, high
+    most = float(np.quantile(values, 0.99))
+    return min(low, 0.0), most if most > max(low, 0.0) else high
 
 
 def of_members(run: PredictionRun, previous: PredictionRun | None) -> dict[str, Any]:
@@ -53,9 +73,9 @@ def of_members(run: PredictionRun, previous: PredictionRun | None) -> dict[str, 
 
 
 def of_recommendations(answers: nw.DataFrame[Any]) -> dict[str, Any]:
-    """Return how many people and items there are, and the ten items most often recommended."""
+    """Return how many people and items there are, and the thirty items most often recommended."""
     items, people = np.unique(answers[ITEM].to_numpy(), return_counts=True)
-    most = np.argsort(-people, kind="stable")[:10]
+    most = np.argsort(-people, kind="stable")[:30]
     return {
         "count": len(answers),
         "people": int(answers[USER].n_unique()),

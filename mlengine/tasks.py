@@ -20,6 +20,13 @@ def predict(job: int) -> None:
     prediction.run(JobRun.objects.get(pk=job), timezone.now)
 
 
+@shared_task(name="mlengine.tasks.search")
+def search(job: int) -> None:
+    from mlengine import search as searching
+
+    searching.run(JobRun.objects.get(pk=job), timezone.now)
+
+
 @shared_task(name="mlengine.tasks.nightly")
 def nightly(job: int) -> None:
     from mlengine import nightly as night

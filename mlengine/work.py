@@ -52,6 +52,15 @@ class Progress:
         self.seconds[of or name] = round(self.seconds.get(of or name, 0.0) + monotonic() - began, 3)
         self.done += 1
 
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What a worker that was killed had kept under this job."""
+        return dict(self.job.checkpoint) if self.job else {}
+
+    def remember(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a later worker needs to go on, and what a person may watch meanwhile."""
+        self._report(checkpoint=checkpoint)
+
     def _report(self, **facts: Any) -> None:
         if self.job and not self.job.advance(self.clock(), done=self.done, **facts):
             raise Cancelled(f"{self.job} was stopped by a person before it was finished.")
@@ -70,7 +79,7 @@ def carry_out(job: JobRun, clock: Clock, work: Callable[[Progress], dict[str, An
     except Cancelled:
         return False
     except (NotEnoughData, Refused, NoAssessment, Busy) as error:
-        job.fail(clock(), str(error))
+        job.fail(clock(), str(error), refused=type(error).__name__)
     except Exception as error:  # a process boundary: the person who started the job reads this
         logger.exception("%s failed", job)
         job.fail(clock(), f"{type(error).__name__}: {error}")

@@ -13,7 +13,17 @@ from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
-from campaigns.models import Campaign, Delivery, Segment, Template, WebhookEndpoint, WebhookMessage
+from campaigns.models import (
+    Campaign,
+    Delivery,
+    Journey,
+    JourneyEntry,
+    JourneyVersion,
+    Segment,
+    Template,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 from config.models import ApiAccess
 from crm import partitions
 from crm.models import Event, Identifier, Item, JobRun, Notice, PrivacyRequest, Profile, Purpose
@@ -139,6 +149,7 @@ class House:
     segment: Segment
     template: Template
     campaign: Campaign
+    journey: Journey
     delivery: Delivery
     webhook: WebhookEndpoint
     message: WebhookMessage
@@ -156,6 +167,7 @@ class House:
             "segment": self.segment,
             "template": self.template,
             "campaign": self.campaign,
+            "journey": self.journey,
             "delivery": self.delivery,
             "webhook": self.webhook,
             "message": self.message,
@@ -200,7 +212,25 @@ def _campaign(profile: Profile) -> dict[str, Any]:
         id=uuid4(), occasion=run.pk, run=run, variant=variant, profile=profile, channel="email", status="suppressed",
         reason="no_address", planned_at=NOW, due_at=NOW, expires_at=NOW + timedelta(days=1), logged=True,
     )  # fmt: skip
-    return {"segment": draft.segment, "template": variant.template.template, "campaign": draft, "delivery": delivery}
+    rows = {"segment": draft.segment, "template": variant.template.template, "campaign": draft, "delivery": delivery}
+    return rows | {"journey": _journey(draft, profile)}
+
+
+def _journey(like: Campaign, profile: Profile) -> Journey:
+    """Return a journey that was cancelled, and whom one person was on the way through."""
+    campaign = Campaign.objects.get(pk=like.pk)
+    campaign.pk, campaign.name, campaign.kind, campaign.status = None, "way", Campaign.Kind.JOURNEY, "cancelled"
+    campaign.save()
+    graph = {"trigger": {"kind": "api"}, "first": "pause", "steps": {"pause": {"kind": "wait", "minutes": 60}}}
+    made = Journey.objects.create(campaign=campaign)
+    made.live = JourneyVersion.objects.create(journey=made, number=1, graph=graph, status="retired", made_at=NOW)
+    made.save()
+    run = campaign.runs.create(id=uuid4(), key="triggers", salt="s", shares={}, starts_at=NOW, status="cancelled")
+    JourneyEntry.objects.create(
+        id=uuid4(), run=run, version=made.live, profile=profile, status="left", reason="cancelled", step="pause",
+        entered_at=NOW, step_at=NOW, due_at=NOW, ended_at=NOW,
+    )  # fmt: skip
+    return made
 
 
 def _webhook(profile: Profile) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def opened(server: Any, name: str, *, expected: str = "", **options: Any) -> Ite
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(base_url=server.url, locale="en", **options)
-        page.set_default_timeout(20 * SECONDS)
+        page.set_default_timeout(120 * SECONDS)  # of a machine under load
         page.on("console", lambda message: said.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         try:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from pytest_django import DjangoDbBlocker
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from config import embedded
 from crm.database_roles import as_owner
-from tests import templates
+from tests import emptying, templates
 
 collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to import it is to start it
 
@@ -22,7 +24,22 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # or who empties the cache would empty the others'
         ours = settings.CACHES["default"]
         ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + int(worker.removeprefix('gw'))}")
+    TransactionTestCase._fixture_teardown = lambda _self: emptying.empty()  # type: ignore[attr-defined]
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
+    _look_once_at_static_files()
+
+
+def _look_once_at_static_files() -> None:
+    """Let all clients share what the first one found: each has middleware of its own, and hundreds of files to find."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, dict[str, object]()
+
+    def share(self: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(self)
+            found.update(self.files)
+        self.files.update(found)
+
+    WhiteNoiseMiddleware.add_files_from_finders = share
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +63,13 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock(), as_owner():
         connection.creation.destroy_test_db(name, verbosity=0, keepdb=kept)
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Path:
+    """The migrated database in a file, for ``templates.lay_out``."""
+    with django_db_blocker.unblock(), as_owner():
+        return templates.dumped()
 
 
 @pytest.fixture(autouse=True)

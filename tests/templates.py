@@ -3,15 +3,23 @@
 It is named by a hash of what migrations are made of, so a change of one makes another; those before it are dropped.
 """
 
+import os
 import re
+import subprocess
 from collections.abc import Iterable
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 
+import django
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
+
+from config import embedded
+from config.embedded import Servers
+from config.embedded.postgres import _program as program
+from crm.database_roles import as_owner
 
 NAMED = "zhiyin_migrated_"
 OURS = re.compile(r"^\s*from ((?:crm|campaigns|mlengine|config)[\w.]*) import ([\w, ]+)", re.MULTILINE)
@@ -25,6 +33,31 @@ def use() -> None:
         if name not in _there():
             _make(name)
     connection.settings_dict["TEST"]["TEMPLATE"] = name
+
+
+def dumped() -> Path:
+    """Return the migrated database as statements, for servers of a test's own; the connection is the owner's."""
+    name, servers = NAMED + _digest(), settings.EMBEDDED
+    path = Path(settings.VAR_DIR, f"{name}.sql")
+    with Path(settings.VAR_DIR, "migrated.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not path.exists():
+            for old in path.parent.glob(f"{NAMED}*.sql"):
+                old.unlink()
+            aside = path.with_suffix(".new")
+            where = ["-h", str(servers.run), "-U", servers.owner_role, "-d", name]
+            subprocess.run([str(program("pg_dump")), *where, "-f", str(aside)], check=True)
+            aside.rename(path)
+    return path
+
+
+def lay_out(var: Path, dump: Path) -> None:
+    """Make a cluster below ``var`` whose database is migrated: to start there takes seconds, not half a minute."""
+    servers = Servers(var=var, valkey=False)
+    embedded.join(servers)
+    where = ["-h", str(servers.run), "-U", servers.owner_role, "-d", "zhiyin", "-v", "ON_ERROR_STOP=1"]
+    subprocess.run([str(program("psql")), *where, "-X", "-q", "-1", "-o", "/dev/null", "-f", str(dump)], check=True)
+    embedded.leave(servers)
 
 
 def _make(name: str) -> None:
@@ -67,3 +100,16 @@ def _run_by(migrations: Iterable[bytes]) -> set[Path]:
     }
     files = {file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")}
     return {file for file in files if file.is_file()}
+
+
+def main() -> None:
+    """Make the migrated database while there is something else to do: ``make test`` calls this beside the types."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    embedded.join(settings.EMBEDDED)
+    with as_owner():
+        use()
+
+
+if __name__ == "__main__":
+    main()

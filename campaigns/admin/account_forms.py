@@ -10,8 +10,10 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldAdminURLInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from campaigns.channels import ChannelError, adapter
@@ -21,6 +23,7 @@ from campaigns.models import ChannelAccount
 LIMITS = ("per_second", "per_day", "per_person_month", "cost", "currency")
 KINDS: dict[str, tuple[type[forms.Field], type[forms.Widget]]] = {
     "text": (forms.CharField, UnfoldAdminTextInputWidget),
+    "lines": (forms.CharField, UnfoldAdminTextareaWidget),
     "number": (forms.IntegerField, UnfoldAdminIntegerFieldWidget),
     "email": (forms.EmailField, UnfoldAdminEmailInputWidget),
     "url": (forms.URLField, UnfoldAdminURLInputWidget),
@@ -84,6 +87,8 @@ def _made(field: Field) -> forms.Field:
     facts: dict[str, Any] = {"label": field.label, "required": field.needed, "help_text": field.help}
     if field.kind == "choice":
         return forms.ChoiceField(choices=field.choices, widget=UnfoldAdminSelectWidget, **facts | {"required": True})
+    if field.kind == "switch":
+        return forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), **facts | {"required": False})
     if field.secret:
         widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
         return forms.CharField(widget=widget, strip=True, **facts)

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -16,17 +17,25 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import quotas
 from campaigns.admin.account_forms import LIMITS, form_of
 from campaigns.channels import CHANNELS, trying
 from campaigns.channels.fields import FIELDS
-from campaigns.models import AccountUse, ChannelAccount
+from campaigns.channels.wechat import rights
+from campaigns.models import AccountUse, ChannelAccount, Inbound
+from campaigns.reach import quotas
 from crm.admin.again import AsksAgain, ask_again
 from crm.admin.lists import ListAdmin, column
 from crm.models import Channel
 
 LABELS = {"active": "success", "paused": "warning", "refused": "danger"}
-ICONS = {"email": "mail", "sms": "sms", "webhook": "webhook"}
+ICONS = {
+    "email": "mail",
+    "sms": "sms",
+    "webhook": "webhook",
+    "wechat": "chat",
+    "mini_program": "apps",
+    "wecom": "support_agent",
+}
 FORECASTS = (1_000, 10_000, 100_000)
 
 
@@ -42,8 +51,12 @@ class ChannelAccountAdmin(AsksAgain, ListAdmin):
     nothing_yet = _("Nothing can be sent yet: add an account at a provider.")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.test_view)
-        return [path("<int:pk>/test/", view, name="campaigns_channelaccount_test"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/test/", view(self.test_view), name="campaigns_channelaccount_test"),
+            path("<int:pk>/rights/", view(self.rights_view), name="campaigns_channelaccount_rights"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChannelAccount]:
         today = AccountUse.objects.filter(account=OuterRef("pk"), day=quotas.today(timezone.now()))
@@ -63,7 +76,9 @@ class ChannelAccountAdmin(AsksAgain, ListAdmin):
         self, request: HttpRequest, obj: ChannelAccount | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         provider, channel = (obj.provider, obj.channel) if obj else _chosen(request) or ("stub", "sms")
-        kwargs |= {"form": form_of(provider, channel), "fields": None}
+        # Who may only look gets no field to write in: all of them are shown as texts.
+        writes = obj is None or self.has_change_permission(request, obj)
+        kwargs |= {"form": form_of(provider, channel), "fields": None if writes else []}
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: ChannelAccount | None = None) -> Any:
@@ -83,6 +98,8 @@ class ChannelAccountAdmin(AsksAgain, ListAdmin):
         if "status" in form.changed_data:
             obj.status_reason = ""
         super().save_model(request, obj, form, change)
+        if change and any(name.startswith("own_") for name in form.changed_data):
+            transaction.on_commit(lambda: trying.forget(obj), robust=True)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         account = self.get_object(request, object_id)
@@ -100,11 +117,24 @@ class ChannelAccountAdmin(AsksAgain, ListAdmin):
         problem = trying.problem(account)
         if problem:
             messages.error(request, problem)
-        elif account.provider == "smtp":
+        elif account.provider in trying.PROVEN:
             messages.success(request, _("This account works: nothing was sent, and its server lets us in."))
+            if rights.let_in(account):
+                messages.success(request, _("It had been refused, and is used again."))
         else:
             said = _("Its settings are sound; nothing was sent, so its keys are proven by the first message.")
             messages.success(request, said)
+        return redirect("admin:campaigns_channelaccount_change", pk)
+
+    @method_decorator(require_POST)
+    def rights_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Forget that the platform refused calls of an account: the next of them asks it again."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        account = get_object_or_404(ChannelAccount, pk=pk)
+        rights.ask_again(account, request.POST.get("api", ""))
+        self.log_change(request, account, "Refused rights are asked for again")
+        messages.success(request, _("The next call asks the platform again."))
         return redirect("admin:campaigns_channelaccount_change", pk)
 
     def _choice(self, request: HttpRequest) -> HttpResponse:
@@ -158,5 +188,8 @@ def _facts(account: ChannelAccount) -> dict[str, Any]:
         "share": min(100, round(100 * used.used / used.most)) if used.most else 0,
         "forecasts": [(count, quotas.forecast(account, count, now)) for count in FORECASTS],
         "callback": trying.callback_address(account) if account.provider != "smtp" else "",
+        "console": account.provider if account.provider in trying.WECHAT else "",
+        "refused_rights": account.refused_rights.order_by("api"),
+        "heard_at": Inbound.objects.filter(account=account).aggregate(at=Max("received_at"))["at"],
         "provider_name": CHANNELS[account.provider].name if account.provider in CHANNELS else account.provider,
     }

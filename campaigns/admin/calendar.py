@@ -13,8 +13,9 @@ from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
-from campaigns import calendars, policies
 from campaigns.models import Campaign
+from campaigns.reach import policies
+from campaigns.runs import calendars
 
 
 @require_GET

@@ -15,9 +15,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from campaigns import readiness
 from campaigns.models import Campaign, Segment
-from campaigns.recurrence import TimingError
+from campaigns.runs import readiness
+from campaigns.runs.recurrence import TimingError
 from crm.models import Channel, Event
 
 NONE = [("", "–")]

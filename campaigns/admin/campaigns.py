@@ -19,12 +19,14 @@ from django.views.decorators.http import require_POST
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import alarm_words, approving, planner, progress, readiness, rehearsing, running
 from campaigns.admin.calendar import calendar_view
 from campaigns.admin.campaign_form import COLUMNS, STEPS, CampaignForm
 from campaigns.admin.policies import stop_facts
+from campaigns.bulk import staff_tasks
+from campaigns.guarding import alarm_words
 from campaigns.models import Alarm, Campaign, Variant
-from campaigns.transitions import NotPossible, Verb, possible
+from campaigns.runs import approving, planner, progress, readiness, rehearsing, running
+from campaigns.runs.transitions import NotPossible, Verb, possible
 from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column, person_of
 
@@ -58,6 +60,11 @@ def _refuse(one: Campaign, request: HttpRequest, now: datetime) -> None:
 
 def _rework(one: Campaign, _request: HttpRequest, now: datetime) -> None:
     approving.changed(one, now)
+
+
+def _runs(one: Campaign) -> dict[str, Any]:
+    """Return what is shown of a campaign's runs, and of what staff are to confirm for them."""
+    return {"runs": progress.of(one), "tasks": staff_tasks.of(one)}
 
 
 def _with_reason(verb: Callable[..., None]) -> Callable[[Campaign, HttpRequest, datetime], None]:
@@ -125,6 +132,8 @@ class CampaignAdmin(ListAdmin):
         return f"{one.holdout:.1%}"
 
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        if obj is not None and obj.kind == Campaign.Kind.JOURNEY:
+            return False  # its own pages change it: what it sends stands in its steps, which are approved apart
         return super().has_change_permission(request, obj) and (obj is None or Verb.CHANGE in possible(obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
@@ -149,6 +158,8 @@ class CampaignAdmin(ListAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         one = self.get_object(request, object_id)
+        if isinstance(one, Campaign) and one.kind == Campaign.Kind.JOURNEY:
+            return redirect("admin:campaigns_journey_canvas", one.pk)
         facts = self.about(one, request) if isinstance(one, Campaign) else {}
         try:
             return super().change_view(request, object_id, form_url, facts | (extra_context or {}))
@@ -177,7 +188,7 @@ class CampaignAdmin(ListAdmin):
             "problems": readiness.problems(one, now) if one.status in {Status.DRAFT, Status.IN_REVIEW} else [],
             "starts_now": one.starts_at is None or one.starts_at <= now,
             "variants": one.variants.select_related("template__template").order_by("pk"),
-            "runs": progress.of(one),
+            **_runs(one),
             "alarms": [(alarm, alarm_words.said(alarm)) for alarm in one.alarms.open().order_by("raised_at")],
             **stop_facts(request),
         }
@@ -217,7 +228,7 @@ class CampaignAdmin(ListAdmin):
 
     def runs_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         one = self._seen(request, pk)
-        return TemplateResponse(request, "zhiyin/campaign/runs.html", {"campaign": one, "runs": progress.of(one)})
+        return TemplateResponse(request, "zhiyin/campaign/runs.html", {"campaign": one, **_runs(one)})
 
     def rehearsal_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a dry run: who would get what when, and who not and why."""

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from campaigns import alarm_words, alarms, bands, runbook
 from campaigns.admin.policies import stop_facts
+from campaigns.guarding import alarm_words, alarms, bands, runbook
 from campaigns.models import Alarm, Guardrail
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column, moment, person_of
 

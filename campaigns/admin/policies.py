@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget
 
-from campaigns import calling, policies
+from campaigns.guarding import calling
 from campaigns.models import FrequencyCap, SendingPolicy
+from campaigns.reach import policies
 from crm.admin.again import ask_again
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.finder import masked_text

@@ -1,9 +1,11 @@
 """The drawings of a report."""
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext as _
 
-from campaigns.report_parts import Curve
-from campaigns.reports import Report
+from campaigns.reporting.report_parts import Curve
+from campaigns.reporting.reports import Report
 from crm.charts import Chart, Series
 from crm.models import Channel
 
@@ -25,7 +27,13 @@ def days(report: Report) -> Chart | None:
         labels=[str(day + 1) for day in range(longest)],
         label_title=_("Day"),
         series=[
-            Series(label=names[held][0], values=shares, unit="percent", colour=names[held][1], dashed=held)
+            Series(
+                label=names[held][0],
+                values=[*shares, *[None] * (longest - len(shares))],  # of two groups one may have been watched longer
+                unit="percent",
+                colour=names[held][1],
+                dashed=held,
+            )
             for held, shares in sorted(values.items())
         ],
         x_title=_("Days since the assignment"),
@@ -75,23 +83,19 @@ def profit(report: Report) -> Chart | None:
     curves = [curve for curve in report.curves if curve.points]
     if not curves:
         return None
-    first = curves[0]
+    # Of few people one order may have fewer steps than another: what it says nothing of is a gap.
+    shares = sorted({point.share for curve in curves for point in curve.points})
     series = [
-        Series(
-            label=order_of(curve),
-            values=[point.profit[0] for point in curve.points],
-            unit="money",
-            colour=COLOURS[place],
-        )
+        Series(label=order_of(curve), values=_at(curve, shares, 0), unit="money", colour=COLOURS[place])
         for place, curve in enumerate(curves)
     ]
     for place, label in ((1, _("at least")), (2, _("at most"))):
-        values = [point.profit[place] for point in first.points]
+        values = _at(curves[0], shares, place)
         series.append(Series(label=label, values=values, unit="money", colour="soft", dashed=True))
     return Chart(
         id="profit",
         title=_("Profit by the share of people reached"),
-        labels=[f"{point.share:.0%}" for point in first.points],
+        labels=[f"{share:.0%}" for share in shares],
         label_title=_("Share reached"),
         series=series,
         x_title=_("Share of people reached, the most promising first"),
@@ -99,3 +103,8 @@ def profit(report: Report) -> Chart | None:
         from_zero=False,
         height=280,
     )
+
+
+def _at(curve: Curve, shares: Sequence[float], place: int) -> list[float | None]:
+    found = {point.share: point.profit[place] for point in curve.points}
+    return [found.get(share) for share in shares]

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from campaigns.admin import whiskers
 from campaigns.admin.report_page import written
 from campaigns.admin.whiskers import Row, Whisker
-from campaigns.intervals import holm
-from campaigns.report_parts import Span
-from campaigns.reports import Report
+from campaigns.reporting.intervals import holm
+from campaigns.reporting.report_parts import Span
+from campaigns.reporting.reports import Report
 from crm.charts import Chart, Series, rounded
 
 

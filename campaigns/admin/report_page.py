@@ -8,13 +8,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campaigns import findings
-from campaigns.admin import report_charts, whiskers
+from campaigns.admin import report_charts, report_steps, whiskers
+from campaigns.admin.deliveries import REASONS as UNKNOWN
+from campaigns.admin.reason_words import OF_MANY
 from campaigns.admin.whiskers import Row, Whisker
-from campaigns.audience import Reason
-from campaigns.models import Delivery, Link
-from campaigns.report_parts import Cohort, Compared, Part, Span
-from campaigns.reports import Report
+from campaigns.bulk import figures
+from campaigns.models import Campaign, Delivery, Link
+from campaigns.reach.audience import Reason
+from campaigns.reporting import findings
+from campaigns.reporting.report_parts import Cohort, Compared, Part, Span
+from campaigns.reporting.reports import Report
 from crm import consent
 from crm.charts import rounded
 from crm.models import Channel, Event
@@ -23,7 +26,7 @@ from mlengine.models import Cluster
 SHOWN_LINKS = 20
 SHOWN_WEEKS = 8
 LEAST = 0.001  # a p-value below is shown as that
-REASONS = (*consent.Reason.choices, *Reason.choices)
+REASONS = {**OF_MANY, **UNKNOWN, **dict((*consent.Reason.choices, *Reason.choices))}
 WHY_MACHINES = {
     "head": gettext_lazy("asked for the head of the page only"),
     "prefetch": gettext_lazy("fetched beforehand by a program"),
@@ -56,12 +59,13 @@ def about(report: Report) -> dict[str, Any]:
         "method": findings.method(report),
         "goal": findings.goal_of(report),
         "window": findings.window(report),
-        "campaign_page": reverse("admin:campaigns_campaign_change", args=[report.campaign.pk]),
+        "campaign_page": _page(report.campaign),
         "groups": [(group, report.variants.get(group.variant or 0)) for group in report.groups],
         "least": LEAST,
         "steps": [(step, Channel(step.channel).label) for step in report.funnel],
         "tiles": list(_observed_tiles(report) if observed else _tiles(report)),
         "days": report_charts.days(report),
+        "journey_steps": report_steps.by_version(report),
         "variants": _variants(report),
         "funnel": report_charts.funnel(report),
         "profit": report_charts.profit(report),
@@ -75,8 +79,14 @@ def about(report: Report) -> dict[str, Any]:
             (Event.Kind(kind).label, WHY_MACHINES.get(why, why), messages) for kind, why, messages in report.machines
         ],
         "links": _links(report.links),
+        "many": figures.of(report.campaign),
         "devices": [(DEVICES.get(name, name) or _("unknown"), people) for name, people in report.devices],
     }
+
+
+def _page(campaign: Campaign) -> str:
+    name = "journey_canvas" if campaign.kind == Campaign.Kind.JOURNEY else "campaign_change"
+    return reverse(f"admin:campaigns_{name}", args=[campaign.pk])
 
 
 def _tiles(report: Report) -> Iterator[Tile]:
@@ -211,7 +221,7 @@ def part_name(part: Part) -> str:
 
 
 def _reason(status: str, reason: str) -> str:
-    words = str(dict(REASONS).get(reason, reason.replace("_", " ")))
+    words = str(REASONS.get(reason, reason.replace("_", " ")))
     return f"{Delivery.Status(status).label}: {words}"
 
 

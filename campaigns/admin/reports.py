@@ -6,11 +6,11 @@ Whoever may see people reads exact counts; analysts read groups with noise, from
 from datetime import datetime
 from typing import Any
 
-from celery import current_app
 from django.contrib import admin, messages
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -21,10 +21,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import figures, private_reports, report_files, reports
+from campaigns import bell
 from campaigns.admin import report_compare, report_page
 from campaigns.models import Campaign, Figures
-from campaigns.reports import Report
+from campaigns.reporting import figures, private_reports, report_files, reports
+from campaigns.reporting.reports import Report
 from crm.admin.lists import ReadOnlyAdmin, column, moment, person_of
 from crm.charts import rounded, written
 from mlengine.admin import private
@@ -32,12 +33,11 @@ from mlengine.releases import Audience, BudgetSpent
 
 VIEW = "campaigns.view_figures"
 MOST_COMPARED = 60
-RUNG_SECONDS = 60  # a worker was called for this report: somebody who looks again does not call another
 
 
 @admin.register(Figures)
 class ReportAdmin(ReadOnlyAdmin):
-    """The reports, each counted anew every few minutes while something can still change."""
+    """The reports, each brought up to date when somebody looks, and every minute while something can still change."""
 
     change_form_template = "zhiyin/report/change_form.html"
     change_list_template = "zhiyin/report/change_list.html"
@@ -69,9 +69,18 @@ class ReportAdmin(ReadOnlyAdmin):
             return None
         return figures.of(campaign, timezone.now())
 
-    def file_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Figures]:
+        """Return what was counted in the present form; an older one is counted anew within a minute."""
+        return super().get_queryset(request).filter(counted__form=figures.FORM).defer("state")
+
+    def file_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Answer with a report as a file; the page of one that is being counted for the first time waits for it."""
         _exact(request)
-        report = reports.of(get_object_or_404(Campaign, pk=pk), timezone.now())
+        campaign, now = get_object_or_404(Campaign, pk=pk), timezone.now()
+        if figures.is_waiting(campaign):
+            return redirect("admin:campaigns_figures_change", pk)
+        _bring_up(campaign, now)
+        report = reports.of(campaign, now)
         named = {"Content-Disposition": f'attachment; filename="campaign-{pk}.csv"'}
         lines = report_files.lines(report)
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=named)
@@ -114,13 +123,13 @@ class ReportAdmin(ReadOnlyAdmin):
         if told:
             now = timezone.now()
             exact = private.sees_people(request.user)
+            _bring_up(told.campaign, now)
             facts = report_page.about(reports.of(told.campaign, now)) if exact else _noisy(request, told.campaign, now)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
 
     def _wait(self, request: HttpRequest, campaign: Campaign) -> HttpResponse:
         """Have a large report counted by a worker, and show a page that looks again by itself."""
-        if cache.add(f"zhiyin:report:{campaign.pk}", 1, timeout=RUNG_SECONDS):
-            current_app.send_task("campaigns.tasks.count_report", [campaign.pk], expires=RUNG_SECONDS)
+        bell.count(campaign.pk)
         context = {**self.admin_site.each_context(request), "title": campaign.name, "opts": self.opts}
         return TemplateResponse(request, "zhiyin/report/waiting.html", context, headers={"Refresh": "5"})
 
@@ -186,6 +195,12 @@ def _waiting(object_id: str) -> Campaign | None:
     """Return the campaign whose first count would take too long for a page."""
     campaign = Campaign.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
     return campaign if campaign and figures.is_waiting(campaign) else None
+
+
+def _bring_up(campaign: Campaign, now: datetime) -> None:
+    """Show nothing older than a minute; where that takes too long for a page, a worker does it for the next look."""
+    if not figures.bring_up(campaign, now):
+        bell.count(campaign.pk)
 
 
 def _exact(request: HttpRequest) -> None:

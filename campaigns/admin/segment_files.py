@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns import list_files
 from campaigns.models import Segment
+from campaigns.segmenting import list_files
 from crm.admin.bells import ring
 from crm.admin.lists import person_of
 from crm.models import JobRun
@@ -24,6 +24,7 @@ TYPES = (
     ("email", _("e-mail")),
     ("openid", "OpenID"),
     ("unionid", "UnionID"),
+    ("external_userid", _("WeCom customer id")),
     ("profile", _("our own number (#)")),
 )
 SHOWN = 5

@@ -16,11 +16,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns import rule_changes, rules, sentences, snapshots
+from campaigns import rules
 from campaigns.admin.segment_preview import PEOPLE
 from campaigns.models import Segment, SegmentMember, SegmentSnapshot, SegmentVersion
-from campaigns.rule_changes import Changes
-from campaigns.rules import Rule, RuleError
+from campaigns.rules import Rule, RuleError, changes, sentences
+from campaigns.rules.changes import Changes
+from campaigns.segmenting import snapshots
 from crm.charts import Chart, Series
 from crm.models import Profile
 from crm.privacy import masked_name
@@ -50,10 +51,10 @@ def versions(segment: Segment) -> list[Told]:
     parsed = [_parsed(row.rule) for row in rows]
     found = []
     for row, rule, before in zip(rows, parsed, [*parsed[1:], None], strict=True):
-        changes = rule_changes.between(before, rule) if isinstance(rule, Rule) and isinstance(before, Rule) else None
+        differs = changes.between(before, rule) if isinstance(rule, Rule) and isinstance(before, Rule) else None
         said = sentences.sentence(rule) if isinstance(rule, Rule) else str(rule)
         again = "" if row.pk == segment.current_id else orjson.dumps(row.rule).decode()
-        found.append(Told(version=row, said=said, changes=changes, taken_up=again))
+        found.append(Told(version=row, said=said, changes=differs, taken_up=again))
     return found[:SHOWN]
 
 

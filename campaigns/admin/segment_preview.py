@@ -20,12 +20,15 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns import counting, overlaps, planner, reachable, rules, segments, sentences
-from campaigns.counting import Count
+from campaigns import rules
 from campaigns.models import Segment
-from campaigns.reachable import Reachable
-from campaigns.rules import Rule, RuleError
-from campaigns.statements import OutOfTime
+from campaigns.reach import reachable
+from campaigns.reach.reachable import Reachable
+from campaigns.rules import Rule, RuleError, sentences
+from campaigns.runs import planner
+from campaigns.segmenting import counting, overlaps, segments
+from campaigns.segmenting.counting import Count
+from campaigns.segmenting.statements import OutOfTime
 from crm.addresses import ADDRESSES
 from crm.admin.bells import ring
 from crm.admin.lists import person_of

@@ -1,4 +1,4 @@
-"""What the rule builder knows: the allowlist of ``campaigns.rule_fields`` with its words, and what there is to name."""
+"""What the rule builder knows: the allowlist of rules' fields with its words, and what there is to name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import common_values
-from campaigns import rule_fields as fields
 from campaigns.models import Campaign, Segment
-from campaigns.rule_fields import Words
+from campaigns.rules import fields
+from campaigns.rules.fields import Words
+from campaigns.segmenting import common_values
 from crm.models import Purpose
 from mlengine.models import Cluster
 from mlengine.specs import SPECS
@@ -75,6 +75,8 @@ WORDS: Mapping[str, Words] = {
     "to_anybody": _("to anybody"),
     "to_those": _("to somebody who fulfils:"),
     "score": _("score"),
+    "score_itself": _("score"),
+    "score_fact": _("value"),
     "of_all": _("(0.1: one in ten)"),
     "cluster": _("segment found"),
     "by_category": _("something of the category"),
@@ -84,6 +86,8 @@ WORDS: Mapping[str, Words] = {
     "among_first": _("among the first"),
     "rank": _("place"),
     "recommendations": _("recommendations"),
+    "by_anything": _("anything"),
+    "due_within": _("likely within"),
     "campaign": _("campaign"),
     "segment": _("segment"),
     "belongs": _("belongs to"),
@@ -99,6 +103,7 @@ WORDS: Mapping[str, Words] = {
     "kind_score": _("Score"),
     "kind_cluster": _("Segment found"),
     "kind_recommended": _("Recommendation"),
+    "kind_repurchase": _("Needs again"),
     "kind_campaign": _("Campaign"),
     "kind_segment": _("Segment"),
     "kind_bucket": _("Random share"),
@@ -126,11 +131,17 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
         "of_campaigns": _pairs(fields.OF_CAMPAIGNS),
         "purposes": [(one.code, _named(one)) for one in Purpose.objects.order_by("code")],
         "scores": [(name, str(SPECS[name].title)) for name in fields.specs("score")],
+        "facts": {spec: _facts(spec) for spec in fields.specs("score")},
         "clusters": [(name, str(SPECS[name].title)) for name in fields.specs("cluster")],
         "campaigns": list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:MOST_NAMED]),
         "segments": list(segments[:MOST_NAMED]),
         "words": {name: str(text) for name, text in WORDS.items()},
     }
+
+
+def _facts(spec: str) -> list[tuple[str, str]]:
+    """Return what a condition may ask of a score: the score itself, and the numbers beside it."""
+    return [("", str(WORDS["score_itself"])), *((name, fields.fact_title(spec, name)) for name in fields.facts(spec))]
 
 
 def _field(field: fields.Field) -> dict[str, Any]:

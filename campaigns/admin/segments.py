@@ -18,12 +18,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from campaigns import lists, rules, segments
+from campaigns import rules
 from campaigns.admin import segment_files, segment_history, segment_preview
 from campaigns.admin.segment_preview import LARGEST_RULE, PEOPLE
 from campaigns.admin.segment_words import catalogue
 from campaigns.models import Segment, SegmentSnapshot
 from campaigns.rules import RuleError
+from campaigns.segmenting import lists, segments
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.models import Purpose
 
@@ -43,7 +44,8 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         current = self.instance.current if self.instance.pk else None
-        self.initial["rule"] = orjson.dumps(current.rule if current else {"all": []}).decode()
+        begun = None if self.instance.pk else _rule_asked_for(self.initial.get("rule"))
+        self.initial["rule"] = orjson.dumps(current.rule if current else begun or {"all": []}).decode()
         if self.instance.pk and "kind" in self.fields:
             self.fields["kind"].disabled = True  # a list does not become a rule
 
@@ -56,6 +58,17 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         except RuleError as error:
             raise forms.ValidationError(str(error)) from error
         return told
+
+
+def _rule_asked_for(told: Any) -> Any:
+    """Return the rule that a link to a new segment brings; ``None`` for whatever is no rule."""
+    try:
+        rule = orjson.loads(told) if isinstance(told, str) and len(told) <= LARGEST_RULE else None
+        if rule is not None:
+            rules.parse(rule)
+    except (orjson.JSONDecodeError, RuleError):
+        return None
+    return rule
 
 
 @admin.register(Segment)

@@ -17,10 +17,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from campaigns import checking, forms, objects, previews, rendering, sms, template_editing, template_saving
+from campaigns import forms
 from campaigns.forms import FormError
-from campaigns.models import ChannelAccount, Template, TemplateVersion
-from campaigns.rendering import TemplateFailed
+from campaigns.models import ChannelAccount, PlatformTemplate, Template, TemplateVersion
+from campaigns.templating import checking, objects, previews, rendering, sms, template_editing, template_saving
+from campaigns.templating.rendering import TemplateFailed
 from crm.admin.lists import ListAdmin, column, person_of
 from crm.models import Channel
 
@@ -209,6 +210,9 @@ def about(template: Template, request: HttpRequest, wrong: list[checking.Problem
         "problems": wrong or (rendering.check(current) if current else []),
         "variables": objects.VARIABLES,
         "versions": template.versions.select_related("made_by").order_by("-number")[:20] if template.pk else [],
+        "allowed": PlatformTemplate.objects.filter(allowed=True, gone_at=None)
+        .select_related("account")
+        .order_by("title"),
         "key_types": {code: str(words) for code, words in template_editing.KEY_TYPES.items()},
         "tested": [
             channel

@@ -22,10 +22,9 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminURLInputWidget
 
-from campaigns import outgoing_endpoints
 from campaigns.models import WebhookEndpoint, WebhookMessage
-from campaigns.outgoing import KINDS
-from campaigns.outgoing_endpoints import BadAddress
+from campaigns.outgoing import KINDS, endpoints
+from campaigns.outgoing.endpoints import BadAddress
 from crm.admin.again import AsksAgain, ask_again
 from crm.admin.lists import ListAdmin, ReadOnlyAdmin, column
 
@@ -53,24 +52,24 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
         try:
-            outgoing_endpoints.check(url)
+            endpoints.check(url)
         except BadAddress as error:
             raise forms.ValidationError(gettext("This server may not call it (%(why)s).") % {"why": error}) from error
         return url
 
 
 def _on(one: WebhookEndpoint, now: datetime) -> str:
-    outgoing_endpoints.switch_on(one, now)
+    endpoints.switch_on(one, now)
     return gettext("It is told again, beginning with what was kept.")
 
 
 def _off(one: WebhookEndpoint, _now: datetime) -> str:
-    outgoing_endpoints.switch_off(one)
+    endpoints.switch_off(one)
     return gettext("It is told nothing any more.")
 
 
 def _replay(one: WebhookEndpoint, now: datetime) -> str:
-    count = outgoing_endpoints.replay_since(one, now - LATELY, now)
+    count = endpoints.replay_since(one, now - LATELY, now)
     said = ngettext("%(count)d message is told again.", "%(count)d messages are told again.", count)
     return said % {"count": count}
 
@@ -132,27 +131,24 @@ class WebhookEndpointAdmin(AsksAgain, ListAdmin):
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         if change:
-            outgoing_endpoints.change(obj, {name: form.cleaned_data[name] for name in form.Meta.fields})
+            endpoints.change(obj, {name: form.cleaned_data[name] for name in form.Meta.fields})
             return
         told = {name: form.cleaned_data[name] for name in form.Meta.fields}
-        made, request.secret = outgoing_endpoints.create(**told, now=timezone.now())  # type: ignore[attr-defined]
+        made, request.secret = endpoints.create(**told, now=timezone.now())  # type: ignore[attr-defined]
         obj.pk, obj._state.adding = made.pk, False
 
     def response_add(self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: Any = None) -> HttpResponse:
         """Show the new endpoint's secret: the only moment it can be seen."""
         return self._secret(request, obj, request.secret, replaced=False)  # type: ignore[attr-defined]
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        one = self.get_object(request, object_id)
-        if one is not None:
-            extra_context = (extra_context or {}) | _facts(one)
-        return super().change_view(request, object_id, form_url, extra_context)
+    def facts_of(self, request: HttpRequest, one: Any) -> Mapping[str, Any]:
+        return _facts(one)
 
     @method_decorator(require_POST)
     def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a new secret and show it; for a day the old one signs too."""
         one = self._allowed(request, pk)
-        secret = outgoing_endpoints.rotate(one, timezone.now())
+        secret = endpoints.rotate(one, timezone.now())
         self.log_change(request, one, "A new secret was made.")
         return self._secret(request, one, secret, replaced=True)
 
@@ -160,7 +156,7 @@ class WebhookEndpointAdmin(AsksAgain, ListAdmin):
     def ping_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a message that means nothing, and say what came of it."""
         one = self._allowed(request, pk)
-        answer = outgoing_endpoints.ping(one, timezone.now())
+        answer = endpoints.ping(one, timezone.now())
         self.log_change(request, one, "Tested.")
         told = {"status": answer.status or answer.error, "took": round(1000 * answer.took)}
         if answer.good:
@@ -218,16 +214,13 @@ class WebhookMessageAdmin(ReadOnlyAdmin):
         found = message_state(one)
         return found, MESSAGE_STATES[found]
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        one = self.get_object(request, object_id)
-        if one is not None:
-            extra_context = (extra_context or {}) | {
-                "message": one,
-                "state": MESSAGE_STATES[message_state(one)],
-                "tries": one.tries.order_by("-tried_at", "-pk"),
-                "may_replay": request.user.has_perm("campaigns.change_webhookendpoint"),
-            }
-        return super().change_view(request, object_id, form_url, extra_context)
+    def facts_of(self, request: HttpRequest, one: WebhookMessage) -> Mapping[str, Any]:
+        return {
+            "message": one,
+            "state": MESSAGE_STATES[message_state(one)],
+            "tries": one.tries.order_by("-tried_at", "-pk"),
+            "may_replay": request.user.has_perm("campaigns.change_webhookendpoint"),
+        }
 
     @method_decorator(require_POST)
     def replay_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -235,7 +228,7 @@ class WebhookMessageAdmin(ReadOnlyAdmin):
         if not request.user.has_perm("campaigns.change_webhookendpoint"):
             raise PermissionDenied
         one = get_object_or_404(WebhookMessage, pk=pk)
-        outgoing_endpoints.replay(one, timezone.now())
+        endpoints.replay(one, timezone.now())
         self.log_change(request, one, "Told again.")
         messages.success(request, gettext("It is told again within seconds, if its endpoint is active."))
         return redirect("admin:campaigns_webhookmessage_change", pk)

@@ -8,10 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns import approving
 from campaigns.api.shapes import BIGGEST, Table
-from campaigns.drafting import Message
 from campaigns.models import Campaign, Run, Segment, Template, TemplateVersion, Variant
+from campaigns.runs import approving
+from campaigns.runs.drafting import Message
 from crm.models import Channel, Event, Purpose
 
 COLUMNS = (

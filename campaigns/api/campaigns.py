@@ -15,11 +15,11 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import approving, drafting, readiness, running
 from campaigns.api.campaign_shapes import CampaignChange, CampaignIn, CampaignOut, CampaignWhole, facts_of
 from campaigns.api.shapes import BIGGEST, ReasonIn
 from campaigns.models import Campaign
-from campaigns.transitions import NotPossible
+from campaigns.runs import approving, drafting, readiness, running
+from campaigns.runs.transitions import NotPossible
 from crm.api.acting import Acting
 from crm.api.repeats import KEY, Repeatable, plain
 from crm.api.resources import Conflict

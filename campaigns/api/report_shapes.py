@@ -4,11 +4,19 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns import findings
-from campaigns.api.report_tables import CohortOut, CurveOut, MachineOut, ObservedOut, PartOut, tables_of
-from campaigns.lift import Interval
+from campaigns.api.report_tables import (
+    CohortOut,
+    CurveOut,
+    MachineOut,
+    ObservedOut,
+    PartOut,
+    ReportStepOut,
+    tables_of,
+)
 from campaigns.models import Campaign, Delivery
-from campaigns.reports import Lift, Report
+from campaigns.reporting import findings
+from campaigns.reporting.lift import Interval
+from campaigns.reporting.reports import Lift, Report
 
 
 class ReportRow(serializers.ModelSerializer[Campaign]):
@@ -100,6 +108,7 @@ class ReportOut(serializers.Serializer[Any]):
     reasons = LeftOut(many=True)
     links = CountedOut(many=True)
     devices = CountedOut(many=True)
+    steps = ReportStepOut(many=True, help_text="Of a journey.")
     machines = MachineOut(many=True)
     cohorts = CohortOut(many=True)
     parts = PartOut(many=True)

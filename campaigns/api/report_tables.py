@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.report_parts import Compared, Observed, Span
-from campaigns.reports import Report
+from campaigns.reporting.journey_steps import JourneyStep
+from campaigns.reporting.report_parts import Compared, Observed, Span
+from campaigns.reporting.reports import Report
 
-NAMES = ("machines", "cohorts", "parts", "curves")
+NAMES = ("steps", "machines", "cohorts", "parts", "curves")
 
 
 class SpanOut(serializers.Serializer[Any]):
@@ -78,9 +79,31 @@ class ObservedOut(serializers.Serializer[Any]):
     before = ComparedOut(allow_null=True, help_text="Of spending in a time before the campaign: should be nothing.")
 
 
+class JourneyWayOut(serializers.Serializer[Any]):
+    """What came of a step, how many times, and the step to which it leads; none where the journey ends."""
+
+    outcome = serializers.CharField()
+    people = serializers.IntegerField()
+    to = serializers.CharField(allow_blank=True)
+
+
+class ReportStepOut(serializers.Serializer[Any]):
+    """A step of a version of a journey; people are counted each time that they come by, as of now."""
+
+    version = serializers.IntegerField()
+    step = serializers.CharField()
+    title = serializers.CharField(allow_blank=True)
+    kind = serializers.CharField()
+    arrived = serializers.IntegerField()
+    walking = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    ways = JourneyWayOut(many=True)
+
+
 def tables_of(report: Report) -> dict[str, Any]:
     """Return the tables as the API tells them, exactly."""
     return {
+        "steps": [_step(one) for one in report.steps],
         "machines": [{"kind": kind, "reason": why, "messages": n} for kind, why, n in report.machines],
         "cohorts": [
             {name: getattr(one, name) for name in ("week", "held", "people", "revenue", "reached")}
@@ -114,6 +137,12 @@ def tables_of(report: Report) -> dict[str, Any]:
 def nothing() -> dict[str, Any]:
     """Return the same without anything in it, for whoever may not count people."""
     return {name: [] for name in NAMES} | {"observed": None}
+
+
+def _step(one: JourneyStep) -> dict[str, Any]:
+    names = ("version", "title", "kind", "arrived", "walking", "failed")
+    ways = [{"outcome": outcome, "people": people, "to": to} for outcome, people, to in one.ways]
+    return {name: getattr(one, name) for name in names} | {"step": one.key, "ways": ways}
 
 
 def _observed(found: Observed | None) -> dict[str, Any] | None:

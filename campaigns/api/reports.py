@@ -10,12 +10,14 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import figures, reports
+from campaigns import bell
 from campaigns.api.private_counts import noisy
 from campaigns.api.report_shapes import ReportOut, ReportRow, report_of
 from campaigns.api.report_tables import nothing
+from campaigns.api.shapes import BeingCounted
 from campaigns.models import Campaign
-from campaigns.reports import Group, Report
+from campaigns.reporting import figures, reports
+from campaigns.reporting.reports import Group, Report
 from crm.api.resources import Resource
 
 ROWS = "profiles:read"
@@ -39,9 +41,14 @@ class ReportViewSet(Resource):
         """A campaign's report: the groups, what was caused with its interval, the funnel, and why people were left out.
 
         A client without the scope `profiles:read` gets the groups only, counted with noise from its privacy budget.
+        A large report that is being counted for the first time is answered with 503 and `Retry-After`.
         """
-        now = timezone.now()
-        report = reports.of(get_object_or_404(self.get_queryset(), pk=pk), now)
+        now, campaign = timezone.now(), get_object_or_404(self.get_queryset(), pk=pk)
+        if not figures.bring_up(campaign, now) or figures.is_waiting(campaign):
+            bell.count(campaign.pk)
+        if figures.is_waiting(campaign):
+            raise BeingCounted
+        report = reports.of(campaign, now)
         if ROWS in self.caller.scopes:
             return Response(report_of(report))
         return Response(self._private(report, now))

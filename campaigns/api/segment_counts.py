@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from campaigns import counting, rule_references
 from campaigns.api.private_counts import noisy
 from campaigns.api.shapes import TookTooLong
-from campaigns.rule_nodes import Rule
-from campaigns.statements import OutOfTime
+from campaigns.rules import references
+from campaigns.rules.nodes import Rule
+from campaigns.segmenting import counting
+from campaigns.segmenting.statements import OutOfTime
 from crm.api.access import Caller
 
 ROWS = "profiles:read"
@@ -30,7 +31,7 @@ def told(rule: Rule, caller: Caller, budget: timedelta, now: datetime) -> dict[s
 
 def _with_noise(rule: Rule, caller: Caller, now: datetime) -> dict[str, Any]:
     # A person is in this one cell or not: she moves it by one. Rules that come to the same tree are one question.
-    name = f"segment-{sha256(repr(rule_references.resolved(rule)).encode()).hexdigest()[:32]}"
+    name = f"segment-{sha256(repr(references.resolved(rule)).encode()).hexdigest()[:32]}"
     answer, margin = noisy(name, lambda: {KEY: counting.exact(rule, now, PATIENCE)}, 1, caller, now)
     low, high = max(0, answer[KEY] - margin), max(0, answer[KEY] + margin)
     return {"value": max(0, answer[KEY]), "low": low, "high": high, "exact": False, "private": True}

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.db.models import Q
 
-from campaigns import counting, segments, sentences
 from campaigns.api.segment_shapes import SampleOut
 from campaigns.api.shapes import TookTooLong
 from campaigns.models import SegmentVersion
-from campaigns.rule_nodes import Rule
-from campaigns.segments import Query
-from campaigns.statements import OutOfTime, limited
+from campaigns.rules import sentences
+from campaigns.rules.nodes import Rule
+from campaigns.segmenting import counting, segments
+from campaigns.segmenting.segments import Query
+from campaigns.segmenting.statements import OutOfTime, limited
 from crm.encryption import share_keys
 from crm.models import Profile
 

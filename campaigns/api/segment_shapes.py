@@ -5,10 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns import rules, segments, sentences
+from campaigns import rules
 from campaigns.api.shapes import BIGGEST, Table
 from campaigns.models import Segment, SegmentVersion
-from campaigns.rules import RuleError
+from campaigns.rules import RuleError, sentences
+from campaigns.segmenting import segments
 from crm.models import Profile
 from crm.privacy import masked_name
 

@@ -15,7 +15,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import lists, rules, segments
+from campaigns import rules
 from campaigns.api import segment_counts
 from campaigns.api.segment_members import Members, sample
 from campaigns.api.segment_shapes import (
@@ -36,8 +36,9 @@ from campaigns.api.segment_shapes import (
     TakenOut,
 )
 from campaigns.models import Segment, SegmentVersion
-from campaigns.rule_nodes import Rule
 from campaigns.rules import RuleError
+from campaigns.rules.nodes import Rule
+from campaigns.segmenting import lists, segments
 from crm.api.acting import Acting
 from crm.api.repeats import KEY, Repeatable, plain
 from crm.api.resources import Conflict

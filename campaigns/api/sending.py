@@ -9,9 +9,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import policies
 from campaigns.api.shapes import ReasonIn
 from campaigns.models import SendingPolicy
+from campaigns.reach import policies
 from crm.api.acting import Acting
 from crm.api.resources import Conflict
 from crm.finder import masked_text

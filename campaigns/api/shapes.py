@@ -20,6 +20,15 @@ class TookTooLong(APIException):
     default_detail = "It took too long. Ask for less, or later."
 
 
+class BeingCounted(APIException):
+    """There is too much of it to count while a request waits; a worker does."""
+
+    status_code = 503
+    default_code = "being_counted"
+    default_detail = "It is being counted for the first time. Ask again soon."
+    wait = 10  # seconds, as ``Retry-After``
+
+
 class Document(serializers.JSONField):
     """JSON that the database can keep: no NUL, no half of a sign, no number that is none, and not too much of it."""
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from campaigns.api.shapes import BIGGEST, Table, Texts
 from campaigns.models import Template, TemplateVersion
-from campaigns.template_saving import MOST_BYTES
+from campaigns.templating.template_saving import MOST_BYTES
 from crm.models import Channel
 
 FORMS = 'By channel, then language: {"email": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}}}.'

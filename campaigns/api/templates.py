@@ -15,7 +15,6 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import checking, previews, rendering, template_saving
 from campaigns.api.template_shapes import (
     CheckedOut,
     PreviewIn,
@@ -29,7 +28,8 @@ from campaigns.api.template_shapes import (
 )
 from campaigns.forms import FormError
 from campaigns.models import Template, TemplateVersion
-from campaigns.rendering import TemplateFailed
+from campaigns.templating import checking, previews, rendering, template_saving
+from campaigns.templating.rendering import TemplateFailed
 from crm import merged
 from crm.api.acting import Acting
 from crm.api.profiles import usable

@@ -14,7 +14,6 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import outgoing_endpoints
 from campaigns.api.webhook_shapes import (
     EndpointChange,
     EndpointIn,
@@ -27,7 +26,8 @@ from campaigns.api.webhook_shapes import (
     ReplayIn,
 )
 from campaigns.models import WebhookEndpoint
-from campaigns.outgoing_endpoints import BadAddress
+from campaigns.outgoing import endpoints
+from campaigns.outgoing.endpoints import BadAddress
 from crm.api.acting import Acting
 
 ADDS, CHANGES = "campaigns.add_webhookendpoint", "campaigns.change_webhookendpoint"
@@ -82,7 +82,7 @@ class WebhookViewSet(Acting):
         """Add an endpoint; the answer tells its secret, this once."""
         asked = self.body(EndpointIn)
         with transaction.atomic():
-            made, secret = _valid(lambda: outgoing_endpoints.create(**asked, now=timezone.now()))
+            made, secret = _valid(lambda: endpoints.create(**asked, now=timezone.now()))
             self.log(made, "create")
         return Response({**EndpointOut(made).data, "secret": secret}, status=201)
 
@@ -93,7 +93,7 @@ class WebhookViewSet(Acting):
         asked.is_valid(raise_exception=True)
         one, told = self._endpoint(pk), dict(asked.validated_data)
         with transaction.atomic():
-            _valid(lambda: outgoing_endpoints.change(one, told))
+            _valid(lambda: endpoints.change(one, told))
             self.log(one, "change")
         return Response(EndpointOut(self._endpoint(pk)).data)
 
@@ -103,7 +103,7 @@ class WebhookViewSet(Acting):
         """Give it a new secret, told this once; for a day the old one signs beside it."""
         one = self._endpoint(pk)
         with transaction.atomic():
-            secret = outgoing_endpoints.rotate(one, timezone.now())
+            secret = endpoints.rotate(one, timezone.now())
             self.log(one, "rotate")
         return Response({**EndpointOut(self._endpoint(pk)).data, "secret": secret})
 
@@ -113,7 +113,7 @@ class WebhookViewSet(Acting):
         """Send it a message that means nothing, at once, and tell what it answered."""
         one = self._endpoint(pk)
         self.log(one, "test")
-        answer = outgoing_endpoints.ping(one, timezone.now())
+        answer = endpoints.ping(one, timezone.now())
         told = {"good": answer.good, "status": answer.status, "error": answer.error}
         return Response(told | {"took_ms": round(1000 * answer.took)})
 
@@ -121,13 +121,13 @@ class WebhookViewSet(Acting):
     @action(detail=True, methods=["post"], url_path="on")
     def switch_on(self, request: Request, pk: str) -> Response:
         """Tell it again, beginning with what was kept for it."""
-        return self._do(pk, "on", lambda one: outgoing_endpoints.switch_on(one, timezone.now()))
+        return self._do(pk, "on", lambda one: endpoints.switch_on(one, timezone.now()))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"], url_path="off")
     def switch_off(self, request: Request, pk: str) -> Response:
         """Tell it nothing any more; what happens meanwhile is not kept for it."""
-        return self._do(pk, "off", outgoing_endpoints.switch_off)
+        return self._do(pk, "off", endpoints.switch_off)
 
     @extend_schema(parameters=[MessageQuestion], responses=MessageOut(many=True))
     @action(detail=True)
@@ -145,7 +145,7 @@ class WebhookViewSet(Acting):
         """Tell again what was given up since a time, or everything; each message under its old number."""
         asked, one = self.body(ReplayIn), self._endpoint(pk)
         with transaction.atomic():
-            count = outgoing_endpoints.replay_since(one, asked["since"], timezone.now(), all_of_it=asked["all"])
+            count = endpoints.replay_since(one, asked["since"], timezone.now(), all_of_it=asked["all"])
             self.log(one, f"replay {count}")
         return Response({"messages": count})
 
@@ -156,7 +156,7 @@ class WebhookViewSet(Acting):
         one = self._endpoint(pk)
         found = get_object_or_404(one.messages, pk=message)
         with transaction.atomic():
-            outgoing_endpoints.replay(found, timezone.now())
+            endpoints.replay(found, timezone.now())
             self.log(one, "replay 1")
         return Response({"messages": 1})
 

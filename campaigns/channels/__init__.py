@@ -10,12 +10,27 @@ from functools import cache
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.channels.base import Answer, Channel, ChannelError, Feedback, Message, Outcome, Provider, Told
+from campaigns.channels.base import (
+    Answer,
+    Batch,
+    BatchOutcome,
+    BulkChannel,
+    Channel,
+    ChannelError,
+    Feedback,
+    Message,
+    Outcome,
+    Provider,
+    Told,
+)
 from campaigns.models import ChannelAccount
 
 __all__ = [
     "CHANNELS",
     "Answer",
+    "Batch",
+    "BatchOutcome",
+    "BulkChannel",
     "Channel",
     "ChannelError",
     "Feedback",
@@ -38,6 +53,13 @@ CHANNELS: Mapping[str, Provider] = {
     "webhook": Provider(
         name=_("Webhook (Standard Webhooks)"), path="campaigns.channels.webhook.Webhook", channels=("webhook",)
     ),
+    "wechat_official": Provider(
+        name=_("WeChat official account"), path="campaigns.channels.wechat.adapters.Official", channels=("wechat",)
+    ),
+    "wechat_mini": Provider(
+        name=_("WeChat mini program"), path="campaigns.channels.wechat.adapters.Mini", channels=("mini_program",)
+    ),
+    "wecom": Provider(name=_("WeCom"), path="campaigns.channels.wechat.adapters.WeCom", channels=("wecom",)),
     "stub": Provider(
         name=_("Imitation of a provider (nothing leaves)"),
         path="campaigns.channels.stub.Stub",

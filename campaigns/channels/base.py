@@ -1,6 +1,6 @@
 """What every channel's adapter does, and the words in which it answers: one vocabulary for all providers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -36,6 +36,7 @@ class Outcome:
     reason: str = ""
     again_after: timedelta | None = None
     account_refused: bool = False  # it is the account's fault: stop using it, and call a person
+    account_waits: bool = False  # a quota or a rate of the whole account: nothing else leaves through it until then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,29 @@ class Message:
     language: str
     parts: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One message to many, the same for all of them; ``sender`` is the member of staff who has to confirm it.
+
+    Where much has to be done before the call, ``still`` is asked right before it: to which addresses it may go by now.
+    """
+
+    to: Sequence[str]
+    language: str
+    parts: Mapping[str, Any]
+    sender: str = ""
+    still: Callable[[], Collection[str]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOutcome:
+    """The one answer to a batch; ``refused`` are those of its addresses that definitely get nothing."""
+
+    outcome: Outcome
+    data_id: str = ""
+    refused: Sequence[str] = ()
 
 
 class Feedback(StrEnum):
@@ -122,3 +146,18 @@ class Channel(Protocol):
 
     def told(self, account: ChannelAccount, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Told]:
         """Check a callback's signature and return what it tells; raise :class:`ChannelError` if it is not genuine."""
+
+
+class BulkChannel(Channel, Protocol):
+    """A provider's adapter that also takes one message to many people in one call.
+
+    ``many_idempotent`` says that a repeated key is taken once: an unknown answer may be asked for again by it.
+    """
+
+    many_idempotent: bool
+
+    def most(self, account: ChannelAccount) -> int:
+        """Return how many people one call may name."""
+
+    def send_many(self, account: ChannelAccount, batch: Batch, key: UUID) -> BatchOutcome:
+        """Give one message to the provider for all of a batch; never raises for what a network does."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A field: ``kind`` is text, number, e-mail, url or choice."""
+    """A field: ``kind`` is text, lines, number, e-mail, url, choice or switch."""
 
     name: str
     label: "_StrOrPromise"
@@ -45,6 +45,42 @@ PARAMETER = Field(
     label=_("Variable of the text"),
     example="content",
     help=_("Which variable of the template takes the text of a message without variables of its own."),
+)
+
+APPID = Field(name="appid", label="AppID", needed=True, example="wx1234567890abcdef")
+APP_SECRET = Field(
+    name="secret",
+    label="AppSecret",
+    secret=True,
+    needed=True,
+    help=_("The platform lets in only the addresses that you name there: put this server's on its list."),
+)
+# What a platform signs and encrypts its callbacks with: the same three fields in each console.
+CALLBACKS = (
+    Field(
+        name="callback_token",
+        label=_("Token of callbacks"),
+        secret=True,
+        help=_("Of 3 to 32 letters and digits, chosen by you: the same here and in the platform's console."),
+    ),
+    Field(
+        name="aes_key",
+        label="EncodingAESKey",
+        secret=True,
+        help=_("43 letters and digits. With it only encrypted callbacks are taken: choose the safe mode there."),
+    ),
+    Field(
+        name="previous_aes_key",
+        label=_("EncodingAESKey before"),
+        secret=True,
+        help=_("After a change the platform uses the old one for a while."),
+    ),
+)
+IMITATION = Field(
+    name="imitation",
+    label=_("Imitation"),
+    kind="switch",
+    help=_("Speaks to the imitation of the platform on this server (manage.py wechat_stub): nothing leaves."),
 )
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -122,6 +158,54 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     "webhook": (
         Field(name="url", label=_("Address"), kind="url", needed=True, example="https://orders.example.com/messages"),
         SIGNED,
+    ),
+    "wechat_official": (
+        APPID,
+        Field(
+            name="kind",
+            label=_("Kind"),
+            kind="choice",
+            choices=(("service", _("Service account (服务号)")), ("subscription", _("Subscription account (公众号)"))),
+            help=_("They may do different things: the one writes to each person, the other publishes."),
+        ),
+        APP_SECRET,
+        *CALLBACKS,
+        Field(
+            name="mini_appid",
+            label=_("AppID of the mini program"),
+            help=_("That template messages lead to, where their form names a page."),
+        ),
+        Field(
+            name="keyword_answers",
+            label=_("Answers to keywords"),
+            kind="lines",
+            example="hours = We are open from nine to six.",
+            help=_(
+                "One a line: word = answer, for exactly this word; word* for what begins so; *word* for what it stands"
+                " in. Exact words are asked first, then beginnings, then words within, the longest of each first."
+            ),
+        ),
+        IMITATION,
+    ),
+    "wechat_mini": (
+        APPID,
+        APP_SECRET,
+        *CALLBACKS,
+        Field(name="phone_cost", label=_("Cost of a phone number (CNY)"), example="0.03"),
+        IMITATION,
+    ),
+    "wecom": (
+        Field(name="corpid", label=_("Corporation's number (CorpID)"), needed=True, example="ww1234567890abcdef"),
+        Field(name="agent_id", label=_("Application's number (AgentId)"), example="1000002"),
+        Field(
+            name="secret",
+            label=_("Application's secret"),
+            secret=True,
+            needed=True,
+            help=_("Of an application that customer contact may be called by; name this server's address there."),
+        ),
+        *CALLBACKS,
+        IMITATION,
     ),
     "stub": (
         Field(name="url", label=_("Address"), kind="url", help=_("Empty: every message is taken, and nothing leaves.")),

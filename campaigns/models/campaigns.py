@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from campaigns.models.segments import Segment, SegmentVersion
 from campaigns.models.templates import TemplateVersion
@@ -27,20 +28,21 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
 class Campaign(models.Model):
     """A message, in variants, to the people of a segment: once, again and again, or when something happens.
 
-    ``approved_digest`` is the hash of everything that was approved (``campaigns.approving``); what differs from it does
-    not run. Whoever asked for the approval does not give it.
+    ``approved_digest`` is the hash of everything that was approved (``campaigns.runs.approving``); what differs from
+    it does not run. Whoever asked for the approval does not give it.
     """
 
     class Kind(models.TextChoices):
         ONCE = "once", _("once")
         RECURRING = "recurring", _("recurring")
         TRIGGERED = "triggered", _("triggered by an event")
+        JOURNEY = "journey", _("journey")
         IMPORTED = "imported", _("imported")
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
         IN_REVIEW = "in_review", _("in review")
-        APPROVED = "approved", _("approved")
+        APPROVED = "approved", pgettext_lazy("state", "approved")
         SCHEDULED = "scheduled", _("scheduled")
         RUNNING = "running", _("running")
         PAUSED = "paused", _("paused")
@@ -48,6 +50,8 @@ class Campaign(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     LIVE: ClassVar[frozenset[str]] = frozenset({Status.SCHEDULED, Status.RUNNING, Status.PAUSED})
+    # Their one run stands open: people come to it as long as the campaign runs.
+    STANDING: ClassVar[frozenset[str]] = frozenset({Kind.TRIGGERED, Kind.JOURNEY})
     # What staff and programs may make; the fourth kind is history, and over from its first moment.
     OURS: ClassVar[tuple[Kind, ...]] = (Kind.ONCE, Kind.RECURRING, Kind.TRIGGERED)
 
@@ -192,7 +196,7 @@ class Run(models.Model):
     shares = models.JSONField(_("shares"), default=dict)
     counts = models.JSONField(_("counts"), default=dict)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.PLANNING)
-    # Of a triggered campaign's run: the transaction up to which the event log was read (campaigns.triggers).
+    # Of a triggered campaign's run: the transaction up to which the event log was read (campaigns.runs.triggers).
     read_until = models.BigIntegerField(null=True, blank=True, editable=False)
     starts_at = models.DateTimeField(_("starts"))
     planned_at = models.DateTimeField(_("planned"), null=True, blank=True)

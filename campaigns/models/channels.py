@@ -60,7 +60,7 @@ class AccountUse(models.Model):
     account = models.ForeignKey(ChannelAccount, models.CASCADE, db_index=False, verbose_name=_("account"))
     day = models.DateField(_("day"))
     used = models.PositiveIntegerField(_("messages"), default=0)
-    # When the next message may leave, at the account's rate (campaigns.quotas).
+    # When the next message may leave, at the account's rate (campaigns.reach.quotas).
     paced_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

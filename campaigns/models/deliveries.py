@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.models.bulk import BulkJob
 from campaigns.models.campaigns import Run, Variant
 from campaigns.models.channels import ChannelAccount
 from crm.encryption import EncryptedJSONField, SealedModel, SealedQuerySet
@@ -74,9 +75,13 @@ class Delivery(models.Model):
     # The identifier that it went to, so that a bounce which names no address is one of this address and no other.
     address_id = models.BigIntegerField(null=True, blank=True, editable=False)
     reserved_by = models.UUIDField(null=True, blank=True, editable=False)
+    # The one call by which it left together with others (campaigns.models.bulk).
+    job = models.ForeignKey(
+        BulkJob, models.PROTECT, null=True, blank=True, db_index=False, related_name="deliveries", verbose_name=_("job")
+    )
     provider_id = models.CharField(_("provider's number"), max_length=200, blank=True)
     cost = models.DecimalField(_("cost"), max_digits=10, decimal_places=5, null=True, blank=True)
-    # False while the event log does not know the present status: a sweep tells it, in batches (campaigns.feedback).
+    # False while the event log does not know the present status: a sweep tells it, in batches (responses.feedback).
     logged = models.BooleanField(default=False, db_default=False, editable=False)
     planned_at = models.DateTimeField(_("planned"))
     due_at = models.DateTimeField(_("due"))
@@ -127,6 +132,9 @@ class Delivery(models.Model):
                 condition=Q(logged=False) & ~Q(status__in=["queued", "reserved", "calling"]),
                 name="campaigns_to_be_logged",
             ),
+            models.Index(fields=["job"], condition=Q(job__isnull=False), name="campaigns_of_job"),
+            # What is shown until it is known.
+            models.Index(fields=["-called_at"], condition=Q(status="unknown"), name="campaigns_unknown"),
             # Callbacks find theirs by the provider's number.
             models.Index(
                 fields=["account", "provider_id"], condition=~Q(provider_id=""), name="campaigns_by_provider_id"

@@ -79,8 +79,9 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 class Alarm(models.Model):
     """A signal that left its band: what was seen, what was done, who looked at it, and who let the campaign go on.
 
-    ``seen`` holds what was counted, of how many, since when, and what is usual (``campaigns.guardrails``). While an
-    alarm is open there is no second one of the same signal; what is counted after it begins when it was closed.
+    ``seen`` holds what was counted, of how many, since when, and what is usual (``campaigns.guarding.guardrails``).
+    While an alarm is open there is no second one of the same signal; what is counted after it begins when it was
+    closed.
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="alarms", verbose_name=_("campaign"))

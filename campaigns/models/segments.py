@@ -50,7 +50,7 @@ class Segment(models.Model):
 
 
 class SegmentVersion(models.Model):
-    """A rule as it was saved once; ``campaigns.rules`` parses it and ``campaigns.segments`` makes it SQL."""
+    """A rule as it was saved once; ``campaigns.rules`` parses it and ``campaigns.segmenting.segments`` makes it SQL."""
 
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="versions", verbose_name=_("segment"))
     number = models.PositiveIntegerField(_("version"))

@@ -25,6 +25,7 @@ TONES = {
     "paused": "warn",
     "running": "accent",
     "candidate": "accent",
+    "challenger": "warn",
 }
 WORDS_OF_ABBREVIATIONS = {"roc_auc": "ROC AUC", "ndcg_at_10": "NDCG@10", "sha256": "SHA-256", "id": "ID"}
 
@@ -203,6 +204,22 @@ def learned(context: dict[str, Any], profile: Profile) -> dict[str, Any]:
     return people.about(profile, context["request"].user, timezone.now())
 
 
+@register.simple_tag(takes_context=True)
+def journeys_of(context: dict[str, Any], profile: Profile) -> Any:
+    """Return a person's journeys, by who may see them: here, where packages meet."""
+    from campaigns.admin import journey_paths  # noqa: PLC0415 (as above)
+
+    return journey_paths.about(profile, context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def companions_of(context: dict[str, Any], item: Any) -> Any:
+    """Return what goes with an item, by kind: here, where packages meet."""
+    from mlengine.admin import offers  # noqa: PLC0415 (as above)
+
+    return offers.companions(item, context["request"].user, timezone.now())
+
+
 @register.filter
 def assessed(subject: str) -> str:
     """Return what an impact assessment is about, in words where it is one of our models."""
@@ -216,3 +233,11 @@ def assessable() -> list[tuple[str, str]]:
     from mlengine.specs import SPECS  # noqa: PLC0415
 
     return [(spec.subject, spec_title(spec.name)) for spec in SPECS.values()]
+
+
+@register.filter
+def is_welcome(spec: str) -> bool:
+    """Return whether a high score of a model is what one hopes for, as with money and answers, and not a risk."""
+    from mlengine.specs import SPECS  # noqa: PLC0415
+
+    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec == "response")

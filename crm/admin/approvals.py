@@ -23,7 +23,7 @@ from crm.models import Approval
 
 STATES = {
     "waiting": (_("waiting"), "warning"),
-    "approved": (_("approved"), "success"),
+    "approved": (pgettext_lazy("state", "approved"), "success"),
     "refused": (_("refused"), "danger"),
     "used": (_("used"), "info"),
     "expired": (_("expired"), "default"),

@@ -36,6 +36,7 @@ TARGETS = {
     "external_id": _("external id"),
     "unionid": "UnionID",
     "openid": "OpenID",
+    "external_userid": _("WeCom customer id"),
     "phone": _("phone"),
     "email": _("e-mail"),
     "anonymous_id": _("anonymous id"),

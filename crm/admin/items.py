@@ -17,6 +17,7 @@ from crm.models import Item
 class ItemAdmin(ListAdmin):
     """Items; found by code, exactly, or by a category."""
 
+    change_form_template = "zhiyin/item/change_form.html"
     list_display = ("title_and_code", "kind", "path", "brand", "price", "available_from", "available_to")
     list_filter = (("kind", ChoicesDropdownFilter),)
     search_fields = ("=code", "categories__contains")

@@ -1,7 +1,7 @@
 """What all lists of the admin share: estimated counts on big tables, exact search, rows that nobody changes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import SplitDateTimeField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -84,6 +84,18 @@ class ListAdmin(BaseAdmin):
     def title_of(self, obj: Any) -> str:
         """Return what a row is called at the head of its page, in the reader's language."""
         return str(obj)
+
+    def facts_of(self, request: HttpRequest, one: Any) -> Mapping[str, Any]:
+        """Return what the page of a row shows beside its fields."""
+        return {}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if type(self).facts_of is not ListAdmin.facts_of and (one := self.get_object(request, object_id)) is not None:
+            extra_context = {**(extra_context or {}), **self.facts_of(request, one)}
+        page: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return page
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

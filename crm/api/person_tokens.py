@@ -14,6 +14,7 @@ from crm.api.profiles import IdentifierIn, known_by
 from crm.api.resources import Resource
 from crm.models import Profile
 
+PURPOSES = ("recommendations", "consents", "mini_program")
 LONGEST = int(person_tokens.LONGEST.total_seconds())
 
 
@@ -22,7 +23,7 @@ class PersonTokenIn(serializers.Serializer[Any]):
 
     profile_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     identifier = IdentifierIn(required=False)
-    purpose = serializers.ChoiceField(["recommendations", "consents"], default="recommendations")
+    purpose = serializers.ChoiceField(PURPOSES, default="recommendations")
     lifetime = serializers.IntegerField(min_value=30, max_value=LONGEST, default=300, help_text="Seconds.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

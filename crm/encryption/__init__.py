@@ -1,6 +1,6 @@
 """Personal values at rest: each sealed with the key of its person, found by keyed hashes, unreadable when erased."""
 
-from crm.encryption.fields import EncryptedDateField, EncryptedJSONField, EncryptedTextField
+from crm.encryption.fields import EncryptedBytesField, EncryptedDateField, EncryptedJSONField, EncryptedTextField
 from crm.encryption.people import Keys
 from crm.encryption.rows import SealedModel, SealedQuerySet, ids_of, share_keys, was_set
 from crm.encryption.values import (
@@ -22,6 +22,7 @@ from crm.encryption.values import (
 )
 
 __all__ = [
+    "EncryptedBytesField",
     "EncryptedDateField",
     "EncryptedJSONField",
     "EncryptedTextField",

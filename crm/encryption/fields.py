@@ -187,6 +187,21 @@ class EncryptedJSONField(EncryptedField[Any, Any]):
         return orjson.loads(plain)
 
 
+class EncryptedBytesField(EncryptedField[bytes, bytes]):
+    """Sealed bytes, such as a picture."""
+
+    nothing = bytes
+
+    def is_told(self, instance: models.Model) -> bool:
+        return super().is_told(instance) and instance.__dict__[self.attname] != b""
+
+    def pack(self, value: bytes) -> bytes:
+        return value
+
+    def unpack(self, plain: bytes) -> bytes:
+        return plain
+
+
 class EncryptedDateField(EncryptedField[date | None, date | None]):
     """A sealed date."""
 

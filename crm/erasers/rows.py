@@ -74,6 +74,8 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
         if people:  # nothing for the journal in a repetition: what it must be told is kept from the first time
             told = {"people": people, "suppressed": [key.hex() for key in suppressed]}
             PrivacyRequest.objects.filter(pk=request.pk).update(unshredded=told)
+        for name, number in _forget_addresses(ids).items():
+            receipt[name] = receipt.get(name, 0) + number
         for name, field in GOES:
             receipt[name] = receipt.get(name, 0) + _rows(name, field, ids)._raw_delete(using="default")
         for name, number in _forget_held(ids).items():
@@ -85,6 +87,20 @@ def forget_person(request: PrivacyRequest, subject: Subject, now: datetime) -> M
             cursor.execute("SELECT pg_current_xact_id()::text")
             receipt["transaction"] = cursor.fetchone()[0]
     return receipt
+
+
+def _forget_addresses(ids: list[int]) -> Mapping[str, int]:
+    """Delete the rows of other packages that hold her addresses, or empty the field where only that is hers."""
+    gone: Counter[str] = Counter()
+    keys = list(Identifier.objects.filter(profile__in=ids).values_list("pk", flat=True))
+    for relation in relations(Identifier) if keys else ():
+        model, field = relation.related_model, relation.field
+        rows = model._default_manager.filter(**{f"{field.name}__in": keys})
+        if field.remote_field.on_delete is models.SET_NULL:
+            gone[model._meta.label] += rows.update(**{field.name: None})
+        else:
+            _delete(model, rows, gone)
+    return gone
 
 
 def _forget_held(ids: list[int]) -> Mapping[str, int]:
@@ -157,10 +173,12 @@ def forget_answers(subject: Subject) -> Mapping[str, int]:
     return gone
 
 
-def relations() -> list[Any]:
-    """Return every relation that any model declares to a person, hidden ones too."""
+def relations(model: type[models.Model] = Profile) -> list[Any]:
+    """Return every relation that any model declares to a person (or another model), hidden ones too."""
     return [
-        field for field in Profile._meta.get_fields(include_hidden=True) if field.auto_created and field.is_relation
+        field
+        for field in model._meta.get_fields(include_hidden=True)
+        if field.auto_created and field.is_relation and not field.concrete
     ]
 
 

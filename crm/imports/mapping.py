@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-REFS = ("external_id", "unionid", "openid", "phone", "email", "anonymous_id")  # the strongest first
+REFS = ("external_id", "unionid", "openid", "external_userid", "phone", "email", "anonymous_id")  # the strongest first
 FACTS = {
     "events": (
         *("kind", "occurred_at", "item", "message_id", "name", "value", "currency", "quantity", "discount"),
@@ -34,6 +34,7 @@ SYNONYMS = {
     "anonymous_id": "anonymousid visitorid deviceid cookieid",
     "unionid": "unionid",
     "openid": "openid",
+    "external_userid": "externaluserid",
     "phone": "phone mobile phonenumber 手机 手机号 电话",
     "email": "email mail emailaddress 邮箱",
     "purpose": "purpose purposecode 目的",

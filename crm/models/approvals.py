@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
@@ -28,7 +29,7 @@ class Approval(models.Model):
 
     class Decision(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        APPROVED = "approved", _("approved")
+        APPROVED = "approved", pgettext_lazy("state", "approved")
         REFUSED = "refused", _("refused")
 
     id = models.UUIDField(primary_key=True, editable=False)

@@ -46,6 +46,7 @@ class Event(SealedModel):
         REPLIED = "replied", _("message answered")
         COMPLAINED = "complained", _("complaint about a message")
         UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        JOURNEY_STEP = "journey_step", _("step of a journey")
         PRIVACY_AGREED = "privacy_agreed", _("agreed to WeChat's privacy guide")
 
     id = models.UUIDField(primary_key=True, editable=False)

@@ -20,6 +20,10 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
         """Return runs whose worker has not been heard of, probably killed; they may be started again."""
         return self.filter(status=JobRun.Status.RUNNING, heartbeat_at__lt=now - SILENT_AFTER)
 
+    def unheard(self, now: datetime) -> Self:
+        """Return runs that wait although their bell was rung long ago: it was lost with the broker."""
+        return self.filter(status=JobRun.Status.QUEUED, created_at__lt=now - SILENT_AFTER)
+
 
 class JobRun(models.Model):
     """One run of long work: how far it is, what went wrong, and what a person asked of it.
@@ -92,9 +96,10 @@ class JobRun(models.Model):
     def succeed(self, now: datetime, **result: Any) -> bool:
         return self._end(now, self.Status.SUCCEEDED, result=result)
 
-    def fail(self, now: datetime, error: str) -> bool:
+    def fail(self, now: datetime, error: str, **result: Any) -> bool:
         """End it with what went wrong; personal data that the error quotes is masked (see ``crm.errors.cause_of``)."""
-        return self._end(now, self.Status.FAILED, error=masked_text(error)[:4000])
+        facts = {"result": result} if result else {}
+        return self._end(now, self.Status.FAILED, error=masked_text(error)[:4000], **facts)
 
     def pause(self) -> bool:
         return self._move([self.Status.QUEUED, self.Status.RUNNING], self.Status.PAUSED)

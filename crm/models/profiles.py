@@ -140,6 +140,7 @@ class Identifier(SealedModel):
         ANONYMOUS_ID = "anonymous_id", _("anonymous id")
         OPENID = "openid", "OpenID"
         UNIONID = "unionid", "UnionID"
+        EXTERNAL_USERID = "external_userid", _("WeCom customer id")
         PHONE = "phone", _("phone")
         EMAIL = "email", _("e-mail")
 

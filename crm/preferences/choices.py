@@ -19,6 +19,7 @@ from crm.preferences.shown import Shown, shown
 # On which channels a person can be reached who is known by such an identifier.
 REACHED_BY: dict[str, tuple[str, ...]] = {
     Identifier.Type.OPENID: (Channel.WECHAT, Channel.MINI_PROGRAM),
+    Identifier.Type.EXTERNAL_USERID: (Channel.WECOM,),
     Identifier.Type.EMAIL: (Channel.EMAIL,),
     Identifier.Type.PHONE: (Channel.SMS, Channel.PHONE),
 }

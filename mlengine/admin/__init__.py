@@ -1,5 +1,5 @@
 """What was learned, in the admin: models and their cards, runs and what they say, segments found, one person."""
 
-from mlengine.admin import clusters, exports, figures, runs, versions
+from mlengine.admin import clusters, exports, figures, offers, runs, versions
 
-__all__ = ["clusters", "exports", "figures", "runs", "versions"]
+__all__ = ["clusters", "exports", "figures", "offers", "runs", "versions"]

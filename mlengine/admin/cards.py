@@ -4,32 +4,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crm.charts import Chart, written
-from mlengine.admin import drawings
+from mlengine import fairness as reports
+from mlengine.admin import drawings, fairness
 from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
 
 DATES = ("from", "until")
-LOWER_IS_BETTER = frozenset({"brier", "calibration_error", "log_loss"})
+UNITS = {"probability": "percent", "money": "money"}
+LOWER_IS_BETTER = frozenset(
+    {
+        "brier",
+        "calibration_error",
+        "days_error",
+        "days_off",
+        "log_loss",
+        "mean_absolute_error",
+        "root_mean_squared_error",
+    }
+)
+BEST_ELSEWHERE = frozenset({"coverage_95", "total_ratio"})  # at what was meant, not at an end
 
 
-def about(version: ModelVersion) -> dict[str, Any]:
-    """Return what the page shows of a version."""
+def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
+    """Return what the page shows of a version, ``counts`` of people only to those who may see people."""
     metrics = list(version.metrics.order_by("cutoff", "subject"))
     card = version.card
     spec = SPECS.get(version.spec)
+    champion = ModelVersion.objects.champion(version.spec)
+    older = champion is not None and version.number < champion.number
     return {
         "version": version,
+        "goes_back": older and version.stage == ModelVersion.Stage.RETIRED,
         "subtitle": str(version),
         "model_title": spec_title(version.spec),
         "model_description": spec_description(version.spec),
         "card": card,
         "decision": decision_text(version.decision),
-        "champion": ModelVersion.objects.champion(version.spec),
+        "champion": champion,
         "figures": figures(metrics),
         "charts": charts(version, metrics, decided_by=spec.decided_by if spec else ""),
         "drifts": [row for row in metrics if row.kind == Metric.Kind.DRIFT][-30:],
         "live": [row for row in metrics if row.kind == Metric.Kind.LIVE][-30:],
+        "dependences": [
+            drawings.dependence(found, unit=UNITS.get(spec.unit if spec else "", "decimal"))
+            for found in card.get("dependence") or []
+        ],
+        "steadiness": {name: written(share, "percent") for name, share in (card.get("steadiness") or {}).items()},
+        "fairness": fairness.about(reports.of(version), counts=counts),
         "features": list(card.get("features") or card.get("importances") or []),
     }
 
@@ -67,7 +89,8 @@ def _cells(name: str, subjects: Sequence[str], rows: Sequence[Metric]) -> list[d
         cells.append({"mean": mean, "text": written(mean, "decimal"), "interval": interval})
     known = [cell["mean"] for cell in cells if cell["mean"] is not None]
     best = (min if name in LOWER_IS_BETTER else max)(known, default=None)
-    return [cell | {"best": cell["mean"] is not None and cell["mean"] == best} for cell in cells]
+    marked = best is not None and name not in BEST_ELSEWHERE
+    return [cell | {"best": marked and cell["mean"] == best} for cell in cells]
 
 
 def charts(version: ModelVersion, metrics: Sequence[Metric], *, decided_by: str) -> list[Chart]:
@@ -78,6 +101,8 @@ def charts(version: ModelVersion, metrics: Sequence[Metric], *, decided_by: str)
         found.append(drawings.calibration(bins))
     weights = card.get("importances")
     if isinstance(weights, Mapping) and weights:
+        if version.card.get("dependence"):  # columns that reasons are given by
+            found.append(drawings.themes(weights))
         found.append(drawings.importances(weights))
     return found
 

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from crm.charts import Chart, Series, written
-from mlengine.admin.words import in_language, metric_title, spec_title, subject_title
+from crm.charts import Chart, Series, rounded, written
+from mlengine.admin import amounts
+from mlengine.admin.words import column_title, in_language, metric_title, spec_title, subject_title, theme_title
 from mlengine.models import Cluster, Metric, ModelVersion, PredictionRun
+from mlengine.reasons import code_of
 
 SHOWN_FEATURES = 15
 RIVALS = ("grey", "amber", "blue", "red")
@@ -21,18 +24,26 @@ def histogram(run: PredictionRun, *, title: str = "", height: int = 240) -> Char
     if not found:
         return None
     edges, counts = found["edges"], found["counts"]
+    is_share = edges[-1] <= 1 and amounts.unit_of(run.spec) == "probability"
     labels = [f"{written(low, 'percent')[:-4]}–{written(high, 'percent')[:-4]} %" for low, high in _pairs(edges)]
     return Chart(
         id=f"scores-{run.pk}",
         title=title or _("How many people have which score"),
-        labels=labels if edges[-1] <= 1 else [f"{low:.3g}–{high:.3g}" for low, high in _pairs(edges)],
+        labels=labels if is_share else _amounts(edges, is_open=found.get("open", False)),
         label_title=_("Score"),
         series=[Series(label=_("People"), values=counts, kind="bar")],
-        colours=[_risk_colour(high) for _low, high in _pairs(edges)] if edges[-1] <= 1 else [],
+        colours=[_risk_colour(high) for _low, high in _pairs(edges)] if is_share else [],
         x_title=spec_title(run.spec),
         y_title=_("People"),
         height=height,
     )
+
+
+def _amounts(edges: Sequence[float], *, is_open: bool) -> list[str]:
+    """Return what the piles of a histogram of amounts are called, the last one without an end if it has none."""
+    digits = 0 if edges[-1] - edges[0] >= 2 * len(edges) else 2
+    labels = [f"{rounded(low, digits)}–{rounded(high, digits)}" for low, high in _pairs(edges)]
+    return [*labels[:-1], f"≥ {rounded(edges[-2], digits)}"] if is_open else labels
 
 
 def _risk_colour(upper: float) -> str:
@@ -100,7 +111,7 @@ def by_cutoff(version: ModelVersion, metrics: Sequence[Metric], name: str) -> Ch
     return Chart(
         id="by-cutoff",
         title=_("%(metric)s at each cutoff of the backtest") % {"metric": metric_title(name)},
-        labels=[date_format(cutoff, "DATE_FORMAT") for cutoff in cutoffs],
+        labels=[date_format(timezone.localtime(cutoff), "DATE_FORMAT") for cutoff in cutoffs],
         label_title=_("Cutoff"),
         series=[
             Series(
@@ -143,7 +154,7 @@ def importances(weights: Mapping[str, float]) -> Chart:
     return Chart(
         id="importances",
         title=_("What weighs most"),
-        labels=[name.replace("_", " ") for name, _weight in largest],
+        labels=[column_title(name) for name, _weight in largest],
         label_title=_("Feature"),
         series=[
             Series(
@@ -155,4 +166,64 @@ def importances(weights: Mapping[str, float]) -> Chart:
         ],
         horizontal=True,
         height=50 + 24 * len(largest),
+    )
+
+
+def themes(weights: Mapping[str, float]) -> Chart:
+    """Return how much each theme weighs: what its columns weigh together."""
+    summed: dict[str, float] = {}
+    for name, weight in weights.items():
+        summed[code_of(name)] = summed.get(code_of(name), 0.0) + abs(weight)
+    whole = sum(summed.values()) or 1.0
+    largest = sorted(summed.items(), key=lambda pair: -pair[1])
+    return Chart(
+        id="themes",
+        title=_("What the score goes by"),
+        labels=[theme_title(code) for code, _weight in largest],
+        label_title=_("Theme"),
+        series=[
+            Series(
+                label=_("Share of all weight"),
+                values=[weight / whole for _code, weight in largest],
+                kind="bar",
+                unit="percent",
+            )
+        ],
+        horizontal=True,
+        height=50 + 26 * len(largest),
+    )
+
+
+def dependence(found: Mapping[str, Any], *, unit: str) -> Chart:
+    """Return what the mean score would be if everybody had each value of a column, and how many people are near it."""
+    points = found["points"]
+    lines = (
+        (_("Mean score"), "mean", "primary", False),
+        (_("Least of the seeds"), "low", "grey", True),
+        (_("Most of the seeds"), "high", "grey", True),
+    )
+    note = _("Not known of %(share)s of the people.") % {"share": written(found["missing"], "percent")}
+    return Chart(
+        id=f"dependence-{found['column']}",
+        title=column_title(found["column"]),
+        labels=[f"{point['value']:.3g}" for point in points],
+        label_title=found["column"].replace("_", " "),
+        series=[
+            *(
+                Series(label=label, values=[point[key] for point in points], unit=unit, colour=colour, dashed=dashed)
+                for label, key, colour, dashed in lines
+            ),
+            Series(
+                label=_("People near it"),
+                values=[point["people"] for point in points],
+                unit="percent",
+                kind="bar",
+                colour="soft",
+                axis="y2",
+            ),
+        ],
+        x_title=found["column"].replace("_", " "),
+        y_title=_("Mean score"),
+        note=note if found["missing"] else "",
+        height=220,
     )

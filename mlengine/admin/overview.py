@@ -11,7 +11,7 @@ from mlengine import monitoring
 from mlengine.admin import drawings, private
 from mlengine.admin.words import metric_title, spec_title, subject_title
 from mlengine.models import PredictionRun
-from mlengine.specs import SPECS
+from mlengine.specs import SPECS, Spec
 
 CONCERNS = {
     "no_assessment": gettext_lazy("no valid impact assessment: it may not run"),
@@ -19,6 +19,7 @@ CONCERNS = {
     "old": gettext_lazy("trained more than 30 days ago"),
     "no_answers": gettext_lazy("no predictions yet"),
     "drift": gettext_lazy("the data have drifted"),
+    "challenger_ahead": gettext_lazy("a challenger does better than the champion"),
     "worse_than_backtest": gettext_lazy("worse than on the backtest"),
 }
 
@@ -31,7 +32,7 @@ def people(user: Any, now: datetime) -> dict[str, Any]:
     if not private.sees_people(user):
         return _private(user, now)
     found: dict[str, list[dict[str, Any]]] = {"score": [], "cluster": [], "recommendation": []}
-    for spec in SPECS.values():
+    for spec in _shown():
         run = PredictionRun.objects.latest_finished(spec.name)
         chart = _chart(run) if run is not None else None
         if run is not None and chart is not None:
@@ -40,11 +41,17 @@ def people(user: Any, now: datetime) -> dict[str, Any]:
     return {"scored": found["score"], "segmented": found["cluster"]}
 
 
+def _shown() -> list[Spec]:
+    """Return the first of the scores and all groups: what a page can show; the other answers are a link away."""
+    scores = [spec for spec in SPECS.values() if spec.answers == "score"]
+    return [*scores[:1], *(spec for spec in SPECS.values() if spec.answers == "cluster")]
+
+
 def _private(user: Any, now: datetime) -> dict[str, Any]:
-    names = {spec.name: f"{'sizes' if spec.answers == 'cluster' else 'scores'}-{spec.name}" for spec in SPECS.values()}
+    names = {spec.name: f"{'sizes' if spec.answers == 'cluster' else 'scores'}-{spec.name}" for spec in _shown()}
     told = private.all_of(list(names.values()), user, now)
     found: dict[str, list[dict[str, Any]]] = {"score": [], "cluster": [], "recommendation": []}
-    for spec in SPECS.values():
+    for spec in _shown():
         run = PredictionRun.objects.latest_finished(spec.name)
         if run is not None and (part := told.get(names[spec.name])):
             found[spec.answers].append({"run": run, "title": spec_title(spec.name), "private": part})

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from crm.charts import Chart, Series
 from crm.models import Item, Profile
 from mlengine import online
+from mlengine.admin import amounts, offers
 from mlengine.admin.words import because, in_language, spec_description, spec_title
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Score
 
@@ -42,10 +44,13 @@ class Scored:
     spec: str
     title: str
     description: str
-    value: float
+    text: str
+    between: str
     place: int
     run: PredictionRun
     at: datetime
+    beside: Sequence[amounts.Beside]
+    curve: Chart | None
     reasons: Sequence[Because]
     history: Chart
 
@@ -81,6 +86,7 @@ def about(profile: Profile, user: Any, now: datetime) -> dict[str, Any]:
         found["segments"] = [_belongs(member) for member in online.clusters(profile)]
     if user.has_perm("mlengine.view_recommendation"):
         found["recommendations"] = _suggested(online.recommendations(profile, SHOWN_ITEMS, now))
+    found["repurchases"] = offers.repurchases(profile, user)
     return found
 
 
@@ -101,20 +107,28 @@ def _scored(latest: Score, scores: Sequence[Score]) -> Scored:
         spec=spec,
         title=spec_title(spec),
         description=spec_description(spec),
-        value=latest.value,
+        text=amounts.amount(latest.value, amounts.unit_of(spec)),
+        between=amounts.between(latest),
         place=Score.objects.filter(run=latest.run, value__gt=latest.value).count() + 1,
         run=latest.run,
         at=latest.run.cutoff,
+        beside=amounts.beside(latest),
+        curve=amounts.curve(latest),
         reasons=explained(latest.reasons),
         history=Chart(
             id=f"history-{spec}",
             title=_("How the score went"),
-            labels=[date_format(score.run.cutoff, "DATE_FORMAT") for score in scores],
+            labels=[date_format(timezone.localtime(score.run.cutoff), "DATE_FORMAT") for score in scores],
             label_title=_("Date"),
-            series=[Series(label=spec_title(spec), values=[s.value for s in scores], unit="percent", fill=True)],
+            series=[Series(label=spec_title(spec), values=[s.value for s in scores], unit=_unit(spec), fill=True)],
             height=150,
         ),
     )
+
+
+def _unit(spec: str) -> str:
+    """Return how a chart writes a model's scores."""
+    return {"probability": "percent", "effect": "percent", "money": "money"}.get(amounts.unit_of(spec), "decimal")
 
 
 def explained(reasons: Any) -> list[Because]:

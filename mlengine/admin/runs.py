@@ -1,6 +1,5 @@
 """Batches of answers: what a model said of everybody at one date."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from celery import current_app
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column, person_of
 from crm.privacy import masked_name
-from mlengine.admin import drawings, private
+from mlengine.admin import amounts, care, drawings, private
 from mlengine.admin.people import explained
 from mlengine.admin.words import spec_title
 from mlengine.models import PredictionRun, Score
@@ -38,8 +37,16 @@ class PredictionRunAdmin(ReadOnlyAdmin):
     fields = ("spec",)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.reasons_view)
-        return [path("<int:pk>/reasons/<int:profile>/", view, name="mlengine_reasons"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/reasons/<int:profile>/", view(self.reasons_view), name="mlengine_reasons"),
+            path("<int:pk>/lineage/", view(self.lineage_view), name="mlengine_lineage"),
+            *super().get_urls(),
+        ]
+
+    def lineage_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Answer with what leads back from the scores of a run."""
+        return care.lineage_page(request, self.admin_site.each_context(request) | {"opts": self.opts}, pk)
 
     def reasons_view(self, request: HttpRequest, pk: int, profile: int) -> HttpResponse:
         """Answer with the reasons for one score; asked by POST, a worker works them out first."""
@@ -72,8 +79,10 @@ class PredictionRunAdmin(ReadOnlyAdmin):
     def by(self, run: PredictionRun) -> str:
         return f"v{run.version.number}"
 
-    @column(_("state"), label={"done": "success", "working": "info"}, ordering="finished_at")
+    @column(_("state"), label={"done": "success", "working": "info", "shadow": "warning"}, ordering="finished_at")
     def state(self, run: PredictionRun) -> tuple[str, Any]:
+        if run.shadow:
+            return "shadow", _("in the shadow")
         return ("done", _("finished")) if run.finished_at else ("working", _("being made"))
 
     def change_view(
@@ -113,13 +122,10 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     found = Score.objects.filter(run=run).order_by("-value").select_related("profile")
     pages: Paginator[Any] = EstimatingPaginator(found, PEOPLE_A_PAGE)
     page = pages.get_page(request.GET.get("p"))
-    rows: Sequence[tuple[Any, ...]] = [
-        (
-            score.profile,
-            masked_name(score.profile.name),
-            score.value,
-            explained(score.reasons),
-        )
-        for score in page.object_list
-    ]
+    rows: list[tuple[Any, ...]] = []
+    for score in page.object_list:
+        score.run = run
+        value = amounts.amount(score.value, amounts.unit_of(run.spec))
+        numbers = value, amounts.between(score), amounts.beside(score)
+        rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons)))
     return {"people": rows, "page": page}

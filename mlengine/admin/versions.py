@@ -16,12 +16,13 @@ from django.views.decorators.http import require_POST
 from crm import assessments
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
-from mlengine.admin import cards, overview, private
+from mlengine import fairness
+from mlengine.admin import cards, care, overview, private
 from mlengine.admin.words import decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS
 
-STAGES = {"champion": "success", "candidate": "info", "retired": "default"}
+STAGES = {"champion": "success", "challenger": "warning", "candidate": "info", "retired": "default"}
 
 
 @admin.register(ModelVersion)
@@ -39,6 +40,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("nights/", view(self.nights_view), name="mlengine_nights"),
+            path("care/<str:spec>/", view(self.care_view), name="mlengine_care"),
+            path("<int:pk>/roll-back/", view(self.roll_back_view), name="mlengine_modelversion_roll_back"),
+            path("<int:pk>/challenge/", view(self.challenge_view), name="mlengine_modelversion_challenge"),
+            path("<int:pk>/stand-down/", view(self.stand_down_view), name="mlengine_modelversion_stand_down"),
+            path("<str:spec>/search/", view(self.search_view), name="mlengine_modelversion_search"),
             path("<int:pk>/promote/", view(self.promote_view), name="mlengine_modelversion_promote"),
             path("<str:spec>/train/", view(self.train_view), name="mlengine_modelversion_train"),
             path("<str:spec>/predict/", view(self.predict_view), name="mlengine_modelversion_predict"),
@@ -69,11 +76,36 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         version = self.get_object(request, object_id)
-        facts = cards.about(version) if isinstance(version, ModelVersion) else {}
-        if facts and not private.sees_people(request.user):
+        counts = private.sees_people(request.user)
+        facts = cards.about(version, counts=counts) if isinstance(version, ModelVersion) else {}
+        if facts and not counts:
             facts["card"] = cards.without_people(facts["card"])
-        facts["may_promote"] = may_promote(request)
+        facts["may_promote"] = may_promote(request, version)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | facts)
+
+    def care_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        return care.page(request, self.admin_site.each_context(request) | {"opts": self.opts}, spec)
+
+    def nights_view(self, request: HttpRequest) -> HttpResponse:
+        return care.nights_page(request, self.admin_site.each_context(request) | {"opts": self.opts})
+
+    @method_decorator(require_POST)
+    def roll_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return care.roll_back(request, pk)
+
+    @method_decorator(require_POST)
+    def challenge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return care.challenge(request, pk)
+
+    @method_decorator(require_POST)
+    def stand_down_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return care.stand_down(request, pk)
+
+    @method_decorator(require_POST)
+    def search_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        from mlengine import search
+
+        return _ask(request, spec, search.request, "mlengine.add_trial")
 
     @method_decorator(require_POST)
     def train_view(self, request: HttpRequest, spec: str) -> HttpResponse:
@@ -90,9 +122,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @method_decorator(require_POST)
     def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a version the champion, or go back to an earlier one, for a stated reason."""
-        from mlengine import registry
+        from mlengine import jobs, registry
 
-        if not may_promote(request):
+        version = ModelVersion.objects.filter(pk=pk).first()
+        if not may_promote(request, version):
             raise PermissionDenied
         version = get_object_or_404(ModelVersion, pk=pk)
         reason = request.POST.get("reason", "").strip()
@@ -101,7 +134,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             return redirect("admin:mlengine_modelversion_change", pk)
         try:
             registry.promote(version, by=person_of(request), reason=reason, now=timezone.now())
-        except (registry.ArtifactError, assessments.NoAssessment) as error:
+            if version.spec in SPECS:  # answers at once, not with the next night
+                jobs.request(jobs.PREDICT, version.spec, now=timezone.now(), by=person_of(request))
+        except (registry.ArtifactError, assessments.NoAssessment, fairness.Unfair) as error:
             messages.error(request, str(error))
         else:
             self.log_change(request, version, f"Promoted: {reason}")
@@ -109,8 +144,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return redirect("admin:mlengine_modelversion_change", pk)
 
 
-def may_promote(request: HttpRequest) -> bool:
-    return request.user.has_perm("mlengine.change_modelversion")
+def may_promote(request: HttpRequest, version: ModelVersion | None) -> bool:
+    """Return whether this reader decides what serves: of one that is or may be unfair, only who may override."""
+    refused = version is not None and fairness.refusal(fairness.of(version))
+    return request.user.has_perm(fairness.OVERRIDE if refused else "mlengine.change_modelversion")
 
 
 def models_page(request: HttpRequest) -> dict[str, Any]:
@@ -118,6 +155,8 @@ def models_page(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     jobs = {job.parameters.get("spec"): job for job in JobRun.objects.active().filter(kind__in=["train", "predict"])}
     rows = {row["health"].spec: row for row in overview.health(now=now)}
+    champions = ModelVersion.objects.by_spec(ModelVersion.Stage.CHAMPION)
+    challengers = ModelVersion.objects.by_spec(ModelVersion.Stage.CHALLENGER)
     return {
         "models": [
             {
@@ -125,7 +164,8 @@ def models_page(request: HttpRequest) -> dict[str, Any]:
                 "title": spec_title(spec.name),
                 "description": spec_description(spec.name),
                 "row": rows[spec.name],
-                "version": ModelVersion.objects.champion(spec.name),
+                "version": champions.get(spec.name),
+                "challenger": challengers.get(spec.name),
                 "job": jobs.get(spec.name),
             }
             for spec in SPECS.values()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.models import JobRun
 from mlengine import reasons
+from mlengine.admin import fairness_words
 from mlengine.estimators import recommendation_reasons
 from mlengine.specs import SPECS
 
@@ -29,8 +30,23 @@ METRICS: Mapping[str, Any] = {
     "lines_explained": _("Variance of the number of bought lines explained"),
     "behaviour_explained": _("Variance of later behaviour explained"),
     "stability": _("Stability (adjusted Rand)"),
+    "concordance": _("Order of waits (concordance, 1 is perfect)"),
+    "days_error": _("Mean error in days (lower is better)"),
     "silhouette": _("Separation (silhouette)"),
+    "days_off": _("Days between expected and real date (median; lower is better)"),
     "psi": _("Drift (PSI)"),
+    "correlation": _("Correlation"),
+    "gini": _("Order of spending (Gini, 1 is perfect)"),
+    "mean_absolute_error": _("Mean absolute error (lower is better)"),
+    "root_mean_squared_error": _("Root mean squared error (lower is better)"),
+    "total_ratio": _("Expected over spent, all together"),
+    "coverage_95": _("Share within its interval (95 %)"),
+    "qini": _("Qini (share of a perfect order)"),
+    "auuc": _("Area under the uplift curve (share of a perfect order)"),
+    "uplift_at_30": _("Effect among the first 30 %"),
+    "uplift_at_100": _("Effect on everybody"),
+    "policy_gain_30": _("Purchases gained a person: 30 % aimed, not drawn"),
+    "policy_revenue_30": _("Revenue gained a person: 30 % aimed, not drawn"),
 }
 
 
@@ -41,6 +57,15 @@ SUBJECTS: Mapping[str, Any] = {
     "recency_quintiles": _("Quintiles of recency"),
     "popular": _("Popular items"),
     "own_history": _("Own history"),
+    "rate_so_far": _("Rate so far times the time to come"),
+    "pareto_nbd": _("Pareto/NBD and Gamma-Gamma"),
+    "bg_nbd": _("BG/NBD and Gamma-Gamma"),
+    "past_clicks": _("Past clicks alone"),
+    "channel_rate": _("The channel's rate of clicks"),
+    "same_for_all": _("The same effect on all"),
+    "likely_buyers": _("Likely buyers first"),
+    "own_pace": _("Own pace so far"),
+    "times": _("How often it was bought"),
 }
 TITLES: Mapping[str, Any] = {
     "audit_bundle": _("Audit bundle"),
@@ -48,9 +73,16 @@ TITLES: Mapping[str, Any] = {
     "train": _("Train: %(model)s"),
     "predict": _("Predict: %(model)s"),
     "judge": _("Judge: %(model)s"),
+    "shadow": _("Answer in the shadow: %(model)s"),
+    "search": _("Search for a better recipe: %(model)s"),
+    "drift": _("Watch for drift: %(model)s"),
     "nightly": _("Nightly learning"),
+    "wechat_followers": _("Read the followers of an account"),
+    "wechat_tag_push": _("Give a segment's people a tag"),
 }
 STEPS: Mapping[str, Any] = {
+    "followers": _("reading followers"),
+    "tags": _("telling the platform who came and who left"),
     "export events": _("export events"),
     "compact the lake": _("compact the lake"),
     "read the log": _("read the log"),
@@ -58,8 +90,34 @@ STEPS: Mapping[str, Any] = {
     "explain": _("explain"),
     "write": _("write"),
     "writing": _("writing"),
+    "look at groups of people": _("look at groups of people"),
     "learn from everything": _("learn from everything"),
     "keep and decide": _("keep and decide"),
+}
+
+
+# What a reason is about, by its code; columns of one theme go up and down together.
+THEMES: Mapping[str, Any] = {
+    "silence": _("Time since the last purchase"),
+    "quiet": _("Time since the last purchase"),
+    "single": _("One purchase only"),
+    "rhythm": _("Rhythm of purchases"),
+    "absence": _("Times without a purchase"),
+    "frequency": _("How often they come"),
+    "spending": _("Spending"),
+    "trend": _("Trend of late"),
+    "tenure": _("How long a customer"),
+    "breadth": _("Breadth of what is bought"),
+    "discounts": _("Use of discounts"),
+    "campaigns": _("Campaigns and coupons"),
+    "clock": _("Time of day and week"),
+    "answers": _("Clicks so far"),
+    "by_channel": _("The channel"),
+    "message": _("The message"),
+    "moment": _("When it is sent"),
+    "expected": _("What is to be expected at the pace so far"),
+    "basket": _("Spending a time"),
+    "other": _("Something else"),
 }
 
 
@@ -68,18 +126,61 @@ DECISION = re.compile(
     r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
     r" mean over (?P<count>\d+) cutoffs, (?P<first>[\d-]+) to (?P<last>[\d-]+)\."
 )
+UNEQUAL = re.compile(r"treats groups of people unequally \((?P<groups>.*)\)$")
+UNMEASURED = "how it treats groups of people could not be measured"
 RIVAL = re.compile(r"([^\s,][^,]*?) (-?\d+\.\d+)")
 
 # What ``SPECS`` says in plain English, named for the catalogue; a test holds every spec to being here.
 SPEC_WORDS = (
     gettext_noop("Churn risk"),
     gettext_noop("The probability that somebody who purchased in the last 90 days will not in the next 28."),
+    gettext_noop("Staying away"),
+    gettext_noop("How many days somebody who purchased in the last 90 will stay away, and how likely for how long."),
+    gettext_noop("No purchase in the next 7 days"),
+    gettext_noop("No purchase in the next 14 days"),
+    gettext_noop("No purchase in the next 21 days"),
+    gettext_noop("No purchase in the next 28 days"),
+    gettext_noop("No purchase in the next 35 days"),
+    gettext_noop("No purchase in the next 42 days"),
+    gettext_noop("No purchase in the next 49 days"),
+    gettext_noop("No purchase in the next 56 days"),
+    gettext_noop("No purchase in the next 63 days"),
+    gettext_noop("No purchase in the next 70 days"),
+    gettext_noop("No purchase in the next 77 days"),
+    gettext_noop("No purchase in the next 84 days"),
     gettext_noop("RFM segments"),
     gettext_noop("Eleven segments by how recently, how often and for how much people purchased in half a year."),
     gettext_noop("Behaviour clusters"),
     gettext_noop("People who purchase alike, grouped without names given beforehand, and what sets them apart."),
+    gettext_noop("Item companions"),
+    gettext_noop("Which items go with an item: in one basket, with the same people, and looked at next."),
+    gettext_noop("Repurchase"),
+    gettext_noop("When each person will want an item, or anything of a category, again."),
+    gettext_noop("Discovery"),
+    gettext_noop("The items that each person has never bought and is most likely to try in the next 28 days."),
     gettext_noop("Recommendations"),
     gettext_noop("The items that each person is most likely to buy in the next 28 days, out of all that is bought."),
+    gettext_noop("Customer value"),
+    gettext_noop("What somebody who purchased in the last half year will spend in the next twelve weeks."),
+    gettext_noop("Expected purchases"),
+    gettext_noop("Still a customer"),
+    gettext_noop("Days until the next order"),
+    gettext_noop("Expected spend in a year"),
+    gettext_noop("Message response"),
+    gettext_noop("The probability that somebody clicks the next message, on her best channel and at her best hour."),
+    gettext_noop("Best hour of the day"),
+    gettext_noop("Clicks by WeChat"),
+    gettext_noop("Clicks by WeCom"),
+    gettext_noop("Clicks by mini program"),
+    gettext_noop("Clicks by e-mail"),
+    gettext_noop("Clicks by SMS"),
+    gettext_noop("Campaign uplift"),
+    gettext_noop("By how much a campaign raises the probability that somebody purchases in the 14 days after."),
+    gettext_noop("Purchases without a campaign"),
+    gettext_noop("Effect by WeChat"),
+    gettext_noop("Effect by WeCom"),
+    gettext_noop("Effect by e-mail"),
+    gettext_noop("Effect by SMS"),
 )
 
 
@@ -90,6 +191,23 @@ def spec_title(name: str) -> str:
 
 def spec_description(name: str) -> str:
     return gettext(SPECS[name].description) if name in SPECS else ""
+
+
+def fact_title(spec: str, name: str) -> str:
+    """Return what a number beside a score is called, in the reader's language."""
+    facts = SPECS[spec].facts if spec in SPECS else {}
+    return gettext(facts[name].title) if name in facts else name.replace("_", " ")
+
+
+def theme_title(code: str) -> str:
+    """Return what a reason is about."""
+    return str(THEMES.get(code, code.replace("_", " ").capitalize()))
+
+
+def column_title(name: str) -> str:
+    """Return a column under its theme; of one without a theme its own name."""
+    code, plain = reasons.code_of(name), name.replace("_", " ")
+    return plain if code == reasons.OTHER else f"{theme_title(code)} · {plain}"
 
 
 def metric_title(name: str) -> str:
@@ -108,6 +226,21 @@ def decision_text(decision: str) -> str:
         return decision
     rivals = ", ".join(f"{subject_title(name)} {value}" for name, value in RIVAL.findall(found["rivals"]))
     promoted = found["verdict"] == "Promoted"
+    unequal = UNEQUAL.search(found["verdict"])
+    if unequal:
+        sentence = gettext(
+            "Not promoted, it treats groups of people unequally (%(groups)s); it had %(metric)s %(value)s."
+        )
+        return sentence % {
+            "groups": fairness_words.in_words(unequal["groups"]),
+            "metric": metric_title(found["metric"]),
+            "value": found["value"],
+        }
+    if found["verdict"].endswith(UNMEASURED):
+        sentence = gettext(
+            "Not promoted, how it treats groups of people could not be measured; it had %(metric)s %(value)s."
+        )
+        return sentence % {"metric": metric_title(found["metric"]), "value": found["value"]}
     sentence = (
         gettext("Promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
         if promoted

@@ -1,6 +1,5 @@
 """What was learned about one person: scores, clusters, recommendations."""
 
-from datetime import datetime
 from typing import Any
 
 from django.utils import timezone, translation
@@ -13,9 +12,11 @@ from rest_framework.response import Response
 from crm.api.browsers import ForBrowsers
 from crm.api.profiles import OfPerson
 from crm.models import Item
-from mlengine import online
-from mlengine.models import ClusterMember, Score
+from mlengine import online, recommending
+from mlengine.because import coarse, to_her
+from mlengine.models import ClusterMember, Repurchase, Score
 from mlengine.reasons import TEXTS, say
+from mlengine.specs import SPECS
 
 
 class ReasonOut(serializers.Serializer[Any]):
@@ -35,13 +36,21 @@ class ReasonOut(serializers.Serializer[Any]):
 
 class ScoreOut(serializers.ModelSerializer[Score]):
     spec = serializers.CharField(source="run.spec", help_text="Which question was answered, like churn.")
+    unit = serializers.SerializerMethodField(help_text="probability, money, days, count or effect.")
+    facts = serializers.DictField(
+        child=serializers.FloatField(allow_null=True), allow_null=True, help_text="Numbers beside the score, by name."
+    )
     reasons = ReasonOut(many=True, allow_null=True, help_text="Up to three; null where none are kept.")
     cutoff = serializers.DateTimeField(source="run.cutoff", help_text="What was known by then counted.")
+    version = serializers.IntegerField(source="run.version_id", help_text="The model version; see its lineage.")
 
     class Meta:
         model = Score
-        fields = ["spec", "value", "reasons", "cutoff"]
+        fields = ["spec", "value", "unit", "low", "high", "facts", "reasons", "cutoff", "version"]
         read_only_fields = fields
+
+    def get_unit(self, score: Score) -> str:
+        return SPECS[score.run.spec].unit if score.run.spec in SPECS else "probability"
 
 
 class MembershipOut(serializers.ModelSerializer[ClusterMember]):
@@ -64,11 +73,35 @@ class RecommendedItem(serializers.ModelSerializer[Item]):
         read_only_fields = fields
 
 
-class RecommendationOut(serializers.Serializer[online.Recommended]):
+class RecommendationOut(serializers.Serializer[Any]):
     rank = serializers.IntegerField()
     item = RecommendedItem()
     value = serializers.FloatField(help_text="Comparable within one answer only.")
-    reason = serializers.DictField(help_text="A code and its numbers.")
+    origin = serializers.ChoiceField(
+        ["model", "session", "popular", "new"],
+        help_text="session: what the person does right now leads to it; new: too young for the models.",
+    )
+    reason = serializers.DictField(help_text="A code and its numbers; people: at least so many.")
+    because = serializers.CharField(
+        allow_blank=True, help_text="For the person to read, like “Because you bought …”, as Accept-Language asks."
+    )
+
+
+class RepurchaseOut(serializers.ModelSerializer[Repurchase]):
+    item = RecommendedItem(allow_null=True, help_text="Null: anything of the category.")
+
+    class Meta:
+        model = Repurchase
+        fields = [
+            *("rank", "item", "category", "probability", "times", "every_days", "last_on"),
+            *("due_on", "due_from", "due_until"),
+        ]
+        read_only_fields = fields
+
+
+class RepurchasesOut(serializers.Serializer[Any]):
+    cutoff = serializers.DateTimeField(allow_null=True, help_text="What was known by then counted.")
+    results = RepurchaseOut(many=True)
 
 
 class ScoresOut(serializers.Serializer[Any]):
@@ -81,16 +114,23 @@ class MembershipsOut(serializers.Serializer[Any]):
 
 class RecommendationsOut(serializers.Serializer[Any]):
     basis = serializers.ChoiceField(
-        ["personal", "popular", "none"],
-        help_text="popular: nothing is known of this person yet, or personalisation is off; none: no model serves.",
+        ["personal", "session", "popular", "none"],
+        help_text=(
+            "session: only what the person does right now is known; popular: nothing is known of this person yet, or"
+            " personalisation is off; none: no model serves."
+        ),
     )
     spec = serializers.CharField(allow_null=True, help_text="The model that answered.")
     cutoff = serializers.DateTimeField(allow_null=True, help_text="What was known by then counted.")
+    session_items = serializers.IntegerField(help_text="How many items of the present session count.")
     results = RecommendationOut(many=True)
 
 
 class RecommendationQuestion(serializers.Serializer[Any]):
     k = serializers.IntegerField(min_value=1, max_value=100, default=10, help_text="How many, at most.")
+    spec = serializers.ChoiceField(
+        recommending.MODELS, required=False, help_text="Which model; discovery has new items only."
+    )
 
 
 class AnswerViewSet(ForBrowsers, OfPerson):
@@ -100,6 +140,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         "scores": "scores:read",
         "clusters": "clusters:read",
         "recommendations": "recommendations:read",
+        "repurchases": "recommendations:read",
     }
     purposes = {"recommendations": "recommendations"}
     pagination_class = None
@@ -119,16 +160,34 @@ class AnswerViewSet(ForBrowsers, OfPerson):
     @extend_schema(parameters=[RecommendationQuestion], responses=RecommendationsOut)
     @action(detail=True)
     def recommendations(self, request: Request, pk: str) -> Response:
-        """What to show a person next, best first: items that are available now, each with its reason."""
-        k = self.parameters(RecommendationQuestion)["k"]
-        return Response(RecommendationsOut(_recommended(self.person().id, k, timezone.now())).data)
+        """What to show a person next, best first: items that are available now, each with its reason.
+
+        What the person did in the last minutes counts at once; the rules that marketing made are kept.
+        """
+        asked, person = self.parameters(RecommendationQuestion), self.person()
+        found = recommending.answer(person.profile_ids, person.id, asked["k"], timezone.now(), asked.get("spec"))
+        return Response(RecommendationsOut(_told(found)).data)
+
+    @extend_schema(responses=RepurchasesOut)
+    @action(detail=True)
+    def repurchases(self, request: Request, pk: str) -> Response:
+        """What a person will likely want again, and when, the likeliest first."""
+        found = online.repurchases_of(self.person().id)
+        cutoff = found[0].run.cutoff if found else None
+        return Response(RepurchasesOut({"cutoff": cutoff, "results": found}).data)
 
 
-def _recommended(profile_id: int, k: int, now: datetime) -> dict[str, Any]:
-    run = online.recommending_run()
-    if run is None:
-        return {"basis": "none", "spec": None, "cutoff": None, "results": []}
-    answered = {"spec": run.spec, "cutoff": run.cutoff}
-    if personal := online.recommended_by(run, profile_id, k, now):
-        return answered | {"basis": "personal", "results": personal}
-    return answered | {"basis": "popular", "results": online.popular(run, k, now)}
+def _told(found: recommending.Answer) -> dict[str, Any]:
+    because = to_her([one.reason for one in found.shown], translation.get_language() or "en")
+    results = [
+        {"rank": rank, "item": one.item, "value": one.value, "origin": one.source, "reason": coarse(one.reason)}
+        | {"because": why}
+        for rank, (one, why) in enumerate(zip(found.shown, because, strict=True), start=1)
+    ]
+    return {
+        "basis": found.basis,
+        "spec": found.run.spec if found.run else None,
+        "cutoff": found.run.cutoff if found.run else None,
+        "session_items": len(found.session.items),
+        "results": results,
+    }

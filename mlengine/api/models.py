@@ -6,11 +6,13 @@ from typing import Any
 from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.resources import Resource
+from mlengine import lineage
 from mlengine.models import Metric, ModelVersion
 
 
@@ -41,6 +43,24 @@ class ModelVersionOut(serializers.ModelSerializer[ModelVersion]):
         read_only_fields = fields
 
 
+class LineageOut(serializers.Serializer[Any]):
+    """The way back from a score: what its model was made of; empty where an older version did not keep it."""
+
+    spec = serializers.CharField()
+    version = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of the model's files.")
+    stage = serializers.ChoiceField(ModelVersion.Stage.choices)
+    decision = serializers.CharField(allow_blank=True)
+    data_from = serializers.CharField(allow_null=True, help_text="The first day learned from.")
+    data_until = serializers.CharField(allow_null=True, help_text="What was known at the beginning of this day.")
+    learned_from = serializers.DictField(help_text="Digest of the events' files; release, commit and digest of code.")
+    features = serializers.ListField(child=serializers.CharField())
+    recipe = serializers.DictField()
+    libraries = serializers.DictField(child=serializers.CharField())
+    trained_because = serializers.DictField(help_text="A code and its values.")
+    tuned = serializers.DictField(help_text="What a search changed in the recipe; empty where none did.")
+
+
 class ModelQuestion(serializers.Serializer[Any]):
     spec = serializers.CharField(required=False, max_length=64, help_text="Like churn.")
     stage = serializers.ChoiceField(ModelVersion.Stage.choices, required=False)
@@ -49,7 +69,7 @@ class ModelQuestion(serializers.Serializer[Any]):
 class ModelVersionViewSet(Resource):
     """Trained models: what they learned from, how they did beside the baselines, and which one serves."""
 
-    scopes = {"list": "models:read", "retrieve": "models:read"}
+    scopes = {"list": "models:read", "retrieve": "models:read", "lineage": "models:read"}
     ordering = ("-id",)
     queryset = ModelVersion.objects.prefetch_related(Prefetch("metrics", Metric.objects.order_by("pk")))
     serializer_class = ModelVersionOut
@@ -63,3 +83,10 @@ class ModelVersionViewSet(Resource):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One model version."""
         return Response(self.get_serializer(get_object_or_404(self.get_queryset(), pk=pk)).data)
+
+    @extend_schema(responses=LineageOut)
+    @action(detail=True)
+    def lineage(self, request: Request, pk: str) -> Response:
+        """What a model version was made of: data window, events, features, code, recipe, decision."""
+        version: ModelVersion = get_object_or_404(ModelVersion, pk=pk)
+        return Response(LineageOut(lineage.of_version(version)).data)

@@ -31,6 +31,7 @@ class Scaling:
     @classmethod
     def fit(cls, X: Array, logarithm: Array) -> Self:
         logs = _logs(X, logarithm)
+        logs = np.where(np.isnan(logs).all(axis=0), 0.0, logs)  # a column unknown of everybody says nothing
         low, high = np.nanquantile(logs, [0.01, 0.99], axis=0)
         spread = np.nanstd(np.clip(logs, low, high), axis=0)
         return cls(logarithm=logarithm, middle=np.nanmedian(logs, axis=0), spread=np.where(spread > 0, spread, 1.0))

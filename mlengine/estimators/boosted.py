@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import lightgbm
 import numpy as np
@@ -33,6 +33,11 @@ class BoostedTrees:
     boosters: tuple[lightgbm.Booster, ...]
     calibrator: Calibrator
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def members(self) -> "tuple[BoostedTrees, ...]":
+        """Return a model of each seed alone, calibrated as their mean is."""
+        return tuple(replace(self, boosters=(booster,)) for booster in self.boosters)
 
     def raw(self, X: Array) -> Array:
         """Return log-odds before calibration, of shape (n,)."""
@@ -72,6 +77,51 @@ class BoostedTrees:
         calibrator = from_arrays({name: np.array(values) for name, values in card["calibrator"].items()})
         boosters = tuple(lightgbm.Booster(model_str=text) for text in texts)
         return cls(names=tuple(card["names"]), boosters=boosters, calibrator=calibrator, facts=card["facts"])
+
+
+class Shape(Protocol):
+    """How small trees are grown: LightGBM's num_iterations, learning_rate, num_leaves and so on, by our names."""
+
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def leaves(self) -> int: ...
+    @property
+    def min_in_leaf(self) -> int: ...
+    @property
+    def columns_share(self) -> float: ...
+    @property
+    def rows_share(self) -> float: ...
+    @property
+    def l2(self) -> float: ...
+
+
+def grown(
+    shape: Shape, X: Array, y: Array, names: Sequence[str], *, seed: int, objective: str = "binary", threads: int = 1
+) -> lightgbm.Booster:
+    """Return one model learned from X, (n, len(names)), and y, (n,); the same seed grows the same trees.
+
+    Of few rows a leaf needs a twentieth at most, so that something grows at all.
+    """
+    parameters = {
+        "objective": objective,
+        "learning_rate": shape.learning_rate,
+        "num_leaves": shape.leaves,
+        "min_data_in_leaf": min(shape.min_in_leaf, max(1, len(y) // 20)),
+        "feature_fraction": shape.columns_share,
+        "bagging_fraction": shape.rows_share,
+        "bagging_freq": 1,
+        "lambda_l2": shape.l2,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "verbose": -1,
+    }
+    rows = lightgbm.Dataset(X, y, feature_name=list(names))
+    return lightgbm.train(parameters, rows, num_boost_round=shape.rounds)
 
 
 def mean_raw(boosters: Sequence[lightgbm.Booster], X: Array) -> Array:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlengine import labels
 from mlengine.columns import LABEL, PURCHASE, SCORE, USER, Log
 from mlengine.estimators import explain
-from mlengine.estimators.boosted import BoostedTrees, mean_raw
+from mlengine.estimators.boosted import BoostedTrees, grown, mean_raw
 from mlengine.estimators.calibration import choose
 from mlengine.estimators.examples import Examples, begins_at, labelled, matrix, people
 from mlengine.estimators.logistic import LogLogistic
@@ -91,6 +91,10 @@ class Question:
         """Return ``user`` and all features of everybody asked about at ``cutoff`` (for drift and reasons too)."""
         return people(log, cutoff, self.activity_window, self.families, self.kind)
 
+    def rows_for(self, model: BoostedTrees | LogLogistic, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return the rows that are scored."""
+        return self.people(log, cutoff)
+
     def predict(self, model: BoostedTrees | LogLogistic, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and ``score``, the probability of leaving, for everybody active before ``cutoff``."""
         return self.score(model, self.people(log, cutoff))
@@ -113,11 +117,21 @@ class Question:
         self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return what people did (1 left) beside what was said, in the order of users."""
-        after = labels.churn(log, cutoff, self.horizon, self.activity_window, self.kind).collect("polars")
-        joined = after.join(predictions.select(USER, SCORE), on=USER, how="inner").sort(USER)
+        joined = self.after(log, cutoff).join(predictions.select(USER, SCORE), on=USER, how="inner").sort(USER)
         if not len(joined):
             raise NotEnoughData(f"None of the {len(predictions)} people predicted can be judged at {cutoff}.")
         return joined[LABEL].to_numpy(), joined[SCORE].to_numpy()
+
+    def explain(
+        self, model: BoostedTrees | LogLogistic, log: Log, cutoff: datetime, users: Sequence[int]
+    ) -> dict[int, list[Reason]]:
+        """Return up to three reasons for the scores of these people, the weightiest first."""
+        rows = self.people(log, cutoff)
+        return explain.explain(model, rows.filter(nw.col(USER).is_in(list(users))))
+
+    def after(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return ``user`` and ``label`` (1 left) of everybody asked about, once the horizon has passed."""
+        return labels.churn(log, cutoff, self.horizon, self.activity_window, self.kind).collect("polars")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,11 +209,6 @@ class Churn(Question):
         rfm: Task = LogisticChurn(**shared)
         return {"days_since_last_purchase": recency, "rfm_logistic": rfm}
 
-    def explain(self, model: BoostedTrees, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
-        """Return up to three reasons for the scores of these people, the weightiest first."""
-        rows = self.people(log, cutoff)
-        return explain.explain(model, rows.filter(nw.col(USER).is_in(list(users))))
-
     def _out_of_time(self, found: Examples, cutoffs: list[datetime]) -> list[tuple[Any, Any]]:
         """Return (raw scores, labels) at later cutoffs than those learned from; at worst, with one cutoff, its own."""
         folds = []
@@ -213,23 +222,7 @@ class Churn(Question):
         return tuple(self._booster(found, seed) for seed in range(self.seeds))
 
     def _booster(self, found: Examples, seed: int) -> lightgbm.Booster:
-        parameters = {
-            "objective": "binary",
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": min(self.min_in_leaf, max(1, len(found.y) // 20)),
-            "feature_fraction": self.columns_share,
-            "bagging_fraction": self.rows_share,
-            "bagging_freq": 1,
-            "lambda_l2": self.l2,
-            "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": self.threads,
-            "verbose": -1,
-        }
-        rows = lightgbm.Dataset(found.X, found.y, feature_name=list(found.names))
-        return lightgbm.train(parameters, rows, num_boost_round=self.rounds)
+        return grown(self, found.X, found.y, found.names, seed=seed, threads=self.threads)
 
 
 def _column(rows: nw.DataFrame[Any], name: str, values: NDArray[Any]) -> nw.Series[Any]:

@@ -1,27 +1,27 @@
-"""What people with similar purchases bought: EASE, item-kNN and ALS as recommenders, over ids instead of columns."""
+"""What people with similar purchases bought: matrix estimators as recommenders, over ids instead of columns."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from scipy import sparse
 
-from mlengine.estimators.als import ImplicitALS
 from mlengine.estimators.ease import Ease
+from mlengine.estimators.ials import ImplicitALS
+from mlengine.estimators.infinite import InfiniteAutoencoder
 from mlengine.estimators.item_knn import ItemKNN
 from mlengine.estimators.recommender import Scorer, Scores, read_parameters, write_parameters
+from mlengine.estimators.tastes import Tastes
 from mlengine.interactions import Interactions, Ints, Matrix
 
 _ARRAYS = "arrays.npz"
-
-
-class Factorised(Protocol):
-    """Learns from a people × items matrix, and scores rows of one with the same columns."""
-
-    def fit(self, X: sparse.csr_array) -> Any: ...
-
-    def score(self, X: sparse.csr_array) -> Scores: ...
+ARRAYS: Final[Mapping[type, tuple[str, ...]]] = {  # what each has learned
+    Ease: ("people_", "kernel_", "diagonal_", "together_", "weight_"),
+    ItemKNN: ("similarity_",),
+    ImplicitALS: ("items_",),
+    InfiniteAutoencoder: ("people_", "answers_", "weight_"),
+}
 
 
 class Collaborative:
@@ -37,8 +37,7 @@ class Collaborative:
         Of the estimator.
     """
 
-    made_by: ClassVar[Callable[..., Factorised]]
-    arrays: ClassVar[tuple[str, ...]]  # the learned attributes
+    made_by: ClassVar[Callable[..., Any]]
 
     def __init__(self, *, min_buyers: int = 5, **parameters: Any) -> None:
         self.min_buyers = min_buyers
@@ -65,8 +64,13 @@ class Collaborative:
         return score
 
     def save(self, directory: Path) -> None:
-        write_parameters(directory, {"min_buyers": self.min_buyers, **self.parameters})
-        learned = {name: getattr(self.estimator_, name) for name in self.arrays}
+        write_parameters(directory, self._made_with())
+        learned = {
+            f"{part}{name}": value
+            for part, estimator in self._parts()
+            for name in ARRAYS[type(estimator)]
+            if (value := getattr(estimator, name)) is not None
+        }
         np.savez_compressed(directory / _ARRAYS, ids=self.items_, **_flat(learned))
 
     @classmethod
@@ -75,30 +79,50 @@ class Collaborative:
         made.estimator_ = cls.made_by(**made.parameters)
         with np.load(directory / _ARRAYS, allow_pickle=False) as kept:
             made.items_ = kept["ids"]
-            for name in cls.arrays:
-                setattr(made.estimator_, name, _unflat(name, kept))
+            for part, estimator in made._parts():
+                for name in ARRAYS[type(estimator)]:
+                    setattr(estimator, name, _unflat(f"{part}{name}", kept))
         return made
+
+    def _made_with(self) -> dict[str, Any]:
+        return {"min_buyers": self.min_buyers, **self.parameters}
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        """Return the estimators that hold what was learned, each with the beginning of its arrays' names."""
+        return [("", self.estimator_)]
 
 
 class EaseRecommender(Collaborative):
     """EASE over interactions; see `Ease` for its parameters."""
 
     made_by = Ease
-    arrays = ("people_", "kernel_", "diagonal_")
 
 
 class ItemKNNRecommender(Collaborative):
     """Item-kNN over interactions; see `ItemKNN` for its parameters."""
 
     made_by = ItemKNN
-    arrays = ("similarity_",)
 
 
-class ALSRecommender(Collaborative):
-    """ALS over interactions; see `ImplicitALS` for its parameters."""
+class IALSRecommender(Collaborative):
+    """iALS over interactions; see `ImplicitALS` for its parameters."""
 
     made_by = ImplicitALS
-    arrays = ("items_",)
+
+
+class InfiniteRecommender(Collaborative):
+    """∞-AE over interactions; see `InfiniteAutoencoder` for its parameters."""
+
+    made_by = InfiniteAutoencoder
+
+
+class TastesRecommender(Collaborative):
+    """The sum of three over interactions; see `Tastes` for its parameters."""
+
+    made_by = Tastes
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(f"{n}.", each) for n, (_, each) in enumerate(self.estimator_.parts_)]
 
 
 def _with_columns(X: Matrix, columns: Ints, width: int) -> Matrix:
@@ -123,5 +147,7 @@ def _flat(learned: Mapping[str, Any]) -> dict[str, Any]:
 def _unflat(name: str, kept: Mapping[str, Any]) -> Any:
     if name in kept:
         return kept[name]
+    if f"{name}.data" not in kept:
+        return None
     data, indices, indptr, shape = (kept[f"{name}.{part}"] for part in ("data", "indices", "indptr", "shape"))
     return sparse.csr_array((data, indices, indptr), shape=tuple(shape))

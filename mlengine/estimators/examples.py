@@ -1,7 +1,7 @@
 """Examples to learn from: people at several cutoffs, what was known of them then, and what they did after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 MOST_KEPT = 50_000  # a table of features this long is 40 MB; longer ones are not kept for the next question
 MOST_ROWS = 400_000  # about 230 MB of features; more people are sampled, since boosting learns little from the rest
+_PRIME, _FACTOR = 2_147_483_647, 1_291_394_886  # the product fits into 64 bits; neighbours fall far from each other
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,12 +63,13 @@ def people(
 
 
 def matrix(rows: nw.DataFrame[Any], names: Sequence[str]) -> Array:
-    """Return columns as float64 of shape (n, len(names)), nan for null.
+    """Return columns as float64 of shape (n, len(names)), nan for null and for infinities.
 
     Engines add up in any order, so that sums differ in their last bits between runs; rounding to nine decimals gives
     the same trees every time.
     """
-    return np.asarray(np.round(rows.select(nw.col(*names).cast(nw.Float64)).to_numpy(), 9))
+    found = np.round(rows.select(nw.col(*names).cast(nw.Float64)).to_numpy(), 9)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def begins_at(log: Log, kind: str) -> datetime:
@@ -87,15 +89,14 @@ def labelled(
     families: Sequence[str],
     kind: str,
 ) -> Examples:
-    """Return examples at the cutoffs, a random share of the people where all would be more than ``MOST_ROWS``."""
-    rng = np.random.default_rng(0)
+    """Return examples at the cutoffs, of a random share of the people where all would be more than ``MOST_ROWS``."""
+    active = labels.active(log, cutoffs[-1], activity_window, kind).select(nw.len()).collect("polars").item()
+    some = sampled(log, MOST_ROWS / (len(cutoffs) * max(active, 1)))
     parts: list[tuple[Array, Array]] = []
     names: tuple[str, ...] = ()
     for cutoff in cutoffs:
-        rows = people(log, cutoff, activity_window, families, kind)
-        if len(rows) > (most := MOST_ROWS // len(cutoffs)):
-            rows = rows[np.sort(rng.choice(len(rows), most, replace=False)).tolist()]
-        after = labels.churn(log, cutoff, horizon, activity_window, kind).collect("polars")
+        rows = people(some, cutoff, activity_window, families, kind)
+        after = labels.churn(some, cutoff, horizon, activity_window, kind).collect("polars")
         names = tuple(name for name in rows.columns if name != USER)
         y = rows.select(USER).join(after, on=USER, how="left").sort(USER)[LABEL].to_numpy()
         parts.append((matrix(rows, names), y))
@@ -105,3 +106,18 @@ def labelled(
         y=np.concatenate([y for _, y in parts]),
         cutoff=np.repeat(np.array(cutoffs, dtype="datetime64[us]"), [len(y) for _, y in parts]),
     )
+
+
+def sampled(log: Log, share: float) -> Log:
+    """Return the log of a share of its people, the same ones each time; the log itself if the share is one or more.
+
+    Who is taken follows from a scrambled number (multiplied by a prime, modulo another), so that any engine picks the
+    same people, and features are built of those alone.
+    """
+    if share >= 1.0:
+        return log
+    scrambled = (nw.col(USER) % _PRIME) * _FACTOR % _PRIME
+    events = log.events.filter(scrambled < int(share * _PRIME))
+    if events.implementation.is_polars():  # one memory: read the files once, not for each cutoff and family
+        events = events.collect().lazy()
+    return replace(log, events=events, memo={})

@@ -1,25 +1,33 @@
-"""Reasons for single scores: exact contributions of the trees, added up over columns that mean the same to a reader."""
+"""Reasons for single scores: exact contributions, added up over columns that mean the same to a reader."""
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from mlengine.columns import USER
-from mlengine.estimators.boosted import BoostedTrees
 from mlengine.estimators.examples import matrix
 from mlengine.reasons import TEXTS, Reason, code_of
 
 MOST: Final = 3
 
 
-def explain(model: BoostedTrees, rows: nw.DataFrame[Any], *, most: int = MOST) -> dict[int, list[Reason]]:
+class Contributes(Protocol):
+    """A model that knows what each of its columns adds: trees by TreeSHAP, a line by its weights."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def contributions(self, X: NDArray[Any]) -> NDArray[Any]: ...
+
+
+def explain(model: Contributes, rows: nw.DataFrame[Any], *, most: int = MOST) -> dict[int, list[Reason]]:
     """Return up to ``most`` reasons for each person, the weightiest (up or down) first.
 
     Parameters
     ----------
-    model : BoostedTrees
+    model : Contributes
     rows : DataFrame
         ``user`` and the model's columns, as ``Churn.people`` returns them; about 1 ms a row.
     """
@@ -38,14 +46,18 @@ def _reasons(names: tuple[str, ...], x: NDArray[Any], contributions: NDArray[Any
         columns.setdefault(code_of(name), []).append(n)
     weight = {code: float(contributions[where].sum()) for code, where in columns.items()}
     heaviest = sorted((code for code in weight if weight[code]), key=lambda code: -abs(weight[code]))[:most]
-    return [
-        _reason(code, names[max(columns[code], key=lambda n: abs(contributions[n]))], weight[code], numbers)
-        for code in heaviest
-    ]
+    leads = {code: names[max(columns[code], key=lambda n: abs(contributions[n]))] for code in heaviest}
+    said = {code: _said(code, numbers, knows_gaps="gap_median" in names) for code in heaviest}
+    return [_reason(said[code], leads[code], weight[code], numbers) for code in heaviest]
+
+
+def _said(code: str, numbers: dict[str, float], *, knows_gaps: bool) -> str:
+    """Return the sentence that is true: who came once has no usual gap, and of some models nobody told the gap."""
+    if code != "silence" or "gap_median" in numbers:
+        return code
+    return "single" if knows_gaps else "quiet"
 
 
 def _reason(code: str, feature: str, contribution: float, numbers: dict[str, float]) -> Reason:
-    if code == "silence" and "gap_median" not in numbers:
-        code = "single"
     values = {name: numbers[column] for name, column in TEXTS[code].numbers.items() if column in numbers}
     return Reason(code=code, feature=feature, contribution=contribution, values=values, value=numbers.get(feature))

@@ -34,6 +34,15 @@ class LogLogistic:
         """Return probabilities of shape (n,)."""
         return np.asarray(expit((_logs(X) - self.mean) / self.scale @ self.weight + self.intercept))
 
+    def contributions(self, X: Array) -> Array:
+        """Return what each column adds to the log-odds beside an average person, of shape (n, len(names)); exact."""
+        return np.asarray((_logs(X) - self.mean) / self.scale * self.weight)
+
+    def importances(self) -> dict[str, float]:
+        """Return each column's share of all weight (of columns brought to one scale), the largest first."""
+        share = np.abs(self.weight) / max(float(np.abs(self.weight).sum()), 1e-12)
+        return {self.names[n]: float(share[n]) for n in np.argsort(-share, kind="stable")}
+
     def save(self, directory: Path) -> None:
         card = {"names": self.names, "intercept": self.intercept}
         arrays = {"mean": self.mean, "scale": self.scale, "weight": self.weight}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlengine.estimators.popular import PopularInSegment
-from mlengine.estimators.recommender import Lists
+from mlengine.estimators.recommender import KnowsWhy, Lists
 from mlengine.estimators.repeat_features import RECENT_DAYS, Pairs
 from mlengine.interactions import Floats, Interactions, Ints, Matrix
 
@@ -20,10 +20,11 @@ class Causes:
     item they had (the one with the highest cosine), or popular; for people without purchases, popular among their like.
     """
 
-    def __init__(self, interactions: Interactions, segments: PopularInSegment) -> None:
+    def __init__(self, interactions: Interactions, segments: PopularInSegment, model: object = None) -> None:
         pairs = Pairs.of(interactions)
         self._x = interactions
         self._segments = segments
+        self._model = model
         self._pairs = pairs
         self._key = pairs.user * interactions.shape[1] + pairs.item
         self._by_item: Matrix = interactions.bought.T.tocsr()
@@ -31,7 +32,7 @@ class Causes:
 
     def of(self, lists: Lists) -> list[list[Cause]]:
         """Return a cause for each item of each list."""
-        companions = self._companions(lists)
+        companions = self._companions(lists) | self._told_by_the_model(lists)
         return [
             [self._cause(user, item, companions) for item in items[items >= 0].tolist()]
             for user, items in zip(lists.users.tolist(), lists.items, strict=True)
@@ -62,6 +63,15 @@ class Causes:
         if times >= _FEW and 0.75 * gap <= last <= 2.0 * gap and gap >= 1.0:
             return "due_again", {"times": times, "gap": round(gap), "days": days}
         return "bought_before", {"times": times, "days": days}
+
+    def _told_by_the_model(self, lists: Lists) -> dict[tuple[int, int], Cause]:
+        """Return for items of people with a history the own item that the model says speaks most for it."""
+        if not isinstance(self._model, KnowsWhy):
+            return {}
+        own = self._model.because(self._x, lists)
+        row, rank = np.nonzero(own >= 0)
+        pairs = zip(lists.users[row].tolist(), lists.items[row, rank].tolist(), own[row, rank].tolist(), strict=True)
+        return {(user, item): ("because", {"item": int(self._x.items[had])}) for user, item, had in pairs}
 
     def _companions(self, lists: Lists) -> dict[tuple[int, int], Cause]:
         """Return for new items of people with a history the own item that shares most buyers with it, by cosine."""

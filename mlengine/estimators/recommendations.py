@@ -13,12 +13,22 @@ from scipy import sparse
 
 from mlengine.columns import ITEM, KIND, OCCURRED_AT, PURCHASE, RANK, REASON, SCORE, USER, Log
 from mlengine.estimators.blend import Blend
-from mlengine.estimators.collaborative import ALSRecommender, EaseRecommender, ItemKNNRecommender
+from mlengine.estimators.collaborative import (
+    EaseRecommender,
+    IALSRecommender,
+    InfiniteRecommender,
+    ItemKNNRecommender,
+    TastesRecommender,
+)
+from mlengine.estimators.content import Content
+from mlengine.estimators.fresh import with_fresh
 from mlengine.estimators.own_history import OwnHistory
 from mlengine.estimators.popular import Popular, PopularInSegment
 from mlengine.estimators.recommendation_causes import Causes
 from mlengine.estimators.recommender import Lists, Recommender, recommend
-from mlengine.interactions import Interactions, Ints, Matrix, interactions
+from mlengine.estimators.sequential import SASRecRecommender, SequenceBlendRecommender, TransitionsRecommender
+from mlengine.estimators.social import SocialRecommender
+from mlengine.interactions import Floats, Interactions, Ints, Matrix, interactions
 from mlengine.metrics import ranking
 from mlengine.specs import Measure, NotEnoughData
 
@@ -27,7 +37,14 @@ RECOMMENDERS: Final[dict[str, type[Recommender]]] = {
     "own_history": OwnHistory,
     "item_knn": ItemKNNRecommender,
     "ease": EaseRecommender,
-    "als": ALSRecommender,
+    "ials": IALSRecommender,
+    "transitions": TransitionsRecommender,
+    "sasrec": SASRecRecommender,
+    "sequence_blend": SequenceBlendRecommender,
+    "infinite": InfiniteRecommender,
+    "tastes": TastesRecommender,
+    "social": SocialRecommender,
+    "content": Content,
     "blend": Blend,
 }
 _DAY = timedelta(days=1)
@@ -46,6 +63,10 @@ class Recommendations:
         How many each person gets.
     recommender : str
         A key of ``RECOMMENDERS``.
+    recommender_parameters : mapping, optional
+        Of the recommender; its own defaults where not given.
+    fresh : int
+        How many of the ``k`` go to new items that nobody has bought yet, at the end of the list and said openly.
     new_only : bool
         Leave out what a person already bought. Off by default, since groceries repeat.
     segment_by : tuple of str
@@ -54,14 +75,16 @@ class Recommendations:
         What it takes to learn at all.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a table of settings, all by name)
         self,
         *,
         horizon: timedelta,
         activity_window: timedelta,
         k: int = 20,
         recommender: str = "blend",
+        recommender_parameters: Mapping[str, Any] | None = None,
         new_only: bool = False,
+        fresh: int = 0,
         segment_by: tuple[str, ...] = ("age_band", "province"),
         min_people: int = 50,
         min_purchases: int = 1000,
@@ -70,7 +93,9 @@ class Recommendations:
         self.activity_window = activity_window
         self.k = k
         self.recommender = recommender
+        self.recommender_parameters = recommender_parameters or {}
         self.new_only = new_only
+        self.fresh = fresh
         self.segment_by = segment_by
         self.min_people = min_people
         self.min_purchases = min_purchases
@@ -87,7 +112,7 @@ class Recommendations:
         self._refuse_too_little(known)
         made = RECOMMENDERS[self.recommender]
         parameters = {"horizon": self.horizon / _DAY} if made is Blend else {}
-        return made(**parameters).fit(known)
+        return made(**{**parameters, **self.recommender_parameters}).fit(known)
 
     def predict(self, model: Recommender, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return user, item, rank (from 1), score and reason (JSON of code and values) for all known profiles."""
@@ -99,9 +124,9 @@ class Recommendations:
             for scorer, people in ((model.scorer(known), warm), (segments, cold))
             if len(people)
         ]
-        causes = Causes(known, segments)
+        causes = Causes(known, segments, model)
         frame = pl.concat([_frame(known, part, causes) for part in lists]).sort(USER, RANK)
-        return nw.from_native(frame, eager_only=True)
+        return nw.from_native(with_fresh(frame, known, self.fresh, self.k), eager_only=True)
 
     def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
         """Judge the first ten of each list by what was bought from the cutoff to the horizon; see `ranking`.
@@ -109,6 +134,23 @@ class Recommendations:
         Judged are people who bought within the activity window and bought something of the catalogue afterwards; the
         catalogue is every item bought before the cutoff.
         """
+        known, _, lists, wanted = self._judgeable(predictions, log, cutoff)
+        found = {name: ranking.mean_with_interval(values) for name, values in _per_person(lists, wanted, known).items()}
+        return found | {"coverage": Measure(value=ranking.coverage(lists, known.shape[1]))}
+
+    def served(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return each judged person's own figures, and how much is known of her: in thirds by purchases so far."""
+        known, people, lists, wanted = self._judgeable(predictions, log, cutoff)
+        lines = np.bincount(known.user, minlength=known.shape[0])[people]
+        few, many = np.quantile(lines, [1 / 3, 2 / 3])
+        history = np.select([lines <= few, lines <= many], [f"≤ {few:.0f}", f"≤ {many:.0f}"], f"> {many:.0f}")
+        frame = {USER: known.users[people], **_per_person(lists, wanted, known), "purchases": history}
+        return nw.from_native(pl.DataFrame(frame), eager_only=True)
+
+    def _judgeable(
+        self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime
+    ) -> tuple[Interactions, Ints, Ints, Matrix]:
+        """Return what was known, who can be judged, their lists, and what they wanted."""
         known = self._interactions(log, cutoff)
         wanted = _bought_after(log, cutoff, cutoff + self.horizon, known)
         if self.new_only:
@@ -118,7 +160,7 @@ class Recommendations:
         people = np.flatnonzero(active & (np.diff(wanted.indptr) > 0))
         if not len(people):
             raise NotEnoughData(f"Nobody bought anything known within {self.horizon} from {cutoff:%Y-%m-%d} on.")
-        return _judged(_lists(predictions, known)[people], wanted[people], known)
+        return known, people, _lists(predictions, known)[people], wanted[people]
 
     def baselines(self) -> Mapping[str, "Recommendations"]:
         """Return what a champion must beat: popular items, and each person's own history."""
@@ -126,7 +168,7 @@ class Recommendations:
 
     def with_recommender(self, name: str) -> "Recommendations":
         """Return the same question answered by another recommender."""
-        return Recommendations(**{**vars(self), "recommender": name})
+        return Recommendations(**{**vars(self), "recommender": name, "recommender_parameters": None})
 
     def load(self, directory: Path) -> Recommender:
         return RECOMMENDERS[self.recommender].load(directory)
@@ -184,14 +226,12 @@ def _bought_after(log: Log, start: datetime, end: datetime, known: Interactions)
     return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=known.shape)
 
 
-def _judged(lists: Ints, wanted: Matrix, known: Interactions) -> dict[str, Measure]:
+def _per_person(lists: Ints, wanted: Matrix, known: Interactions) -> dict[str, Floats]:
     hit, n_wanted = ranking.hits(lists, wanted), np.diff(wanted.indptr)
     people = int((~known.cold).sum())
-    per_person = {
+    return {
         "ndcg_at_10": ranking.ndcg(hit, n_wanted),
         "recall_at_10": ranking.recall(hit, n_wanted),
         "novelty": ranking.novelty(lists, known.buyers, people),
         "popularity_share": ranking.popularity_share(lists, known.buyers),
     }
-    found = {name: ranking.mean_with_interval(values) for name, values in per_person.items()}
-    return found | {"coverage": Measure(value=ranking.coverage(lists, known.shape[1]))}

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from mlengine.estimators.leading import leading
 from mlengine.interactions import Bools, Floats, Interactions, Ints
 
 Scores = npt.NDArray[np.floating]
@@ -43,6 +44,15 @@ class Lists:
     scores: Floats
 
 
+@runtime_checkable
+class KnowsWhy(Protocol):
+    """A recommender that knows which of a person's own items speaks most for another."""
+
+    def because(self, interactions: Interactions, lists: Lists) -> Ints:
+        """Return people × ranks like the lists' items: the column of the own item, −1 where none does."""
+        ...
+
+
 def recommend(
     scorer: Scorer,
     interactions: Interactions,
@@ -71,27 +81,6 @@ def recommend(
         items, best = leading(scores, k)
         found.items[start : start + len(rows)], found.scores[start : start + len(rows)] = items, best
     return found
-
-
-def leading(scores: Scores, k: int) -> tuple[Ints, Floats]:
-    """Return the columns and scores of the ``k`` highest of each row, best first, the lower column first among equals.
-
-    Examples
-    --------
-    >>> columns, best = leading(np.array([[1.0, 3.0, -np.inf, 3.0]]), 4)
-    >>> columns.tolist(), best.tolist()
-    ([[1, 3, 0, -1]], [[3.0, 3.0, 1.0, nan]])
-    """
-    width = min(k, scores.shape[1])
-    # All that equal the k-th best score take part, so that which of them wins does not hang on how NumPy partitions.
-    threshold = -np.partition(-scores, width - 1, axis=1)[:, width - 1 : width]
-    rows, columns = np.nonzero((scores >= threshold) & (scores > -np.inf))
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    rank = np.arange(len(order)) - np.searchsorted(rows, np.arange(len(scores)))[rows[order]]
-    order, rank = order[rank < k], rank[rank < k]
-    items, best = np.full((len(scores), k), -1, dtype=np.int64), np.full((len(scores), k), np.nan)
-    items[rows[order], rank], best[rows[order], rank] = columns[order], scores[rows[order], columns[order]]
-    return items, best
 
 
 def leading_of_group(group: Ints, score: Floats, k: int) -> Bools:

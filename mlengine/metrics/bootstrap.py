@@ -4,7 +4,10 @@ Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), ch. 13; pai
 two models share (the same easy and hard people) cancels out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,55 @@ Metric = Callable[[Array, Array], float]
 RESAMPLES = 500
 
 
-def interval(metric: Metric, y: Array, score: Array, *, resamples: int = RESAMPLES, random_state: int = 0) -> Measure:
+_VALUES_ONLY: ContextVar[bool] = ContextVar("values_only", default=False)
+
+
+@contextmanager
+def values_only() -> Iterator[None]:
+    """Leave intervals out within: whoever judges a thing many times over looks at the values alone.
+
+    Examples
+    --------
+    >>> with values_only():
+    ...     interval(lambda y, score: float(y.mean()), np.array([0, 1]), np.zeros(2))
+    Measure(value=0.5, low=None, high=None)
+    """
+    token = _VALUES_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _VALUES_ONLY.reset(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Where each person's rows are: ``order`` person by person, ``counts`` how many of each."""
+
+    order: Array
+    counts: Array
+
+    @property
+    def count(self) -> int:
+        return len(self.counts)
+
+    def __call__(self, drawn: Array) -> Array:
+        """Return all rows of the people drawn, as often as they were."""
+        counts = self.counts[drawn]
+        ends = np.cumsum(counts)
+        within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+        begins = np.cumsum(self.counts) - self.counts
+        return np.asarray(self.order[np.repeat(begins[drawn], counts) + within])
+
+
+def interval(
+    metric: Metric,
+    y: Array,
+    score: Array,
+    *,
+    people: Array | None = None,
+    resamples: int = RESAMPLES,
+    random_state: int = 0,
+) -> Measure:
     """Return a metric with its 95 % interval.
 
     Parameters
@@ -26,6 +77,9 @@ def interval(metric: Metric, y: Array, score: Array, *, resamples: int = RESAMPL
     metric : callable (y, score) -> float
         May return nan on a resample where it means nothing; such resamples are left out.
     y, score : array of shape (n,)
+    people : array of shape (n,), optional
+        Whose each row is. Rows of one person are alike and must be drawn together (Field and Welsh, 2007), or an
+        interval is too narrow; left out, each row is somebody else.
     resamples, random_state : int
 
     Examples
@@ -35,7 +89,10 @@ def interval(metric: Metric, y: Array, score: Array, *, resamples: int = RESAMPL
     >>> found.value, found.low < 0.5 < found.high
     (0.5, True)
     """
-    draws = _resampled(lambda rows: metric(y[rows], score[rows]), len(y), resamples, random_state)
+    if _VALUES_ONLY.get():
+        return Measure(value=metric(y, score))
+    whole = None if people is None else rows_of_people(people)
+    draws = _resampled(lambda rows: metric(y[rows], score[rows]), len(y), resamples, random_state, whole)
     return _measure(metric(y, score), draws)
 
 
@@ -61,9 +118,28 @@ def difference(
     return _measure(gain(np.arange(len(y))), _resampled(gain, len(y), resamples, random_state))
 
 
-def _resampled(value: Callable[[Array], float], n: int, resamples: int, random_state: int) -> Array:
+def rows_of_people(people: Array) -> Rows | None:
+    """Return what gives the rows of people drawn by number, whole; None where each row is somebody else.
+
+    Examples
+    --------
+    >>> whole = rows_of_people(np.array([7, 5, 7]))
+    >>> whole.count, whole(np.array([1, 1, 0])).tolist()
+    (2, [0, 2, 0, 2, 1])
+    """
+    _, number, counts = np.unique(people, return_inverse=True, return_counts=True)
+    return Rows(order=np.argsort(number, kind="stable"), counts=counts) if len(counts) < len(people) else None
+
+
+def _resampled(
+    value: Callable[[Array], float], n: int, resamples: int, random_state: int, whole: Rows | None = None
+) -> Array:
     rng = np.random.default_rng(random_state)
-    draws = np.array([value(rng.integers(0, n, n)) for _ in range(resamples)])
+
+    def drawn() -> Array:
+        return rng.integers(0, n, n) if whole is None else whole(rng.integers(0, whole.count, whole.count))
+
+    draws = np.array([value(drawn()) for _ in range(resamples)])
     return np.asarray(draws[np.isfinite(draws)])
 
 

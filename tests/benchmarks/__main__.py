@@ -19,8 +19,10 @@ from django.conf import settings
 
 BENCHMARKS = (
     *("churn", "recommendations", "scoring", "bulk_import", "http_ingestion", "api_reads", "encrypted_list"),
+    "recommending",
     *("ledger_appends", "ledger_proof", "ledger_delay", "consent_basis", "verifier", "audit_export", "report", "demo"),
-    *("segment_count", "planning", "sending", "pause", "guardrails", "tracking"),
+    *("segment_count", "planning", "sending", "wechat_sending", "pause", "guardrails", "tracking", "wechat_welcome"),
+    *("wechat_callback", "journey_walking", "journey_events", "journey_rehearsal", "journey_canvas"),
 )
 
 

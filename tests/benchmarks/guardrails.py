@@ -33,8 +33,8 @@ def simulated() -> list[dict[str, Any]]:
     from tests.benchmarks.databases import set_up
 
     set_up()
-    from campaigns import guardrails
-    from campaigns.bands import DEFAULTS
+    from campaigns.guarding import guardrails
+    from campaigns.guarding.bands import DEFAULTS
     from campaigns.models import Guardrail
     from tests.campaigns.test_sequential import first_alarms
 
@@ -58,8 +58,9 @@ def looked() -> dict[str, Any]:
     with fresh_database():
         from django.db import connection
 
-        from campaigns import guardrails, planning
+        from campaigns.guarding import guardrails
         from campaigns.models import Run
+        from campaigns.runs import planning
         from tests.campaigns import factories
 
         now = datetime.now(UTC)

@@ -44,8 +44,10 @@ def ways() -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
     """Return how everything is brought to a stand, and how it goes on."""
     from django.contrib.auth.models import User
 
-    from campaigns import alarms, guardrails, policies, running
+    from campaigns.guarding import alarms, guardrails
     from campaigns.models import Campaign
+    from campaigns.reach import policies
+    from campaigns.runs import running
 
     boss = User.objects.create_superuser("on-call", password=None)
 
@@ -122,7 +124,7 @@ def measured(
 
 def work() -> None:
     """Send as the task does, again and again, as beat rings it."""
-    from campaigns.worker import Worker
+    from campaigns.delivering.worker import Worker
 
     while True:
         Worker(lambda: datetime.now(UTC)).run(25)

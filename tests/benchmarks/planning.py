@@ -64,8 +64,8 @@ def seed() -> None:
     from django.db import connection
     from django.utils import timezone
 
-    from campaigns import planning
     from campaigns.models import FrequencyCap
+    from campaigns.runs import planning
     from crm.database_roles import as_owner
     from tests import factories as rows
     from tests.campaigns import factories
@@ -99,7 +99,7 @@ def plan() -> tuple[float, dict[str, int]]:
     """Return the seconds that it took, and what came of it."""
     from django.utils import timezone
 
-    from campaigns import deciding, planning
+    from campaigns.runs import deciding, planning
     from tests.campaigns import factories
 
     now: datetime = timezone.now()

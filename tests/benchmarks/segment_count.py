@@ -216,7 +216,8 @@ class Taken:
 
 def compared(name: str) -> list[dict[str, Any]]:
     """Return one row for the whole count against the best by hand, and one for the first answer on a screen."""
-    from campaigns import counting, rules
+    from campaigns import rules
+    from campaigns.segmenting import counting
 
     rule = rules.parse(RULES[name])
     ours, by_hand = list[Taken](), list[Taken]()
@@ -249,7 +250,7 @@ FORBIDDEN: Sequence[Sequence[str]] = ((), ("enable_nestloop", "enable_mergejoin"
 
 def hand(sql: str, forbidden: Sequence[str], patience: timedelta) -> int | None:
     """Return the answer by hand, as somebody at a prompt would get it; a way that takes four times as long is none."""
-    from campaigns.statements import OutOfTime, limited
+    from campaigns.segmenting.statements import OutOfTime, limited
 
     try:
         with limited(patience, everybody=False) as cursor:

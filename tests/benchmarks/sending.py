@@ -47,8 +47,8 @@ def measure(work: Any, account: Any) -> tuple[float, float]:
 def bare_loop(account: Any) -> None:
     """Render and send, and neither ask nor write down anything."""
     from campaigns.channels import adapter
+    from campaigns.delivering.writing import renderer
     from campaigns.models import Delivery, Variant
-    from campaigns.writing import renderer
 
     variant = Variant.objects.select_related("template").get()
     people = list(Delivery.objects.values_list("profile_id", flat=True))
@@ -65,7 +65,7 @@ def bare_loop(account: Any) -> None:
 
 def whole_path(_account: Any) -> None:
     """Send what is planned as a worker does."""
-    from campaigns.worker import Worker
+    from campaigns.delivering.worker import Worker
 
     done = Worker(lambda: datetime.now(UTC)).run(600)
     assert done == {"accepted": MESSAGES}, done

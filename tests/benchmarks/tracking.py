@@ -48,8 +48,9 @@ def run() -> list[dict[str, Any]]:
 def _prepared() -> list[str]:
     from django.utils import timezone
 
-    from campaigns import links, planning
     from campaigns.models import Delivery, Link
+    from campaigns.responses import links
+    from campaigns.runs import planning
     from tests.campaigns import factories
     from tests.crm import consents
 

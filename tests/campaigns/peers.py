@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         peer = self.server
         peer.taken.append((self.path, dict(self.headers), body))
         if peer.mode == STALL:
-            peer.go_on.wait(20)
+            peer.go_on.wait(300)
         if peer.mode in (STALL, BREAK):
             self.close_connection = True
             return
@@ -142,7 +142,7 @@ class SmtpPeer:
     def _say(self, client: socket.socket, at: str, normal: bytes) -> bool:
         told = self.says.get(at, normal)
         if told == b"":
-            self.go_on.wait(20)
+            self.go_on.wait(300)
             return False
         if told == b"!":
             return False

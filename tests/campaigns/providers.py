@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from campaigns.channels import Answer, Message, Outcome
+from campaigns.delivering.writing import Desk, renderer
 from campaigns.models import ChannelAccount
-from campaigns.writing import Desk, renderer
 
 
 class Peer:

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import connection
 
-from campaigns import lists
 from campaigns.models import Segment
+from campaigns.segmenting import lists
 from crm import partitions
 from crm.models import Identifier, Item, Profile, ProfileAlias, Relation
 from mlengine.models import Cluster, ClusterMember, ModelVersion, PredictionRun, Score
@@ -138,12 +138,15 @@ def _answers(random: Random, world: World) -> None:
         run = PredictionRun.objects.create(spec=spec, version=version, cutoff=NOW, started_at=NOW, finished_at=NOW)
         clusters = [Cluster.objects.create(spec=spec, code=code, first_seen_at=NOW) for code in range(3)]
         for pk in random.sample(persons, len(persons) * 2 // 3):
+            may_be_scored = world.people[pk].personalisation and world.people[pk].restricted_at is None
             if spec == "churn":
-                world.scores[pk] = random.randrange(0, 100) / 100
-                Score.objects.create(profile_id=pk, run=run, value=world.scores[pk])
+                value = random.randrange(0, 100) / 100
+                Score.objects.create(profile_id=pk, run=run, value=value)
+                world.scores |= {pk: value} if may_be_scored else {}
             else:
-                world.clusters[pk] = random.randrange(3)
-                ClusterMember.objects.create(profile_id=pk, run=run, cluster=clusters[world.clusters[pk]])
+                code = random.randrange(3)
+                ClusterMember.objects.create(profile_id=pk, run=run, cluster=clusters[code])
+                world.clusters |= {pk: code} if may_be_scored else {}
     world.list = lists.create(f"list {random.random()}", None, NOW)
     world.listed = set(random.sample(list(world.people), 8))
     lists.add(world.list, world.listed, NOW)

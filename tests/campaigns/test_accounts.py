@@ -1,7 +1,7 @@
 """Channel accounts: their forms, their quotas, and the address at which providers tell what became of messages."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import quotas, standard_webhooks
+from campaigns import standard_webhooks
 from campaigns.channels import CHANNELS
 from campaigns.channels.fields import FIELDS
 from campaigns.models import AccountUse, Callback, ChannelAccount
+from campaigns.reach import quotas
 from tests.campaigns import factories, peers
 from tests.campaigns.factories import NOW
 from tests.staff import logged_in, member
@@ -37,17 +38,49 @@ def signed(account: ChannelAccount, body: bytes, number: str = "m1") -> Any:
 REPORT = b'{"reports": [{"key": "r1", "message": "%s", "feedback": "delivered", "at": "2026-03-01T00:00:00Z"}]}'
 
 
+def granted(account: ChannelAccount, wanted: int, seconds: float, **more: float) -> int:
+    return quotas.pace(account, wanted, NOW + timedelta(seconds=seconds), **more).granted
+
+
 def test_a_rate_is_kept_by_all_who_take() -> None:
     account = factories.account(per_second=40)
-    assert [quotas.take(account, 100, NOW) for _ in range(2)] == [10, 0]  # a quarter of a second's
-    assert quotas.take(account, 100, NOW + timedelta(seconds=0.1)) == 4
-    taken = sum(quotas.take(account, 100, NOW + timedelta(seconds=1 + tick / 100)) for tick in range(100))
+    assert quotas.pace(account, 100, NOW) == (10, 0.0)  # a quarter of a second's
+    assert quotas.pace(account, 100, NOW) == pytest.approx((0, 1 / 40))
+    assert granted(account, 100, 0.1) == 4
+    taken = sum(granted(account, 100, 1 + tick / 100) for tick in range(100))
     assert 40 <= taken <= 50
+
+
+def test_what_nobody_asked_for_in_time_is_lost_and_never_caught_up() -> None:
+    account = factories.account(per_second=40)
+    asked = [*(tick / 50 for tick in range(100)), *(12 + tick / 50 for tick in range(100))]  # ten seconds of nothing
+    left = [(at, granted(account, 100, at)) for at in asked]
+    in_a_second = [sum(number for at, number in left if begun <= at < begun + 1) for begun in asked]
+    assert max(in_a_second) == 49  # ten at once and then the rate: at most five quarters of it, 50
+    assert [number for at, number in left if at == 12] == [10]
+
+
+def test_those_of_one_step_leave_together() -> None:
+    account = factories.account(per_second=40)
+    assert granted(account, 10, 0, step=0.1) == 10
+    assert quotas.pace(account, 100, NOW + timedelta(seconds=0.075), 0.1) == pytest.approx((0, 1 / 40))  # three of four
+    assert granted(account, 100, 0.1, step=0.1) == 4
+    assert granted(account, 1, 0.125, step=0.1) == 1  # there are no others
+
+
+def test_a_rate_knows_no_midnight() -> None:
+    account = factories.account(per_second=40)
+    midnight = datetime(2026, 3, 2, 16, tzinfo=UTC)  # in Shanghai
+    assert quotas.pace(account, 100, midnight - timedelta(seconds=0.05)).granted == 10
+    assert quotas.pace(account, 100, midnight).granted == 2
 
 
 def test_a_slow_rate_lets_one_leave_at_a_time() -> None:
     account = factories.account(per_second=1)
-    assert [quotas.take(account, 5, NOW + timedelta(seconds=tick / 2)) for tick in range(4)] == [1, 0, 1, 0]
+    assert [quotas.pace(account, 5, NOW + timedelta(seconds=tick / 2)) for tick in range(4)] == [
+        (1, 0.0), (0, pytest.approx(0.5)), (1, 0.0), (0, pytest.approx(0.5))
+    ]  # fmt: skip
+    assert quotas.pace(factories.account(name="free"), 5, NOW) == (5, 0.0)
 
 
 def test_a_days_quota_ends_at_the_organisations_midnight() -> None:
@@ -180,3 +213,13 @@ def test_a_connection_is_tested_without_sending() -> None:
         peer.says = {"GREETING": b"554 go away"}
         assert "does not let this account in" in browser.post(test, follow=True).content.decode()
     assert browser.get(test).status_code == 405
+
+
+def test_who_may_only_look_at_an_account_sees_what_is_no_secret() -> None:
+    account = factories.account("sms", name="our relay")
+    change = reverse("admin:campaigns_channelaccount_change", args=[account.pk])
+    answer = logged_in(member("Marketing")).get(change)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "our relay" in page
+    assert 'name="name"' not in page

@@ -6,9 +6,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import timezone
 
-from campaigns import figures, lists, policies
-from campaigns.models import Campaign, Delivery, Segment, SegmentVersion, Template
+from campaigns.models import Campaign, Delivery, Figures, Segment, SegmentVersion, Template
+from campaigns.reach import policies
+from campaigns.reporting import figures
+from campaigns.segmenting import lists
 from crm import consent, sequencer
 from crm.models import ConsentEvent, Profile, Release
 from tests import api
@@ -306,6 +309,18 @@ def test_a_report_has_the_numbers_of_the_admin_and_noise_for_who_may_not_count()
     assert [noisy[name] for name in ("cohorts", "parts", "curves", "machines", "observed")] == [[], [], [], [], None]
     listed = client.get(f"{V1}/reports/").json()["results"]
     assert [(row["id"], row["name"]) for row in listed] == [(house.campaign.pk, "spring")]
+
+
+def test_a_large_report_that_nobody_counted_is_answered_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = api.house()
+    monkeypatch.setattr(figures, "AT_ONCE", 0)
+    client, address = api.caller("reports:read", "profiles:read"), f"{V1}/reports/{house.campaign.pk}/"
+    answer = client.get(address)
+    assert api.error(answer) == (503, "being_counted", None)
+    assert answer.headers["Retry-After"] == "10"
+    assert not Figures.objects.exists()
+    assert figures.update_once(house.campaign, timezone.now())
+    assert client.get(address).status_code == 200
 
 
 def test_any_program_may_stop_everything_and_only_a_person_lets_it_go_on() -> None:

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from campaigns import approving, running, transitions
 from campaigns.models import Campaign, SegmentVersion, Variant
-from campaigns.transitions import NotPossible
+from campaigns.runs import approving, running, transitions
+from campaigns.runs.transitions import NotPossible
 from crm.models import LedgerNote
 from tests.campaigns import factories
 from tests.staff import member

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from campaigns import list_files, lists
 from campaigns.models import Segment, Template
+from campaigns.segmenting import list_files, lists
 from crm.models import JobRun
 from tests import browser
 from tests.campaigns import factories

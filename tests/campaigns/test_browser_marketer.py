@@ -13,9 +13,10 @@ from aiosmtpd.controller import Controller
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from campaigns import policies, running
+from campaigns.delivering.worker import Worker
 from campaigns.models import Campaign, Segment, SendingPolicy
-from campaigns.worker import Worker
+from campaigns.reach import policies
+from campaigns.runs import running
 from crm.models import Identifier, JobRun
 from tests import browser
 from tests.campaigns import factories, peers

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import calendars, planning, policies
 from campaigns.models import Campaign
+from campaigns.reach import policies
+from campaigns.runs import calendars, planning
 from tests.campaigns import factories
 from tests.staff import logged_in, member
 

@@ -7,9 +7,10 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import approving, experiments, policies
 from campaigns.models import Campaign, FrequencyCap, Segment, SendingPolicy, TemplateVersion
 from campaigns.models.campaigns import A_DAY
+from campaigns.reach import policies
+from campaigns.runs import approving, experiments
 from crm.models import LedgerNote
 from tests.campaigns import factories
 from tests.crm import consents

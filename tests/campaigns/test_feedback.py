@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from campaigns import feedback, outbox, planning, sending
 from campaigns.channels import Answer
 from campaigns.channels.base import Feedback, Told
+from campaigns.delivering import outbox, sending
+from campaigns.delivering.worker import Worker
 from campaigns.models import Callback, ChannelAccount, Delivery
-from campaigns.worker import Worker
+from campaigns.responses import feedback
+from campaigns.runs import planning
 from crm import consent
 from crm.models import Event, Suppression
 from tests.campaigns import factories

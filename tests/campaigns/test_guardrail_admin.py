@@ -5,8 +5,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import guardrails, runbook
-from campaigns.bands import DEFAULTS
+from campaigns.guarding import guardrails, runbook
+from campaigns.guarding.bands import DEFAULTS
 from campaigns.models import Alarm, Campaign, Guardrail
 from tests.campaigns.test_guardrails import NOON, bounce, sent
 from tests.staff import logged_in, member

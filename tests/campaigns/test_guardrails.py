@@ -11,23 +11,16 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection
 
-from campaigns import (
-    alarm_words,
-    alarms,
-    approving,
-    calling,
-    feedback,
-    guardrails,
-    planning,
-    policies,
-    running,
-    signals,
-)
-from campaigns.bands import Band
 from campaigns.channels.base import Feedback, Told
+from campaigns.guarding import alarm_words, alarms, calling, guardrails, signals
+from campaigns.guarding.bands import Band
 from campaigns.models import Alarm, Callback, Campaign, ChannelAccount, Delivery, Guardrail, Run
-from campaigns.transitions import NotPossible
+from campaigns.reach import policies
+from campaigns.responses import feedback
+from campaigns.runs import approving, planning, running
+from campaigns.runs.transitions import NotPossible
 from crm import consent
+from crm.database_roles import as_owner
 from crm.models import Profile
 from mlengine.models import Metric, ModelVersion, PredictionRun
 from tests.campaigns import factories
@@ -76,12 +69,13 @@ def leave(
     people = Profile.objects.bulk_create(
         Profile(created_at=NOON, updated_at=NOON, age_class="adult") for _ in range(number)
     )
+    variant = run.campaign.variants.get()
     return Delivery.objects.bulk_create(
         Delivery(
             **{
                 "pk": uuid4(), "occasion": run.pk, "run": run, "profile": one, "channel": "email", "status": status,
                 "account": account, "attempt": 1, "call": uuid4(), "planned_at": at, "due_at": at, "called_at": at,
-                "provider_id": uuid4().hex, "expires_at": NOON + DAY, "variant": run.campaign.variants.get(),
+                "provider_id": uuid4().hex, "expires_at": NOON + DAY, "variant": variant,
             } | facts
         )
         for one in people
@@ -445,15 +439,14 @@ def test_an_angry_reply_is_marked_and_a_plain_one_is_not() -> None:
 
 
 def test_a_million_messages_are_counted_by_an_index() -> None:
-    run = sent(10)
+    run = sent(50)
+    leave(run, 3000, at=NOON - 9 * DAY)
+    with as_owner(), connection.cursor() as cursor:  # or the planner goes by what the tests before this one left
+        cursor.execute("ANALYZE campaigns_delivery")
+    asked: dict[str, Any] = {
+        "runs": f"{{{run.pk}}}", "begins": f"{{{NOON.isoformat()}}}", "first": NOON - HOUR, "address": "{}", "lost": "",
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        asked: dict[str, Any] = {
-            "runs": f"{{{run.pk}}}", "begins": f"{{{NOON.isoformat()}}}", "first": NOON, "address": "{}", "lost": "",
-        }  # fmt: skip
-        cursor.execute("SET enable_seqscan = off")
-        try:
-            cursor.execute(f"EXPLAIN {signals.LEFT}", asked)
-            plan = "\n".join(line for (line,) in cursor.fetchall())
-        finally:
-            cursor.execute("RESET enable_seqscan")
+        cursor.execute(f"EXPLAIN {signals.LEFT}", asked)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "campaigns_paced" in plan

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from campaigns import intervals
-from campaigns.intervals import ALPHA
-from campaigns.moments import Estimate
+from campaigns.reporting import intervals
+from campaigns.reporting.intervals import ALPHA
+from campaigns.reporting.moments import Estimate
 
 Array = NDArray[np.float64]
 RUNS = 1000

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, norm
 
-from campaigns import lift
-from campaigns.lift import Moments, Stratum
+from campaigns.reporting import lift
+from campaigns.reporting.lift import Moments, Stratum
 
 ASPIRIN = Stratum(
     treated=Moments(n=11034, y=189, yy=189), held=Moments(n=11037, y=104, yy=104)

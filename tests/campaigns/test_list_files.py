@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import list_files, lists, sheets
 from campaigns.models import ListMember, Segment
-from campaigns.sheets import NoSheet
+from campaigns.segmenting import list_files, lists, sheets
+from campaigns.segmenting.sheets import NoSheet
 from crm.models import JobRun
 from tests import factories
 from tests.campaigns import factories as campaigns

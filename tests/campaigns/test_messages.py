@@ -1,5 +1,7 @@
 """Messages as people get them: forms, languages, fallbacks, objects, links."""
 
+import gc
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +11,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns import forms, rendering
+from campaigns import forms
 from campaigns.forms import FormError
 from campaigns.models import Link, TemplateVersion
-from campaigns.rendering import Renderer
-from campaigns.sandbox import TemplateFailed
+from campaigns.templating import rendering, sandbox
+from campaigns.templating.rendering import Renderer
+from campaigns.templating.sandbox import TemplateFailed
 from crm.models import Profile
 from tests.campaigns import factories
 
@@ -250,3 +253,27 @@ def test_a_template_is_told_what_is_wrong_with_it_by_place() -> None:
     assert codes(version(email=email("{% include 'x' %}")))["email.en.html"] == "not_liquid"
     assert codes(version(email=email("{{ x | zy_link: 0 }}")))["email.en.html"] == "unknown_filter"
     assert codes(version(email=email("{{ _zy }}")))["email.en.html"] == "unknown_variable"
+
+
+def test_a_collection_of_garbage_while_a_message_is_written_does_not_fail_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = sandbox.parsed("{{ 'a' | upcase }}{{ 'b' | upcase }}", escape=False)
+    kept = sandbox.PLAIN.filters["upcase"]
+    collected: list[float] = []
+
+    def long_collection(phase: str, _about: dict[str, int]) -> None:
+        begun = time.thread_time()
+        while phase == "start" and time.thread_time() - begun < 2 * sandbox.SECONDS:
+            pass
+        collected.append(time.thread_time() - begun)
+
+    def littering(value: Any) -> Any:
+        gc.collect()
+        return kept(value)
+
+    monkeypatch.setitem(sandbox.PLAIN.filters, "upcase", littering)
+    gc.callbacks.append(long_collection)
+    try:
+        assert sandbox.rendered(template, {}) == "AB"
+    finally:
+        gc.callbacks.remove(long_collection)
+    assert sum(collected) > 4 * sandbox.SECONDS

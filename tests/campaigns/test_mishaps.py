@@ -12,9 +12,10 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from campaigns import deciding, feedback, outbox, planning, quotas, reconciling, rendering, running, sending
 from campaigns.channels import Answer, Message, Outcome
 from campaigns.channels.base import Feedback, Told
+from campaigns.delivering import outbox, reconciling, sending
+from campaigns.delivering.worker import Worker
 from campaigns.models import (
     AccountUse,
     Callback,
@@ -30,8 +31,11 @@ from campaigns.models import (
     WebhookEndpoint,
     WebhookMessage,
 )
-from campaigns.sandbox import TemplateFailed
-from campaigns.worker import Worker
+from campaigns.reach import quotas
+from campaigns.responses import feedback
+from campaigns.runs import deciding, planning, running
+from campaigns.templating import rendering
+from campaigns.templating.sandbox import TemplateFailed
 from crm import consent
 from crm.models import Event, HandOff, Identifier, Profile, ProfileAlias, Suppression
 from tests.campaigns import factories

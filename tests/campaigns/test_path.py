@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
-from campaigns import planning, sending
 from campaigns.channels import Answer, Message, Outcome
+from campaigns.delivering import sending
 from campaigns.models import Delivery, Run
+from campaigns.runs import planning
 from crm import consent
+from crm.database_roles import as_owner
 from crm.models import Event, HandOff, Profile
 from tests.campaigns import factories
 from tests.crm import consents
@@ -117,6 +120,18 @@ def test_a_lost_worker_leaves_an_unknown_that_is_not_sent_again() -> None:
     peer = Peer()
     assert send_all(peer, account, later) == {"accepted": 1}
     assert Delivery.objects.get(pk=first).status == "unknown"
+
+
+def test_no_more_are_reserved_than_are_asked_for_when_the_last_statistics_found_no_row() -> None:
+    factories.account()
+    consents.purpose()
+    planned([factories.person(0)], name="winter", holdout="0")
+    Delivery.objects.all().delete()
+    with as_owner(), connection.cursor() as cursor:  # a planner that expects one row may ask for each which are due
+        cursor.execute("ANALYZE campaigns_delivery")
+    planned([factories.person(number) for number in range(1, 21)], holdout="0")
+    assert len(sending.reserve(uuid4(), 3, NOON)) == 3
+    assert Delivery.objects.filter(status="reserved").count() == 3
 
 
 def test_nothing_leaves_at_night() -> None:

@@ -5,8 +5,8 @@ from datetime import datetime, time, timedelta
 import pytest
 from django.utils import timezone
 
-from campaigns import planner
 from campaigns.models import Campaign
+from campaigns.runs import planner
 from tests.campaigns import factories
 from tests.crm import consents
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from campaigns import deciding, planning
+from campaigns.delivering.worker import Worker
 from campaigns.models import Campaign, Delivery, FrequencyCap, Run, SendingPolicy
-from campaigns.worker import Worker
+from campaigns.runs import deciding, planning
 from crm.models import Event, Profile
 from tests.campaigns import factories
 from tests.campaigns.providers import Peer, desk

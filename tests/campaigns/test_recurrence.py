@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaigns.recurrence import Recurrence, TimingError, after, at_or_after, before_or_at, on
+from campaigns.runs.recurrence import Recurrence, TimingError, after, at_or_after, before_or_at, on
 
 BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
 

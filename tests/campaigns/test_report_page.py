@@ -1,12 +1,18 @@
 """The report's page, its file, and who may see them."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from campaigns import figures, findings, reports, tasks
+from campaigns import tasks
+from campaigns.admin import report_charts
 from campaigns.models import Campaign, Figures, Variant
+from campaigns.reporting import figures, findings, reports
+from campaigns.reporting.report_parts import Curve, Point
 from crm.models import Profile, Release
 from tests.campaigns import factories
 from tests.campaigns.factories import NOW
@@ -71,10 +77,28 @@ def test_a_large_report_is_counted_by_a_worker_while_the_page_waits(monkeypatch:
     answer = client.get(address)
     assert answer.headers["Refresh"] == "5"
     assert "being counted for the first time" in answer.content.decode()
+    file = client.get(f"/admin/campaigns/figures/{campaign.pk}/report.csv")
+    assert (file.status_code, file.headers["Location"]) == (302, address)
     assert not Figures.objects.exists()
     assert tasks.count_report(campaign.pk) is True
     assert tasks.count_report(campaign.pk) is False
     assert "60 of them held out" in client.get(address).content.decode()
+
+
+def test_a_group_that_was_watched_for_fewer_days_leaves_a_gap() -> None:
+    report: Any = SimpleNamespace(days={False: [0.1, 0.2], True: [0.1]}, observed=None)
+    chart = report_charts.days(report)
+    assert chart is not None
+    assert chart.rows == [["1", "10.0 %", "10.0 %"], ["2", "20.0 %", "–"]]
+
+
+def test_of_few_people_one_order_may_have_fewer_steps_than_another() -> None:
+    points = [Point(share=share, people=1, profit=(1.0, 0.0, 2.0)) for share in (0.5, 1.0)]
+    curves = [Curve(by="churn", points=points), Curve(by="value_before", points=points[1:])]
+    report: Any = SimpleNamespace(curves=curves, currency="CNY")
+    chart = report_charts.profit(report)
+    assert chart is not None
+    assert [row[2] for row in chart.rows] == ["–", chart.rows[1][1]]
 
 
 def test_a_file_runs_no_formula() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 
-from campaigns import figures, lift, planning, reports, strata
 from campaigns.models import Campaign, Delivery, Run, Variant
+from campaigns.reporting import figures, lift, reports, strata
+from campaigns.runs import planning
 from crm import ingest, merging
 from crm.models import Event, Profile
 from tests import factories as plain

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from campaigns import counting, rule_scope, rules, segments
-from campaigns.rules import RuleError
+from campaigns import rules
+from campaigns.rules import RuleError, scope
+from campaigns.segmenting import counting, segments
 from tests.campaigns import rule_oracle as oracle
 from tests.campaigns.factories import NOW
 
@@ -195,7 +196,7 @@ def test_counting_by_a_sample_of_everybody_is_exact() -> None:
     everybody = rules.parse({"all": []})
     exact = counting.exact(everybody, NOW)
     assert counting.estimated(everybody, NOW) == counting.Count(value=exact, low=exact, high=exact, exact=True)
-    assert rule_scope.everybody().pairs
+    assert scope.everybody().pairs
 
 
 def test_what_is_refused_is_refused_by_its_place() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from campaigns import rules, segments, sentences
-from campaigns.rules import RuleError
+from campaigns import rules
+from campaigns.rules import RuleError, sentences
+from campaigns.segmenting import segments
 from tests import factories
 from tests.campaigns.factories import NOW
 
@@ -58,8 +59,14 @@ HOSTILE: list[Any] = [
     {"event": "purchase", "then": {"event": "x", "within_days": -1}},
     {"score": "salary", "is": "at_least", "value": 1},
     {"score": "churn", "is": "top_share", "value": 2},
+    {"score": "churn", "fact": "alive", "is": "at_least", "value": 0.5},
+    {"score": "value", "fact": "alive' OR 1=1", "is": "at_least", "value": 0.5},
     {"cluster": "rfm", "value": [2**40]},
     {"recommended": {}},
+    {"repurchase": {}},
+    {"repurchase": {"item": "a", "category": "b"}, "due_within_days": 1},
+    {"repurchase": {}, "due_within_days": -1},
+    {"repurchase": {}, "due_within_days": 367},
     {"campaign": "1", "is": "received"},
     {"bucket": "", "from": 0, "until": 1},
     {"bucket": "a", "from": -1, "until": 1},

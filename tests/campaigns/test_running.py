@@ -10,9 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from campaigns import approving, policies, running
 from campaigns.models import Campaign, Delivery, Run
-from campaigns.transitions import NotPossible
+from campaigns.reach import policies
+from campaigns.runs import approving, running
+from campaigns.runs.transitions import NotPossible
 from crm import ingest
 from crm.models import JobRun, Profile
 from tests import factories as things

@@ -9,11 +9,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import counting, lists, overlaps, rule_changes, rule_scope, rules, segments, snapshots
+from campaigns import rules
 from campaigns.admin.segment_words import catalogue
-from campaigns.counting import Count, Overlap
 from campaigns.models import Segment
-from campaigns.rule_sql import Statement
+from campaigns.rules import changes, scope
+from campaigns.rules.sql import Statement
+from campaigns.segmenting import counting, lists, overlaps, segments, snapshots
+from campaigns.segmenting.counting import Count, Overlap
 from crm import merging, partitions
 from crm.addresses import ADDRESSES
 from crm.database_roles import as_owner
@@ -139,7 +141,7 @@ def test_a_version_tells_which_conditions_came_and_went(ann: Client) -> None:
     ],
 )
 def test_changes_between_rules(old: Any, new: Any, came: int, went: int, regrouped: bool) -> None:
-    found = rule_changes.between(rules.parse(old), rules.parse(new))
+    found = changes.between(rules.parse(old), rules.parse(new))
     assert (len(found.came), len(found.went), found.regrouped) == (came, went, regrouped)
 
 
@@ -178,7 +180,7 @@ UNCOVERED = [LOCALS, {"none": [BOUGHT]}, {"any": [BOUGHT, LOCALS]}, {"event": "p
     ("rule", "leaves_people_alone"), [*((r, True) for r in COVERED), *((r, False) for r in UNCOVERED)]
 )
 def test_a_count_reads_people_only_where_the_rule_asks_of_them(rule: Any, leaves_people_alone: bool) -> None:
-    made = Statement(scope=rule_scope.everybody(), now=NOW)
+    made = Statement(scope=scope.everybody(), now=NOW)
     assert ("crm_profile p" not in made.counted(rules.parse(rule))) is leaves_people_alone
 
 

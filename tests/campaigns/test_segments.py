@@ -7,11 +7,13 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from campaigns import counting, lists, planning, rules, segments, snapshots
+from campaigns import rules
 from campaigns.models import Delivery, Segment, SegmentMember
-from campaigns.reachable import reachable
+from campaigns.reach.reachable import reachable
 from campaigns.rules import RuleError
-from campaigns.statements import OutOfTime, limited
+from campaigns.runs import planning
+from campaigns.segmenting import counting, lists, segments, snapshots
+from campaigns.segmenting.statements import OutOfTime, limited
 from crm import consent, merging
 from crm.encryption import suppression_key
 from crm.models import JobRun, Profile, Suppression

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from campaigns import guardrails, sequential
-from campaigns.bands import DEFAULTS
+from campaigns.guarding import guardrails, sequential
+from campaigns.guarding.bands import DEFAULTS
 from campaigns.models import Guardrail
 
 RATES = {signal: DEFAULTS[signal] for signal in Guardrail.RATES}

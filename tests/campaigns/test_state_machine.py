@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from campaigns import approving, ending, experiments, planning, running, sending, starting, triggers
+from campaigns.delivering import sending
+from campaigns.delivering.worker import Worker
 from campaigns.models import Alarm, Campaign, Delivery, Run, SegmentVersion
-from campaigns.transitions import NotPossible
-from campaigns.worker import Worker
+from campaigns.runs import approving, ending, experiments, planning, running, starting, triggers
+from campaigns.runs.transitions import NotPossible
 from crm import ingest
 from crm.models import JobRun, Profile
 from tests import factories as things

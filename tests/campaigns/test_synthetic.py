@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from campaigns import synthetic
+from campaigns.demonstration import synthetic
 from campaigns.models import Campaign, ChannelAccount
-from campaigns.readiness import problems
+from campaigns.runs.readiness import problems
 from crm.models import Identifier, Source
 from tests import factories
 from tests.crm import consents

@@ -12,6 +12,7 @@ from campaigns.models import Template
 from crm.models import Identifier
 from tests.campaigns import factories, peers
 from tests.campaigns.test_channels import HTTP, SECRET
+from tests.campaigns.wechat import houses
 from tests.staff import logged_in, member
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +134,15 @@ def test_of_wechat_an_article_or_a_message_by_a_template_is_written_key_by_key(m
 def test_what_fails_names_its_field(marketer: Client) -> None:
     shown = preview(marketer, **{"email.en.html": "<p>{{ profile.score }}</p>"})
     assert ("email.en.html", True) in {(one["where"], one["grave"]) for one in shown["problems"]}
+
+
+def test_templates_of_the_platform_that_were_allowed_are_offered_where_their_number_is_written(
+    marketer: Client,
+) -> None:
+    account = houses.account()
+    houses.allowed(account, "T-good", title="订单发货通知")
+    houses.allowed(account, "T-unseen", allowed=None)
+    page = marketer.get(reverse("admin:campaigns_template_add")).content.decode()
+    offered = page.split('<datalist id="allowed-wechat">')[1].split("</datalist>")[0]
+    assert "订单发货通知" in offered
+    assert ("T-good" in offered, "T-unseen" in offered) == (True, False)

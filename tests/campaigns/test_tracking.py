@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
-from campaigns import links, planning, tracking
 from campaigns.models import Delivery, Link, Visit
+from campaigns.responses import links, tracking
+from campaigns.runs import planning
 from crm.models import Event
 from tests.campaigns import factories
 from tests.campaigns.test_messages import NOON

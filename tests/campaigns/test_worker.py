@@ -1,5 +1,6 @@
 """A worker's while: what leaves, what waits, and why the rest does not leave."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from campaigns import planning, policies, quotas, sending
-from campaigns.channels import Answer, Outcome
+from campaigns import bell
+from campaigns.channels import Answer, Message, Outcome
+from campaigns.delivering import sending
+from campaigns.delivering.worker import Worker
 from campaigns.models import Campaign, ChannelAccount, Delivery, FrequencyCap, Run, TemplateVersion
-from campaigns.worker import Worker
+from campaigns.reach import policies, quotas
+from campaigns.runs import planning
 from crm import consent, suppression
 from crm.models import HandOff, Identifier, Profile, ProfileAlias
 from tests.campaigns import factories
@@ -247,8 +251,45 @@ def test_an_account_that_takes_so_many_a_second_is_given_no_more_and_kept_busy()
     planned(people(12))
     begun = time.monotonic()
     now = lambda: NOON + timedelta(seconds=time.monotonic() - begun)  # noqa: E731
-    made = Worker(now, at=replace(desk(email=Peer()), take=quotas.take), threads=4).run(20)
+    made = Worker(now, at=replace(desk(email=Peer()), take=quotas.take), threads=4).run(200)
     assert made == {"accepted": 12}
     moments: list[Any] = sorted(Delivery.objects.values_list("called_at", flat=True))
     assert all(b - a >= timedelta(seconds=0.05) for a, b in zip(moments, moments[6:], strict=False))
-    assert moments[-1] - moments[0] < timedelta(seconds=10)
+    assert moments[-1] - moments[0] < timedelta(seconds=60)
+
+
+def test_a_worker_has_no_more_ready_than_the_rate_lets_leave_in_two_seconds() -> None:
+    factories.account(per_second=5)
+    planned(people(14))
+    worker = Worker(lambda: NOON, at=replace(desk(email=Peer()), take=quotas.take))
+    worker._take()
+    assert (len(worker.ready), Delivery.objects.filter(status="reserved").count()) == (10, 10)
+    worker._take()
+    assert len(worker.ready) == 10
+    assert len(worker._paced(16)) == 1  # a quarter of a second's
+    assert worker._paced(16) == []
+    assert worker.paced_until > time.monotonic()
+    worker._leave()
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"queued"}
+
+
+def test_a_worker_whose_time_is_up_calls_another_before_its_last_calls_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    factories.account()
+    planned(people(3))
+    rung, went_on, first = [], threading.Event(), threading.Lock()
+
+    def ring() -> None:
+        rung.append(Delivery.objects.filter(status="calling").count())
+        went_on.set()
+
+    def answer(message: Message) -> Outcome:
+        if first.acquire(blocking=False):  # whoever is called first is answered last
+            went_on.wait(60)
+        return Outcome(answer=Answer.ACCEPTED)
+
+    monkeypatch.setattr(bell, "ring", ring)
+    assert Worker(lambda: NOON, at=desk(email=Peer(answer)), threads=2).run(0.01) == {"accepted": 2}
+    assert rung == [1]
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["accepted", "accepted", "queued"]

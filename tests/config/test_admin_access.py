@@ -27,7 +27,7 @@ PAGES = {
     "crm_import": {"Marketing", "Admin"},
     "crm_rejectedevent_changelist": {"Marketing", "Compliance", "Admin"},
     "crm_jobrun_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
-    "mlengine_modelversion_changelist": {"Analyst", "Compliance", "Admin"},
+    "mlengine_modelversion_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
     "mlengine_predictionrun_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
     "mlengine_cluster_changelist": {"Marketing", "Analyst", "Compliance", "Admin"},
     "crm_release_changelist": {"Analyst", "Compliance"},

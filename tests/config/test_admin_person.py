@@ -101,3 +101,20 @@ def test_a_score_without_reasons_offers_to_work_them_out(browser: Client, person
     assert "every 2s" in waiting
     Score.objects.filter(profile=person).update(reasons=score.reasons)
     assert "No purchase for 40 days" in browser.get(address).content.decode()
+
+
+def test_a_wait_is_told_in_days_with_its_curve(browser: Client, person: Profile) -> None:
+    facts = {f"away_{days}": 0.9 ** (days / 7) for days in range(7, 85, 7)}
+    Score.objects.create(profile=person, run=run("staying_away"), value=23.4, low=11.0, high=40.2, facts=facts)
+    text = page(browser, person)
+    assert "about 23 days" in text
+    assert "95 %: about 11 days to about 40 days" in text
+    assert "How likely they stay away, and for how long" in text
+    assert text.index("<td>28</td>") < text.index("65.6 %") < text.index("<td>35</td>")
+
+
+def test_a_value_is_told_as_money_with_the_numbers_beside_it(browser: Client, person: Profile) -> None:
+    Score.objects.create(profile=person, run=run("value"), value=123.456, facts={"alive": 0.875, "unheard": 1.0})
+    text = page(browser, person)
+    assert "123.46" in text
+    assert "87.5 %" in text

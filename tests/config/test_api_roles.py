@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 from oauth2_provider.models import Application
 
 from config.models import ApiAccess
@@ -13,6 +12,7 @@ from crm.role_matrix import ROLES, permissions
 from tests import api
 from tests.api import own_counters, three_models  # noqa: F401
 from tests.config.test_api_access import ADDRESSES, ask, permission_of
+from tests.emptying import undone
 from tests.staff import member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("three_models", "own_counters")]
@@ -22,9 +22,8 @@ CLOSED = {401, 403}
 
 def status(client: Any, method: str, path: str, body: object, house: api.House) -> int:
     """Return what an address answers; what it did is undone, so that each is asked of the same house."""
-    point = transaction.savepoint()
-    answer = ask(client, method, path, body, house)
-    transaction.savepoint_rollback(point)
+    with undone():
+        answer = ask(client, method, path, body, house)
     assert answer.status_code < 500, (method, path, answer.content)
     return int(answer.status_code)
 

@@ -99,8 +99,8 @@ def test_from_the_login_to_a_trained_model_and_back_in_chinese(
     page.wait_for_function(f"document.querySelectorAll('#timeline .zy-event').length > {shown}")
 
     page.goto("/admin/mlengine/modelversion/")
-    page.click("#model-rfm >> text=Train")
-    page.wait_for_selector("#job-panel [data-status=succeeded], #job-panel [data-status=failed]", timeout=90 * SECONDS)
+    page.click("#model-rfm button >> text=Train")
+    page.wait_for_selector("#job-panel [data-status=succeeded], #job-panel [data-status=failed]", timeout=300 * SECONDS)
     assert page.locator("#job-panel [data-status=succeeded]").count() == 1, page.inner_text("#job-panel")
 
     page.goto("/admin/mlengine/modelversion/")

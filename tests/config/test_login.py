@@ -186,7 +186,7 @@ def test_a_name_that_exists_and_one_that_does_not_answer_alike(li: User) -> None
     assert {page.status_code for page in pages} == {200}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_name_that_exists_takes_no_longer(li: User, settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": False, "login": False}
     took: dict[str, list[float]] = {"li": [], "xx": []}

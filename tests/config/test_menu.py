@@ -55,6 +55,21 @@ def test_a_page_below_another_marks_the_nearer_one() -> None:
     assert [str(item["title"]) for group in found for item in group["items"] if item["active"]] == ["Data map"]
 
 
+@pytest.mark.parametrize(
+    ("model", "entry"),
+    [
+        ("campaigns_minilink", "Mini programs"),
+        ("campaigns_welcome", "Ways of arrival"),
+        ("campaigns_handover", "WeCom staff"),
+        ("campaigns_templateversion", "Templates"),
+    ],
+)
+def test_a_page_without_an_entry_opens_the_group_of_the_one_it_is_found_from(model: str, entry: str) -> None:
+    found = shown(member("Marketing"), f"/admin/{'/'.join(model.split('_'))}/7/change/")
+    marked = [(str(item["title"]), group["open"]) for group in found for item in group["items"] if item["active"]]
+    assert marked == [(entry, True)]
+
+
 def test_somebody_without_a_role_sees_the_start_page_only() -> None:
     assert [len(group["items"]) for group in shown(AnonymousUser())] == [1]
 

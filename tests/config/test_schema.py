@@ -29,7 +29,7 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
-    assert len(operations) == 90
+    assert len(operations) == 102
     for path, method, operation in operations:
         [scope] = next(need["oauth2"] for need in operation["security"] if "oauth2" in need)
         assert scope in SCOPES, (path, method)
@@ -39,7 +39,7 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
     assert flows["clientCredentials"]["scopes"] == SCOPES
 
 
-def test_only_recommendations_and_consents_are_open_to_persons() -> None:
+def test_only_what_is_a_persons_own_is_open_to_persons() -> None:
     open_to_persons = [
         path
         for path, methods in schema()["paths"].items()
@@ -50,6 +50,8 @@ def test_only_recommendations_and_consents_are_open_to_persons() -> None:
         "/api/v1/consent-forms/",
         "/api/v1/consents/",
         "/api/v1/consents/withdraw/",
+        "/api/v1/mini-program/phone/",
+        "/api/v1/mini-program/subscriptions/",
         "/api/v1/profiles/{id}/basis/",
         "/api/v1/profiles/{id}/consents/",
         "/api/v1/profiles/{id}/recommendations/",

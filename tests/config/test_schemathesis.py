@@ -56,6 +56,8 @@ BODIES: dict[str, Any] = {
     "/versions/": FORMS,
     "campaigns/": {"name": "autumn", "purpose": "offers", "channels": ["email"]},
     "unsubscribes/": {"identifier": LOOKUP},
+    "journeys/{campaign}/enter/": {"identifier": LOOKUP, "key": "order 1"},
+    "journeys/{campaign}/leave/": {"identifier": LOOKUP},
     "sending/go-on/": {"reason": "The price is right."},
     "webhooks/": {"name": "till", "url": "https://1.1.1.1/", "kinds": ["consent.given"]},
     "messages/{message}/replay/": {},
@@ -74,17 +76,20 @@ RESOURCES = {
     "segments": "segment",
     "templates": "template",
     "campaigns": "campaign",
+    "journeys": "journey",
     "deliveries": "delivery",
     "reports": "campaign",
     "webhooks": "webhook",
 }
-# What the one campaign and job, cancelled before their turn, and the one segment, a rule, are in the wrong state for.
+# What the one campaign, journey and job, cancelled before their turn, and the one segment, a rule, cannot do.
 NEVER = [
     *(
         f"POST /api/v1/campaigns/{{id}}/{verb}/"
         for verb in ("approve", "pause", "refuse", "resume", "schedule", "submit")
     ),
     "POST /api/v1/jobs/{id}/pause/",
+    "POST /api/v1/journeys/{campaign}/enter/",
+    *(f"POST /api/v1/mini-program/{what}/" for what in ("login", "phone", "subscriptions")),  # the house has none
     *(f"POST /api/v1/segments/{{id}}/members/{verb}/" for verb in ("add", "remove")),
 ]
 
@@ -142,11 +147,11 @@ def ask(operation: Any, mode: GenerationMode, token: str, house: api.House, exam
 def make_real(case: Case[Any], house: api.House) -> None:
     """Let a request mean a row that exists: nothing generated would ever guess one."""
     path = case.operation.path
-    if "{id}" in path:
+    if key := next((name for name in ("id", "campaign") if f"{{{name}}}" in path), None):
         real_id = house.ids[RESOURCES[path.split("/")[3]]]
-        case.path_parameters = {"id": real_id if isinstance(real_id, int) else str(real_id)}
-        if "{message}" in path:
-            case.path_parameters["message"] = str(house.message.pk)
+        below = {"profile": house.profile.pk, "message": str(house.message.pk)}
+        named = {name: value for name, value in below.items() if f"{{{name}}}" in path}
+        case.path_parameters = {key: real_id if isinstance(real_id, int) else str(real_id), **named}
     if "{reference}" in path:
         case.path_parameters = {"reference": str(house.ids["request"])}
     query: dict[str, Any] = case.query or {}
@@ -169,8 +174,8 @@ def real(path: str, known: dict[str, Any], generated: Any) -> Any:
 
 @MODES
 def test_a_few_generated_requests_are_answered_as_described(described: BaseSchema, mode: GenerationMode) -> None:
-    seen = ask_all(described, mode, examples=12)
-    assert len(seen) == 90
+    seen = ask_all(described, mode, examples=4)
+    assert len(seen) == 102
     if mode == GenerationMode.POSITIVE:
         never_done = [operation for operation, statuses in seen.items() if min(statuses) >= 300]
         assert sorted(never_done) == sorted(NEVER)

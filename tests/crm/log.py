@@ -15,12 +15,10 @@ def bought(profile: Profile, at: datetime, value: str = "10", **facts: Any) -> E
     """Return a purchase that is not in the database yet."""
     return Event(
         id=uuid4(),
-        source=factories.source(),
         profile=profile,
-        kind=Event.Kind.PURCHASE,
         value=Decimal(value),
         occurred_at=at,
-        **{"received_at": at} | facts,
+        **{"received_at": at, "kind": Event.Kind.PURCHASE, "source": facts.get("source") or factories.source()} | facts,
     )
 
 

@@ -78,11 +78,11 @@ def test_it_is_written_for_python_3_9_and_imports_the_standard_library_only() ->
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
-def test_five_thousand_corrupted_bundles_are_all_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_corrupted_bundles_are_all_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "is_signature", verify.is_signature)  # it is replaced by one that remembers
-    rejected, wrong = bundle_corruptions.corrupt(5000, seed=3)
+    rejected, wrong = bundle_corruptions.corrupt(1000, seed=3)
     assert wrong == []
-    assert sum(rejected.values()) > 4900
+    assert sum(rejected.values()) > 980
     assert len(rejected) == len(bundle_corruptions.CORRUPTIONS)
 
 

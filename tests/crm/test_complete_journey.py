@@ -7,7 +7,7 @@ from crm import complete_journey
 from crm.models import Event, Item, Profile
 from tests import factories
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.nightly]
 
 
 def test_the_sample_is_loaded_once_and_with_its_facts() -> None:

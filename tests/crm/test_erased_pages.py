@@ -121,13 +121,13 @@ def test_a_reader_who_still_sees_the_past_is_waited_for() -> None:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 cursor.execute("SELECT count(*) FROM crm_item")
                 begun.set()
-                assert ended.wait(60)
+                assert ended.wait(240)
         finally:
             connection.close()
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert begun.wait(60)
+    assert begun.wait(240)
     request = approved("erasure", person)
     assert not carrying_out.run(request.pk, lambda: NOW)
     step = request.steps.get(store="pages")

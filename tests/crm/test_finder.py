@@ -85,7 +85,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", HOSTILE.values(), ids=HOSTILE.keys())
 def test_time_grows_with_the_text_and_not_faster(seed: str) -> None:
     quarter = _seconds(seed, 100_000)

@@ -34,13 +34,13 @@ def test_a_lock_that_is_not_given_is_answered_with_later(send: Send, monkeypatch
         with connection.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE crm_eventkey")
             holding.set()
-            done.wait(10)
+            done.wait(120)
             cursor.execute("ROLLBACK")
         connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    holding.wait(10)
+    assert holding.wait(120)
     response = send("track", track(messageId="m1"))
     done.set()
     holder.join()

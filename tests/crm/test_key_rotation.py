@@ -179,6 +179,14 @@ class Load:
             found = {one.pk: one.name for one in Profile.objects.filter(pk__in=known)}
             assert found == known
 
+    def await_more(self, requests: int) -> None:
+        """Return when so many more were answered, or one failed."""
+        until, deadline = self.requests + requests, time.monotonic() + 300
+        while self.requests < until and not self.errors and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self.requests < until and not self.errors:
+            self.errors.append(TimeoutError(f"{self.requests} requests"))
+
     def _until_over(self) -> Iterator[int]:
         for count in itertools.count():
             if self.over.is_set():
@@ -197,21 +205,19 @@ class Load:
 
 @pytest.mark.django_db(transaction=True)
 def test_rotation_under_load_loses_nothing_and_fails_nobody() -> None:
-    """People are written and read, about 200 requests a second, while the ring is rotated three times."""
+    """People are written and read, 150 requests between any two rotations of three, and more while they go on."""
     load = Load()
-    began = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         for worker in range(4):
             pool.submit(load.guarded, load.write, worker)
         for _ in range(2):
             pool.submit(load.guarded, load.read)
         for _ in range(3):
-            time.sleep(0.7)
+            load.await_more(150)
             key_rotation.rotate(NOW)
             list(key_rotation.rewrap_all(batch=50))
-        time.sleep(0.5)
+        load.await_more(150)
         load.over.set()
-    rate = load.requests / (time.monotonic() - began)
     assert load.errors == []
     list(key_rotation.rewrap_all())
     for old in ("k1", "k2", "k3"):
@@ -220,7 +226,6 @@ def test_rotation_under_load_loses_nothing_and_fails_nobody() -> None:
     assert {one.pk: one.name for one in Profile.objects.all()} == load.written
     assert {one.profile_id: one.sealed["note"] for one in Event.objects.all()} == load.written
     assert {one.profile_id: one.value for one in Identifier.objects.all()} == load.written
-    assert rate > 100, rate  # on two quiet cores about 400
 
 
 @pytest.mark.django_db

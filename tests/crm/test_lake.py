@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from crm import lake, partitions
 from crm.lake_manifest import GRACE
 from crm.locks import Busy, only_one
-from crm.models import Event, Profile
+from crm.models import Event, Profile, Source
 from tests import factories
 from tests.crm.log import bought, record
 
@@ -57,9 +57,36 @@ def test_an_event_is_exported_by_surrogates_at_the_hour_on_the_wall() -> None:
         "quantity": 2.0,
         "discount": 0.5,
         "channel": "shop",
+        **dict.fromkeys(("campaign", "variant", "propensity", "machine")),
     }
     assert len(session) == 16
     assert "13800138000" not in session
+
+
+def test_what_the_house_wrote_of_its_messages_comes_as_numbers_and_nobody_else_is_believed() -> None:
+    ours, shop = factories.source("Campaigns", kind=Source.Kind.SYSTEM), factories.source("A shop")
+    told: list[tuple[Source, str, dict[str, Any]]] = [
+        (ours, "assigned", {"campaign": 7, "variant": None, "propensity": 0.25}),
+        (ours, "assigned", {"campaign": 7, "variant": 12, "propensity": 0.75}),
+        (ours, "assigned", {"campaign": 8, "variant": "journey 3", "propensity": 0.9}),
+        (ours, "clicked", {"campaign": 7, "variant": 12, "machine": True, "delivery": "0a"}),
+        (ours, "assigned", {"campaign": "Li Lei", "propensity": "Li Lei"}),
+        (shop, "assigned", {"campaign": 7, "variant": 12, "propensity": 0.75}),
+    ]
+    person = factories.profile()
+    record(
+        bought(person, JANUARY + timedelta(minutes=n), source=source, kind=kind, properties=facts)
+        for n, (source, kind, facts) in enumerate(told)
+    )
+    lake.export(NOW)
+    assert rows().select("campaign", "variant", "propensity", "machine").rows() == [
+        (7, 0, 0.25, None),
+        (7, 12, 0.75, None),
+        (8, -1, 0.9, None),
+        (7, 12, None, 1),
+        (None, None, None, None),
+        (None, None, None, None),
+    ]
 
 
 def test_one_session_has_one_name_in_every_export_and_no_session_has_none() -> None:

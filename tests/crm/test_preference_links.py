@@ -152,7 +152,7 @@ def test_whatever_ended_a_link_the_same_questions_are_asked_of_the_database(eras
     assert len(asked["unknown"]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_how_long_the_answer_takes_tells_nothing_either(erased: str, settings: Any) -> None:
     """Compare the times of 100 answers of each kind, asked in turn, by Welch's t; 4.5 is the usual bound of leakage."""
     settings.PREFERENCE_RATES = GENEROUS

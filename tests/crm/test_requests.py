@@ -178,8 +178,10 @@ def test_what_a_person_takes_elsewhere_is_what_she_gave_and_an_explanation_what_
     found = {
         kind: set(carried_out(kind, person).steps.get().receipt["rows"]) for kind in ("portability", "explanation")
     }
-    assert found["portability"] == {"profile", "identifiers", "relations", "consents", "consent_history", "events"}
-    assert found["explanation"] == {"profile", "scores", "segments", "recommendations"}
+    given = {"profile", "identifiers", "relations", "consents", "consent_history", "events", "chats", "follows"}
+    given |= {"subscriptions"}
+    assert found["portability"] == given
+    assert found["explanation"] == {"profile", "scores", "segments", "recommendations", "repurchases"}
 
 
 def test_a_pack_is_sealed_on_disk_expires_and_its_link_opens_only_after_the_answer() -> None:

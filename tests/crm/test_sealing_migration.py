@@ -65,7 +65,7 @@ VALUES ('import', 'x', '{}', 'failed', '', 0, 0, '{}', '{}', 'Key (value)=(error
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_lay_open_is_sealed_and_reads_as_before(plain_database: None) -> None:
     with as_owner():
         with connection.cursor() as cursor:

@@ -20,7 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FAULTS = (
     *("ledger_kills", "ledger_mutations", "bundle_corruptions", "consent_races", "withdrawal_stop", "erasure_kills"),
-    *("link_enumeration", "sending_kills", "send_races"),
+    *("link_enumeration", "sending_kills", "send_races", "wechat_kills", "welcome_kills", "journey_kills"),
+    "token_storm",
 )
 
 RUN = """

@@ -116,8 +116,8 @@ class Race:
         return True
 
     def send(self) -> bool:
-        from campaigns import sending
-        from campaigns.handing_off import Ready, hand_off_each
+        from campaigns.delivering import sending
+        from campaigns.delivering.handing_off import Ready, hand_off_each
         from campaigns.models import ChannelAccount, Delivery
 
         self.wait_for(lambda: self.done_by["withdraw"] >= min(self.pairs, self.done_by["send"] + self.lead()))

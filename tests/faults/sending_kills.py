@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,12 +50,23 @@ def run(kills: int = 0, messages: int = 0) -> list[dict[str, Any]]:
 
 def prepare(messages: int) -> None:
     """Plan a campaign for so many people."""
+    from django.utils import timezone
+
+    from campaigns.runs import planning
+    from tests.campaigns import factories
+
+    people, now = known(messages), timezone.now()
+    run = planning.begin(factories.campaign(holdout="0"), "once", now)
+    planning.plan(run, iter([people]), now)
+
+
+def known(number: int) -> list[int]:
+    """Return so many people who may be written to at any hour, by an account that can."""
     from datetime import time as clock
     from datetime import timedelta
 
     from django.utils import timezone
 
-    from campaigns import planning
     from campaigns.models import SendingPolicy
     from crm import consent
     from crm.models import Identifier, Profile
@@ -69,7 +80,7 @@ def prepare(messages: int) -> None:
     consents.purpose()
     factories.account()
     people = Profile.objects.bulk_create(
-        Profile(created_at=now, updated_at=now, age_class="adult") for _ in range(messages)
+        Profile(created_at=now, updated_at=now, age_class="adult") for _ in range(number)
     )
     Identifier.objects.bulk_create(
         Identifier(type="email", value=f"p{one.pk}@example.com", profile=one, created_at=now) for one in people
@@ -77,8 +88,7 @@ def prepare(messages: int) -> None:
     wanted = [consent.Wanted(one.pk, consent.NewConsent(purpose="offers", channel="email")) for one in people]
     for start in range(0, len(wanted), 5000):
         consent.record_many(wanted[start : start + 5000], source=None, now=now - timedelta(days=1))
-    run = planning.begin(factories.campaign(holdout="0"), "once", now)
-    planning.plan(run, iter([[one.pk for one in people]]), now)
+    return [one.pk for one in people]
 
 
 def peer(path: Path, taken: Path) -> None:
@@ -148,6 +158,9 @@ class Adapter:
 class House:
     """The workers, beat, the peer, and who tells of its messages."""
 
+    ticks = TICKS
+    queues: Sequence[str] = ("send", "default")
+
     def __init__(self, directory: Path, kills: int) -> None:
         self.socket, self.file, self.kills = directory / "peer", directory / "taken", kills
         self.random, self.children = Random(5), dict[int, Callable[[], None]]()
@@ -155,12 +168,9 @@ class House:
 
     def torment(self) -> dict[str, int]:
         """Kill until enough were killed, then let the work come to its end."""
-        self.start(lambda: peer(self.socket, self.file))
-        while not self.socket.exists():
-            time.sleep(0.05)
-        self.start(self.tell)
+        self.surround()
         others = set(self.children)
-        for work in [self.work] * WORKERS + [self.beat]:
+        for work in self.crew():
             self.start(work)
         while self.counts.total() < self.kills:
             time.sleep(self.random.uniform(0.1, 0.8))
@@ -171,6 +181,17 @@ class House:
         for pid in list(self.children):
             self.kill(pid)
         return dict(self.counts)
+
+    def crew(self) -> list[Callable[[], None]]:
+        """Return what those do who are killed."""
+        return [*[self.work] * WORKERS, self.beat]
+
+    def surround(self) -> None:
+        """Start whom nobody kills."""
+        self.start(lambda: peer(self.socket, self.file))
+        while not self.socket.exists():
+            time.sleep(0.05)
+        self.start(self.tell)
 
     def kill_one(self, others: set[int], turn: int) -> str:
         if turn % DATABASE_EACH == 0:
@@ -202,13 +223,9 @@ class House:
 
     def work(self) -> None:
         """Be a worker of Celery's, in this process, whose desk stands before the peer."""
-        from datetime import timedelta
+        from campaigns.delivering import worker
+        from campaigns.delivering.writing import Desk, renderer
 
-        from campaigns import handing_off, sending, tasks, worker
-        from campaigns.writing import Desk, renderer
-
-        handing_off.LEASE = sending.LEASE = timedelta(seconds=LEASE_SECONDS)
-        tasks.A_WHILE = WHILE_SECONDS
         adapter: Any = Adapter(self.socket)
         desk = Desk(
             adapter=lambda _: adapter,
@@ -217,7 +234,7 @@ class House:
             renderer=renderer,
         )
         setattr(worker, "desk", lambda: desk)  # noqa: B010  # it is not its own name there
-        app().WorkController(pool="solo", queues=["send", "default"], loglevel="CRITICAL").start()
+        serve(self.queues)
 
     def beat(self) -> None:
         """Be Celery's beat, with a schedule that ticks faster than the house's."""
@@ -226,7 +243,7 @@ class House:
         own = app()
         own.conf.beat_schedule = {
             name: {"task": f"campaigns.tasks.{name}", "schedule": each, "options": {"expires": 5.0}}
-            for name, each in TICKS.items()
+            for name, each in self.ticks.items()
         }
         Service(own, max_interval=1, scheduler_cls=Scheduler).start()
 
@@ -287,10 +304,22 @@ class House:
 
     def under_way(self) -> int:
         """Return how many calls may have been under way when somebody was killed."""
-        from campaigns.worker import THREADS
+        from campaigns.delivering.worker import THREADS
 
         stops = self.counts["immediate stops of PostgreSQL"] * WORKERS
         return (self.counts["kills of workers"] + stops) * THREADS
+
+
+def serve(queues: Sequence[str] = ("send", "default")) -> None:
+    """Be a worker of Celery's, in this process, that holds everything for seconds only."""
+    from datetime import timedelta
+
+    from campaigns import tasks
+    from campaigns.delivering import handing_off, sending
+
+    handing_off.LEASE = sending.LEASE = timedelta(seconds=LEASE_SECONDS)
+    tasks.A_WHILE = WHILE_SECONDS
+    app().WorkController(pool="solo", queues=list(queues), loglevel="CRITICAL").start()
 
 
 def app() -> Any:
@@ -306,9 +335,9 @@ def app() -> Any:
 
 def tell_some(told: list[tuple[str, str]]) -> int:
     """Tell of some messages as a provider's callback does."""
-    from campaigns import feedback
     from campaigns.channels.base import Feedback, Told
     from campaigns.models import ChannelAccount
+    from campaigns.responses import feedback
 
     now = datetime.now(UTC)
     said = [

@@ -38,10 +38,25 @@ ITEMS: Mapping[str, PolarsType] = {
     "price": pl.Float64,
     "available_from": pl.Datetime("us"),
     "available_to": pl.Datetime("us"),
+    "text": pl.String,
+    "added_at": pl.Datetime("us"),
+}
+_WORDS = ("product_type", "product_category", "department", "brand")
+RELATIONS: Mapping[str, PolarsType] = {
+    "user": pl.Int64,
+    "other": pl.Int64,
+    "kind": pl.String,
+    "weight": pl.Float64,
+    "occurred_at": pl.Datetime("us"),
 }
 
 
-def log_of(events: pl.DataFrame, items: pl.DataFrame | None = None, profiles: pl.DataFrame | None = None) -> Log:
+def log_of(
+    events: pl.DataFrame,
+    items: pl.DataFrame | None = None,
+    profiles: pl.DataFrame | None = None,
+    relations: pl.DataFrame | None = None,
+) -> Log:
     """Return a log of the frames given, columns that are absent filled with nulls (received when they occurred)."""
     if "received_at" not in events.columns:
         events = events.with_columns(received_at=pl.col("occurred_at"))
@@ -50,6 +65,7 @@ def log_of(events: pl.DataFrame, items: pl.DataFrame | None = None, profiles: pl
         events=nw.from_native(_complete(events, EVENTS).lazy()),
         items=nw.from_native(_complete(pl.DataFrame() if items is None else items, ITEMS).lazy()),
         profiles=nw.from_native((users if profiles is None else profiles).lazy()),
+        relations=None if relations is None else nw.from_native(_complete(relations, RELATIONS).lazy()),
     )
 
 
@@ -131,6 +147,9 @@ def _items() -> pl.DataFrame:
         category="department",
         subcategory="product_category",
         brand="brand",
+        text=pl.concat_str(
+            "product_type", "product_category", "department", "brand", separator="\n", ignore_nulls=True
+        ),
     )
 
 

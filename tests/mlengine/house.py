@@ -21,6 +21,7 @@ from tests import factories
 from tests.crm.log import bought, record
 
 DAY = timedelta(days=1)
+WAITS_AT: list[str] = []  # a file to write before sleeping, so that a test may kill the process here
 OPENED = datetime(2025, 1, 1, 4, tzinfo=UTC)  # noon on the wall
 END = datetime(2025, 9, 8, 16, tzinfo=UTC)  # midnight on the wall: the 9th begins
 NOW = END + timedelta(hours=3)
@@ -68,7 +69,6 @@ class Silence:
     upside_down: bool = False
     patience: timedelta = DAY
     fails: str = ""
-    waits_at: str = ""  # a file to write before sleeping, so that a test may kill the process here
 
     def fit(self, log: Log, cutoff: datetime) -> Rate:
         if self.fails:
@@ -109,8 +109,8 @@ class Silence:
         return {user: [reason] for user in users}
 
     def _wait(self) -> None:
-        if self.waits_at:
-            Path(self.waits_at).touch()
+        for file in WAITS_AT:
+            Path(file).touch()
             time.sleep(60)
 
 

@@ -16,13 +16,15 @@ from mlengine.anonymity.accounting import spent
 from mlengine.anonymity.noise import Bound, Mechanism
 from mlengine.anonymity.tidying import consistent, tidied
 
-DRAWS = 200_000
+# Of each night, and of every day: enough to catch half the noise, and to be sharper than the tests ask for.
+DRAWS, FEWER = 200_000, 60_000
 CONFIDENCE = 1e-4  # of a false alarm, for each event that is looked at
 
+each_size = pytest.mark.parametrize("count", [FEWER, pytest.param(DRAWS, marks=pytest.mark.nightly)])
 Sample = NDArray[np.int64]
 
 
-def draws(mechanism: Mechanism, true: int, count: int = DRAWS) -> Sample:
+def draws(mechanism: Mechanism, true: int, count: int) -> Sample:
     return np.array(mechanism.noisy([true] * count), dtype=np.int64)
 
 
@@ -52,23 +54,26 @@ def _ratio(low: Sample, high: Sample, threshold: int, delta: float) -> float:
     return log((least - delta) / most) if least > delta else 0.0
 
 
+@each_size
 @pytest.mark.parametrize("epsilon", [0.25, 1.0])
-def test_an_audit_of_laplace_noise_finds_no_more_than_was_stated(epsilon: float) -> None:
+def test_an_audit_of_laplace_noise_finds_no_more_than_was_stated(epsilon: float, count: int) -> None:
     mechanism = Mechanism.laplace(epsilon, Bound())
-    found = audited(draws(mechanism, 100), draws(mechanism, 101))
+    found = audited(draws(mechanism, 100, count), draws(mechanism, 101, count))
     assert found <= mechanism.epsilon() == pytest.approx(epsilon)
     assert found > 0.75 * epsilon - 0.05  # the audit is sharp enough to mean something
 
 
-def test_an_audit_of_a_sum_uses_all_that_one_person_may_add() -> None:
+@each_size
+def test_an_audit_of_a_sum_uses_all_that_one_person_may_add(count: int) -> None:
     mechanism = Mechanism.laplace(1.0, Bound(most=50))
-    assert 0.7 < audited(draws(mechanism, 1000), draws(mechanism, 1050)) <= 1.0
+    assert 0.7 < audited(draws(mechanism, 1000, count), draws(mechanism, 1050, count)) <= 1.0
 
 
-def test_an_audit_of_gaussian_noise_finds_no_more_than_was_stated() -> None:
+@each_size
+def test_an_audit_of_gaussian_noise_finds_no_more_than_was_stated(count: int) -> None:
     mechanism = Mechanism.gaussian(0.5, Bound())
     stated = mechanism.epsilon(1e-3)
-    found = audited(draws(mechanism, 100), draws(mechanism, 101), delta=1e-3)
+    found = audited(draws(mechanism, 100, count), draws(mechanism, 101, count), delta=1e-3)
     assert 0.4 * stated < found <= stated
 
 
@@ -79,33 +84,37 @@ class HalfTheNoise(Mechanism):
         return [round(true + (noisy - true) / 2) for true, noisy in zip(counts, super().noisy(counts), strict=True)]
 
 
+@each_size
 @pytest.mark.parametrize("epsilon", [0.25, 1.0])
-def test_half_the_noise_is_caught(epsilon: float) -> None:
+def test_half_the_noise_is_caught(epsilon: float, count: int) -> None:
     broken = HalfTheNoise.laplace(epsilon, Bound())
-    assert audited(draws(broken, 100), draws(broken, 101)) > epsilon
+    assert audited(draws(broken, 100, count), draws(broken, 101, count)) > epsilon
 
 
-def test_half_of_gaussian_noise_is_caught() -> None:
+@each_size
+def test_half_of_gaussian_noise_is_caught(count: int) -> None:
     broken = HalfTheNoise.gaussian(0.5, Bound())
-    assert audited(draws(broken, 100), draws(broken, 101), delta=1e-3) > broken.epsilon(1e-3)
+    assert audited(draws(broken, 100, count), draws(broken, 101, count), delta=1e-3) > broken.epsilon(1e-3)
 
 
-def test_laplace_noise_has_its_distribution() -> None:
+@each_size
+def test_laplace_noise_has_its_distribution(count: int) -> None:
     """P(n) is (1 - a) / (1 + a) a^|n| with a = exp(-1 / scale): the two-sided geometric distribution."""
     mechanism = Mechanism.laplace(0.25, Bound())
-    seen = Counter((draws(mechanism, 0)).tolist())
+    seen = Counter((draws(mechanism, 0, count)).tolist())
     a = exp(-1 / mechanism.scale)
     inside = range(-20, 21)
-    expected = [(1 - a) / (1 + a) * a ** abs(n) * DRAWS for n in inside]
+    expected = [(1 - a) / (1 + a) * a ** abs(n) * count for n in inside]
     counts = [seen[n] for n in inside]
-    rest = DRAWS - sum(counts)
-    assert chisquare([*counts, rest], [*expected, DRAWS - sum(expected)]).pvalue > 1e-6
+    rest = count - sum(counts)
+    assert chisquare([*counts, rest], [*expected, count - sum(expected)]).pvalue > 1e-6
 
 
-def test_gaussian_noise_has_its_distribution() -> None:
+@each_size
+def test_gaussian_noise_has_its_distribution(count: int) -> None:
     mechanism = Mechanism.gaussian(0.0002, Bound())  # sigma 50: one step is a hundredth of a percent of the mass
-    jitter = np.random.default_rng(1).uniform(-0.5, 0.5, DRAWS)  # whole numbers have ties, which the test does not like
-    assert kstest(draws(mechanism, 0) + jitter, norm(scale=sqrt(mechanism.scale**2 + 1 / 12)).cdf).pvalue > 1e-6
+    jitter = np.random.default_rng(1).uniform(-0.5, 0.5, count)  # whole numbers have ties, which the test does not like
+    assert kstest(draws(mechanism, 0, count) + jitter, norm(scale=sqrt(mechanism.scale**2 + 1 / 12)).cdf).pvalue > 1e-6
 
 
 @pytest.mark.parametrize("kind", ["laplace", "gaussian"])
@@ -117,13 +126,14 @@ def test_the_margin_holds_the_truth_as_often_as_it_says(kind: str) -> None:
     assert tighter < 0.95
 
 
-def test_a_key_that_one_person_has_shows_as_rarely_as_delta_says() -> None:
+@each_size
+def test_a_key_that_one_person_has_shows_as_rarely_as_delta_says(count: int) -> None:
     mechanism = Mechanism.unknown_keys(1.0, 1e-3, Bound())
     assert 0.0 < mechanism.delta <= 1e-3
-    lonely = {str(n): 1 for n in range(DRAWS)}
+    lonely = {str(n): 1 for n in range(count)}
     shown = len(mechanism.noisy_keys(lonely))
-    most = beta.ppf(1 - CONFIDENCE, shown + 1, DRAWS - shown)
-    least = beta.ppf(CONFIDENCE, shown, DRAWS - shown + 1) if shown else 0.0
+    most = beta.ppf(1 - CONFIDENCE, shown + 1, count - shown)
+    least = beta.ppf(CONFIDENCE, shown, count - shown + 1) if shown else 0.0
     assert least <= mechanism.delta <= 1.25 * most  # no more often than stated, and the threshold is not wasteful
     assert mechanism.noisy_keys({}) == {}
 

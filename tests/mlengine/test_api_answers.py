@@ -36,13 +36,18 @@ def recommend(profile, run, *codes: str) -> None:  # type: ignore[no-untyped-def
 
 def test_a_score_comes_with_its_reasons_in_the_readers_language() -> None:
     profile = factories.profile()
-    Score.objects.create(profile=profile, run=api.run("churn"), value=0.81, reasons=[REASON])
+    run = api.run("churn")
+    Score.objects.create(profile=profile, run=run, value=0.81, reasons=[REASON])
     told = reading(profile.pk, "scores").json()
     assert told == {
         "results": [
             {
                 "spec": "churn",
                 "value": 0.81,
+                "unit": "probability",
+                "low": None,
+                "high": None,
+                "facts": None,
                 "reasons": [
                     {
                         "code": "silence",
@@ -52,6 +57,7 @@ def test_a_score_comes_with_its_reasons_in_the_readers_language() -> None:
                     }
                 ],
                 "cutoff": "2026-03-01T20:00:00+08:00",
+                "version": run.version_id,
             }
         ]
     }
@@ -113,6 +119,7 @@ def test_before_any_model_serves_the_answer_is_empty_and_says_so() -> None:
         "basis": "none",
         "spec": None,
         "cutoff": None,
+        "session_items": 0,
         "results": [],
     }
     assert reading(profile.pk, "scores").json() == {"results": []}
@@ -171,9 +178,10 @@ def test_answers_that_did_not_change_are_not_sent_again() -> None:
         assert client.get(address, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
 
 
-@pytest.mark.parametrize(("what", "queries"), [("scores", 3), ("clusters", 3), ("recommendations", 4)])
+@pytest.mark.parametrize(("what", "queries"), [("scores", 3), ("clusters", 3), ("recommendations", 8)])
 def test_an_answer_takes_few_queries(what: str, queries: int, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
-    # The token; who is meant, with all merges; the run that answers (recommendations only); the answers.
+    # The token; who is meant, with all merges; the answers; of recommendations also
+    # the run that answers, the session, and the rules.
     profile = factories.profile()
     recommend(profile, api.run("recommendations"), *(f"i{number}" for number in range(30)))
     Score.objects.create(profile=profile, run=api.run("churn"), value=0.5)
@@ -240,3 +248,15 @@ def test_jobs_are_chosen_by_kind_and_status_newest_first() -> None:
         JobRun.objects.create(kind="train", title=str(number), status=status, created_at=NOW)
     told = api.caller("jobs:read").get("/api/v1/jobs/?status=failed&kind=train").json()["results"]
     assert [row["title"] for row in told] == ["2", "0"]
+
+
+def test_a_model_version_tells_what_it_was_made_of() -> None:
+    version = api.run("churn").version
+    card = {"data": {"from": "2025-01-01", "until": "2026-03-01", "profiles": 7}, "importances": {"recency": 2.0}}
+    version.card = card | {"lineage": {"lake": {"digest": "abc"}}, "cause": {"code": "first", "values": {}}}
+    version.save()
+    told = api.caller("models:read").get(f"/api/v1/models/{version.pk}/lineage/").json()
+    assert (told["data_from"], told["data_until"], told["features"]) == ("2025-01-01", "2026-03-01", ["recency"])
+    assert (told["learned_from"], told["trained_because"]["code"]) == ({"lake": {"digest": "abc"}}, "first")
+    assert "7" not in str(told["data_from"]) + str(told["recipe"])  # how many people there are is not told
+    assert api.caller("scores:read").get(f"/api/v1/models/{version.pk}/lineage/").status_code == 403

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mlengine.columns import Log
+from mlengine.estimators import examples
 from mlengine.estimators.calibration import Isotonic, Platt, choose
 from mlengine.estimators.churn import Churn
 from mlengine.estimators.examples import matrix
@@ -125,3 +126,14 @@ def test_calibration_never_turns_a_ranking_round(kind: type[Platt] | type[Isoton
     assert np.all(np.diff(probability) >= 0)
     assert roc_auc(y, probability) == pytest.approx(roc_auc(y, raw), abs=0.005)
     assert probability.mean() == pytest.approx(y.mean(), abs=0.02)
+
+
+def test_of_many_people_a_share_is_learned_from_the_same_each_time(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = Churn(horizon=28 * DAY, activity_window=90 * DAY)
+    everybody = question.examples(log, BEGIN + 300 * DAY)
+    monkeypatch.setattr(examples, "MOST_ROWS", len(everybody.y) // 4)
+    some = question.examples(log, BEGIN + 300 * DAY)
+    assert len(everybody.y) / 8 < len(some.y) < len(everybody.y) / 2
+    rows = {tuple(row) for row in np.nan_to_num(everybody.X, nan=-1.0).tolist()}
+    assert {tuple(row) for row in np.nan_to_num(some.X, nan=-1.0).tolist()} <= rows
+    assert np.array_equal(some.X, question.examples(log, BEGIN + 300 * DAY).X, equal_nan=True)

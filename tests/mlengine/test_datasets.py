@@ -4,9 +4,10 @@ import pytest
 from django.conf import settings
 
 from crm import lake
-from crm.models import Profile, ProfileAlias
+from crm.models import Event, Profile, ProfileAlias, Relation
 from mlengine import datasets
 from mlengine.columns import Log
+from mlengine.specs import SPECS
 from tests import factories
 from tests.crm.log import bought, record
 
@@ -104,7 +105,45 @@ def test_items_come_with_their_broadest_categories_and_local_times() -> None:
         "price": 99.5,
         "available_from": datetime(2026, 1, 10, 12),
         "available_to": None,
+        "text": "coat\nclothes coats warm",
+        "added_at": datasets.wall_clock(coat.created_at),
     }
+
+
+def test_what_anybody_may_read_about_an_item_is_its_text_whatever_stands_in_it() -> None:
+    body = 'Warm, "dry"\nand light; 保暖' + "!" * 3000
+    factories.item("coat", title="Coat", brand="Acme", body=body)
+    (row,) = exported().items.collect().rows(named=True)
+    assert row["text"] == "Coat\nAcme\n" + body[: datasets.ITEM_TEXT]
+
+
+def relate(one: Profile, other: Profile, kind: str = "follows", at: datetime = JANUARY) -> Relation:
+    return Relation.objects.create(from_profile=one, to_profile=other, kind=kind, created_at=at)
+
+
+def related(log: Log) -> list[tuple[int, int, str]]:
+    assert log.relations is not None
+    return sorted((user, other, kind) for user, other, kind, _, _ in log.relations.collect().rows())
+
+
+def test_who_knows_whom_is_told_by_person_and_of_nobody_who_wants_no_personalisation() -> None:
+    a, b, c, refuses = (factories.profile() for _ in range(4))
+    for one, other in ((a, b), (b, a), (a, c), (b, refuses), (refuses, c)):
+        relate(one, other)
+    assert (a.pk, refuses.pk, "follows") not in related(exported())
+    Profile.objects.filter(pk=refuses.pk).update(personalisation=False)
+    assert related(exported()) == [(a.pk, b.pk, "follows"), (a.pk, c.pk, "follows"), (b.pk, a.pk, "follows")]
+    merge(b, a)  # nobody is their own friend
+    assert related(exported()) == [(a.pk, c.pk, "follows")]
+
+
+def test_a_log_until_a_date_knows_only_the_relations_of_then() -> None:
+    a, b = factories.profile(), factories.profile()
+    relate(a, b)
+    relate(b, a, at=FEBRUARY)
+    log = exported()
+    assert related(log.until(datetime(2026, 2, 1))) == [(a.pk, b.pk, "follows")]
+    assert len(related(log)) == 2
 
 
 def test_the_end_of_the_data_is_the_midnight_before_the_last_event_or_now() -> None:
@@ -114,8 +153,18 @@ def test_the_end_of_the_data_is_the_midnight_before_the_last_event_or_now() -> N
     assert datasets.known_until(JANUARY) == datetime.fromisoformat("2026-01-10T00:00:00+08:00")
 
 
+def test_what_is_told_of_messages_does_not_say_that_purchases_have_arrived() -> None:
+    person = factories.profile()
+    record([bought(person, JANUARY), bought(person, FEBRUARY, kind=Event.Kind.CLICKED)])
+    lake.export(NOW)
+    assert datasets.known_until(NOW, "purchase") == datetime.fromisoformat("2026-01-10T00:00:00+08:00")
+    assert datasets.known_until(NOW, "clicked") == datetime.fromisoformat("2026-02-10T00:00:00+08:00")
+    assert datasets.known_until(NOW, "refund") is None
+    assert {spec.kind for spec in SPECS.values()} <= set(Event.Kind.values)
+
+
 @pytest.mark.spark
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_spark_reads_the_same_log(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyspark")
     a, b = factories.profile(), factories.profile()

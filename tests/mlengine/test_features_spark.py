@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlengine.columns import USER, Log
+from mlengine.estimators.examples import sampled
 from mlengine.features import FAMILIES
 from mlengine.labels import churn
 from tests.mlengine.frames import complete_journey_log
@@ -51,6 +52,7 @@ def _written(session: Any, frame: nw.LazyFrame[Any], path: Path) -> nw.LazyFrame
     return read
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")  # Spark's own
 def test_polars_and_spark_agree_to_nine_decimals(on_spark: Log) -> None:
     for name, family in FAMILIES.items():
@@ -70,3 +72,10 @@ def test_labels_agree_exactly(on_spark: Log) -> None:
         for log in (complete_journey_log(), on_spark)
     )
     assert there.rows() == here.rows()
+
+
+def test_both_take_the_same_people_for_a_sample(on_spark: Log) -> None:
+    asked = [sampled(log, 0.3).events.select(USER).unique() for log in (complete_journey_log(), on_spark)]
+    here, there = (sorted(frame.collect("polars")[USER].to_list()) for frame in asked)
+    assert here == there
+    assert 0.25 < len(here) / 2500 < 0.35

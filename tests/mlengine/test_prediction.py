@@ -2,12 +2,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import narwhals as nw
+import polars as pl
 import pytest
 from django.db import transaction
 
 from crm import lake
 from crm.models import JobRun, Profile, ProfileAlias
-from mlengine import answers, evaluation, jobs, monitoring, online, prediction, registry, training
+from mlengine import answers, drifting, evaluation, jobs, monitoring, online, prediction, registry, training
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS, Spec
 from mlengine.work import Refused
@@ -127,7 +129,7 @@ def test_old_runs_go_but_one_a_week_waits_to_be_judged(
         PredictionRun.objects.create(spec="silence", version=version, cutoff=at, started_at=NOW, finished_at=NOW)
     prediction.prune(asked, keep=3)
     kept = [(END - at).days for at in PredictionRun.objects.order_by("-cutoff").values_list("cutoff", flat=True)]
-    assert kept == [0, 1, 2, 3, 10, 17]
+    assert kept == [0, 1, 2, 5, 12, 19]
     PredictionRun.objects.update(judged_at=NOW)
     prediction.prune(asked, keep=3)
     assert PredictionRun.objects.count() == 3
@@ -186,9 +188,9 @@ def test_drift_and_health_are_told(serving: Callable[[Spec], Spec]) -> None:
     asked = serving(spec())
     predicted(asked, EARLIER)
     run = predicted(asked)
-    moved = monitoring.measure_drift(run, asked)
+    moved = drifting.measure(run, asked)
     assert {row.subject for row in moved} == {"silence", "score"}
-    assert monitoring.measure_drift(run, asked) is not None
+    assert drifting.measure(run, asked) is not None
     assert Metric.objects.filter(kind=Metric.Kind.DRIFT).count() == 2
     found = {health.spec: health for health in monitoring.health(NOW)}["silence"]
     assert (found.champion, found.backtest, found.baselines) == (1, 1.0, {"nobody_knows": 0.5})
@@ -224,3 +226,28 @@ def test_the_predictions_of_the_future_need_no_label(serving: Callable[[Spec], S
     asked = replace(serving(spec()), horizon=300 * DAY)
     predicted(asked)
     assert evaluation.evaluate(asked, now=NOW) == []
+
+
+def test_bounds_and_facts_are_kept_beside_a_score() -> None:
+    people = [factories.profile(name) for name in ("one", "two", "three")]
+    version = ModelVersion.objects.create(spec="value", number=1, cutoff=END, trained_at=NOW)
+    run = PredictionRun.objects.create(spec="value", version=version, cutoff=END, started_at=NOW)
+    told = pl.DataFrame(
+        {
+            "user": [person.pk for person in reversed(people)],
+            "score": [3.0, 2.0, 1.0],
+            "low": [2.5, None, float("nan")],
+            "high": [4.0, None, float("inf")],
+            "alive": [0.9, None, float("nan")],
+        }
+    )
+    why = {people[0].pk: [{"code": "said", "values": {"words": 'a "b", c'}}]}
+    with transaction.atomic():
+        assert answers.write_scores(run, nw.from_native(told, eager_only=True), why) == 3
+    kept = {score.profile_id: (score.value, score.low, score.high, score.facts) for score in Score.objects.all()}
+    assert kept == {
+        people[2].pk: (3.0, 2.5, 4.0, {"alive": 0.9}),
+        people[1].pk: (2.0, None, None, {"alive": None}),
+        people[0].pk: (1.0, None, None, {"alive": None}),
+    }
+    assert Score.objects.get(profile=people[0]).reasons == why[people[0].pk]

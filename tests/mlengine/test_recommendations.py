@@ -10,19 +10,24 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 
 from mlengine.columns import Log
+from mlengine.estimators.leading import leading
 from mlengine.estimators.popular import PopularInSegment
 from mlengine.estimators.recommendation_reasons import SENTENCES, say
 from mlengine.estimators.recommendations import RECOMMENDERS, Recommendations
-from mlengine.estimators.recommender import Recommender, leading, recommend
+from mlengine.estimators.recommender import Recommender, recommend
 from mlengine.interactions import Interactions, interactions, interactions_of
+from mlengine.recipes import with_parameters
 from mlengine.specs import SPECS, NotEnoughData
 from tests.mlengine.frames import log_of
 
 CUTOFF = datetime(2026, 5, 1)
 PEOPLE, ITEMS, DAYS = 80, 60, 130
 NOBODY_YET = (1001, 1002, 1003)  # young, old, unknown
+QUICK = {"epochs": 4, "width": 32, "length": 20, "learning_rate": 0.005, "warm_up": 0, "averaging": 0.9}
+SMALL = {"sasrec": QUICK, "sequence_blend": QUICK}
 every_recommender = pytest.mark.parametrize("name", RECOMMENDERS)
 
 
@@ -70,12 +75,19 @@ def _known(*closed: int) -> Interactions:
 
 @cache
 def _fitted(name: str) -> Recommender:
-    return RECOMMENDERS[name]().fit(_known())
+    return RECOMMENDERS[name](**SMALL.get(name, {})).fit(_known())
 
 
 def _task(name: str = "blend", **options: object) -> Recommendations:
     window = timedelta(days=28)
-    return Recommendations(horizon=window, activity_window=window, recommender=name, min_purchases=500, **options)  # type: ignore[arg-type]
+    return Recommendations(
+        horizon=window,
+        activity_window=window,
+        recommender=name,
+        recommender_parameters=SMALL.get(name),
+        min_purchases=500,
+        **options,  # type: ignore[arg-type]
+    )
 
 
 @cache
@@ -143,19 +155,19 @@ def test_nothing_at_or_after_the_cutoff_changes_anything(name: str) -> None:
 def test_is_the_same_after_being_kept_in_files(name: str, tmp_path: Path) -> None:
     task = _task(name)
     task.fit(_log(), CUTOFF).save(tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".npz", ".txt"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {".json", ".npz", ".safetensors", ".txt"}
     assert task.predict(task.load(tmp_path), _log(), CUTOFF).to_native().equals(_predicted(name))
 
 
 @every_recommender
 def test_answers_at_a_later_date_with_people_and_items_unknown_when_it_learned(name: str) -> None:
-    early = RECOMMENDERS[name]().fit(interactions(_log(), CUTOFF - timedelta(days=20)))
+    early = RECOMMENDERS[name](**SMALL.get(name, {})).fit(interactions(_log(), CUTOFF - timedelta(days=20)))
     known = _known()
     lists = recommend(early.scorer(known), known, np.arange(known.shape[0]), 3)
     assert (lists.items[~known.cold] >= 0).all()
 
 
-@pytest.mark.parametrize("name", ["ease", "item_knn", "als", "blend"])
+@pytest.mark.parametrize("name", ["ease", "item_knn", "ials", "transitions", "blend"])
 def test_finds_the_taste_of_each_person_among_new_items(name: str) -> None:
     found = _predicted(name, new_only=True, k=5).filter(pl.col("user") <= PEOPLE)
     assert np.mean((found["item"] % 2 == found["user"] % 2).to_numpy()) > 0.98
@@ -220,7 +232,16 @@ def test_a_shop_where_nobody_tries_anything_still_recommends_what_goes_with_what
 
 @pytest.mark.parametrize("code", SENTENCES)
 def test_every_reason_can_be_said_in_both_languages(code: str) -> None:
-    values = {"times": 5, "days": 12, "gap": 7, "people": 31, "item": "X", "attribute": "city", "value": "Y"}
+    values = {
+        "times": 5,
+        "days": 12,
+        "gap": 7,
+        "people": 31,
+        "item": "X",
+        "attribute": "city",
+        "value": "Y",
+        "category": "Z",
+    }
     english, chinese = say(code, values), say(code, values, "zh-hans")
     assert english.isascii()
     assert not chinese.isascii()
@@ -288,3 +309,84 @@ def test_the_spec_asks_for_the_blend_and_compares_it_with_popular_items_and_own_
     assert {name: baselines[name].recommender for name in baselines} == {
         name: name for name in ("popular", "own_history")
     }
+
+
+def test_friends_add_a_part_of_their_taste_and_whoever_knows_nobody_keeps_their_own() -> None:
+    known = _known()
+    friends = np.zeros((known.shape[0],) * 2)
+    friends[0, 1] = friends[1, 0] = 2.0
+    friends[0, 2] = friends[2, 0] = 1.0
+    together = replace(known, friends=sparse.csr_array(friends))
+    social = RECOMMENDERS["social"]().fit(known)
+    own, shared = social.scorer(known)(np.arange(4)), social.scorer(together)(np.arange(4))
+    assert shared[0] == pytest.approx(own[0] + social.strength * (2 * own[1] + own[2]) / 3, rel=1e-4, abs=1e-4)  # type: ignore[attr-defined]
+    assert np.array_equal(shared[3], own[3])
+
+
+def test_a_relation_counts_once_in_both_directions_with_its_greater_weight() -> None:
+    rows = [(1, 2, 1.0), (2, 1, 3.0), (1, 1, 9.0), (2, 999_999, 1.0), (3, 2, 0.0), (3, 1, float("nan"))]
+    relations = pl.DataFrame(rows, schema=["user", "other", "weight"], orient="row").with_columns(
+        kind=pl.lit("follows"), occurred_at=CUTOFF - timedelta(days=1)
+    )
+    x = interactions(log_of(_shopping(), _items(), _profiles(), relations), CUTOFF)
+    assert x.friends is not None
+    assert dict(zip(zip(*(end.tolist() for end in x.friends.nonzero()), strict=True), x.friends.data, strict=True)) == {
+        (0, 1): 3.0,
+        (1, 0): 3.0,
+    }
+    assert interactions(log_of(_shopping(), relations=relations), CUTOFF - timedelta(days=2)).friends is None
+
+
+def _reads(**since: datetime | None) -> pl.DataFrame:
+    """Return a catalogue with texts: tea is even, shoes are odd, and 901 and 902 are in it since the dates given."""
+    words = {0: "green tea leaves", 1: "running shoes"}
+    kinds = ("fine", "plain", "small")
+    texts = {item: f"{kinds[item % 3]} {words[item % 2]}" for item in range(ITEMS)}
+    texts |= {901: "white tea leaves", 902: "trail shoes"}
+    dates = [since.get(f"i{item}", CUTOFF - timedelta(days=3)) for item in texts]
+    return pl.DataFrame({"item": list(texts), "text": list(texts.values()), "added_at": dates})
+
+
+def test_content_knows_what_nobody_has_bought_yet_by_what_it_reads_like() -> None:
+    x = interactions(log_of(_shopping(), _reads()), CUTOFF)
+    assert x.fresh.tolist() == [901, 902]
+    scores = RECOMMENDERS["content"]().fit(x).fresh_scorer(x)(np.arange(PEOPLE))  # type: ignore[attr-defined]
+    assert (scores.argmax(axis=1) == x.users[:PEOPLE] % 2).all()
+
+
+def test_new_is_what_is_offered_for_less_than_three_months_and_not_from_tomorrow_on() -> None:
+    old, later = CUTOFF - timedelta(days=91), CUTOFF + timedelta(days=1)
+    assert interactions(log_of(_shopping(), _reads(i901=old)), CUTOFF).fresh.tolist() == [902]
+    assert interactions(log_of(_shopping(), _reads(i901=later, i902=None)), CUTOFF).fresh.tolist() == []
+
+
+def test_the_last_places_are_for_new_items_that_nobody_has_bought_and_are_told_openly() -> None:
+    log = log_of(_shopping(), _reads(), _profiles())
+    plain, task = _task("own_history", k=6), _task("own_history", k=6, fresh=2)
+    before, found = (each.predict(each.fit(log, CUTOFF), log, CUTOFF).to_native() for each in (plain, task))
+    assert found["user"].n_unique() == PEOPLE + len(NOBODY_YET)
+    assert found.group_by("user").agg(pl.col("rank").sort())["rank"].to_list() == [[1, 2, 3, 4, 5, 6]] * (PEOPLE + 3)
+    warm = found.filter(pl.col("user") <= PEOPLE)
+    new = warm.filter(pl.col("item") > ITEMS)
+    assert new.select("user", "rank").rows() == [(user, 6) for user in range(1, PEOPLE + 1)]
+    assert all(item % 2 != user % 2 for user, item in new.select("user", "item").rows())  # 901 is tea, for even people
+    bought = set(_shopping().select("user", "item").iter_rows())
+    told = [json.loads(reason) for reason in new["reason"]]
+    assert {reason["code"] for reason in told} == {"reads_like"}
+    assert all((user, reason["values"]["item"]) in bought for user, reason in zip(new["user"], told, strict=True))
+    same = ["user", "item", "rank", "score", "reason"]
+    assert (
+        warm.filter(pl.col("rank") < 6)
+        .select(same)
+        .equals(before.filter((pl.col("user") <= PEOPLE) & (pl.col("rank") < 6)).select(same))
+    )
+    assert (new["score"] <= 0.0).all()
+
+
+def test_every_recommender_that_a_search_may_try_is_one_and_the_task_can_be_made_with_it() -> None:
+    spec = SPECS["recommendations"]
+    for name in spec.search["recommender"]:
+        made = with_parameters(spec, {"recommender": name}).verbs
+        assert isinstance(made, Recommendations)
+        assert made.recommender == name
+        assert name in RECOMMENDERS

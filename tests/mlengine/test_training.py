@@ -86,7 +86,13 @@ def test_the_card_says_what_the_model_was_made_of(silence: Spec) -> None:
     assert card["facts"].keys() == {"days"}
     assert card["libraries"].keys() >= {"python", "polars", "numpy"}
     steps = [step for step, _ in card["seconds"]]
-    assert steps == ["read the log", "backtest model", "backtest nobody_knows", "learn from everything"]
+    assert steps == [
+        "read the log",
+        "backtest model",
+        "backtest nobody_knows",
+        "look at groups of people",
+        "learn from everything",
+    ]
 
 
 def test_too_little_data_is_refused_with_what_is_missing(silence: Spec) -> None:

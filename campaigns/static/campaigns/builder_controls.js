@@ -5,7 +5,7 @@
   if (!told) return;
   const catalogue = JSON.parse(told.textContent);
   const T = catalogue.words;
-  const shared = { catalogue, T, readOnly: document.getElementById("builder")?.dataset.readonly === "1", changed: () => {} };
+  const shared = { catalogue, T, readOnly: document.querySelector("#builder, #journey")?.dataset.readonly === "1", changed: () => {} };
 
   const el = (tag, facts = {}, ...children) => {
     const made = document.createElement(tag);

@@ -104,7 +104,8 @@
       blank: () => ({ score: first(catalogue.scores, "churn"), is: "top_share", value: 0.1 }),
       fits: (node) => "score" in node,
       form: (node) => [
-        select(T.score, catalogue.scores, node.score, (value) => { node.score = value; }),
+        select(T.score, catalogue.scores, node.score, (value) => { node.score = value; delete node.fact; }),
+        ((catalogue.facts || {})[node.score] || []).length > 1 ? select(T.score_fact, catalogue.facts[node.score], node.fact || "", (value) => { if (value) node.fact = value; else delete node.fact; }) : null,
         ...comparison(node, "number", [], ["top_share", "at_least", "at_most", "between"]),
         node.is === "top_share" ? word(T.of_all) : null,
       ],
@@ -135,6 +136,21 @@
           word(T.among_first),
           input(T.rank, "number", node.within_rank ?? 5, (text) => { node.within_rank = number(text); }, { min: 1, max: 1000, class: "zy-input zb-number" }),
           word(T.recommendations),
+        ];
+      },
+    },
+    repurchase: {
+      icon: "autorenew",
+      blank: () => ({ repurchase: {}, due_within_days: 7 }),
+      fits: (node) => "repurchase" in node,
+      form: (node) => {
+        const by = Object.keys(node.repurchase)[0] || "";
+        return [
+          select(T.kind, [["", T.by_anything], ["category", T.by_category], ["item", T.by_item]], by, (value) => { node.repurchase = value ? { [value]: "" } : {}; }),
+          by ? input(by === "item" ? T.item_code : T.category, "text", node.repurchase[by], (text) => { node.repurchase[by] = text.trim(); }, { list: by === "category" ? listed("event.category") : undefined }) : null,
+          word(T.due_within),
+          input(T.days, "number", node.due_within_days, (text) => { node.due_within_days = number(text); }, { min: 0, max: 366, class: "zy-input zb-number" }),
+          word(T.days),
         ];
       },
     },

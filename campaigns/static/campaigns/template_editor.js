@@ -12,11 +12,11 @@
   if (filled) now.language = filled.dataset.panel.slice(now.channel.length + 1);
   let last = null, asked = 0, waiting = 0;
 
-  // Of a channel with two forms one is shown, and only that one is sent.
+  // Of a channel with several forms one is shown, and only that one is sent.
   const choose = () => all("[data-forms]").forEach((set) => {
     const panel = set.closest("[data-panel]"), chosen = set.querySelector("input:checked")?.value;
     panel.querySelectorAll("[data-of]").forEach((field) => {
-      field.hidden = field.dataset.of !== chosen;
+      field.hidden = !field.dataset.of.split(" ").includes(chosen);
       field.querySelectorAll("[name]").forEach((input) => { input.disabled = field.hidden; });
     });
   });
@@ -71,6 +71,8 @@
     box.append(head, body);
     return box;
   };
+  // A part is called what its field is called.
+  const called = (name) => form.querySelector(`[data-field="${now.channel}.${now.language}.${name}"]`)?.firstChild?.textContent.trim() || name;
   // A message by a template, as the platform shows it: a line for each key.
   const card = (keyed) => {
     const box = make("dl", { className: "zy-keyed" });
@@ -81,9 +83,9 @@
     const parts = told.parts || {}, frame = one("frame");
     one("failed").hidden = !told.failed; one("failed").textContent = told.failed || "";
     frame.hidden = !parts.html; if (parts.html) frame.srcdoc = parts.html;
-    const shown = Object.entries(parts).filter(([name, value]) => name !== "html" && value && name !== "body" || name === "body" && !parts.signature && typeof value === "object");
+    const shown = Object.entries(parts).filter(([name, value]) => name !== "html" && name !== "kind" && value && name !== "body" || name === "body" && !parts.signature && typeof value === "object");
     const keyed = typeof parts.data === "object" && parts.data ? Object.entries(parts.data) : [];
-    one("parts").replaceChildren(...(keyed.length ? [card(keyed)] : []), ...shown.filter(([name]) => name !== "data").map(([name, value]) => line(name, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
+    one("parts").replaceChildren(...(keyed.length ? [card(keyed)] : []), ...shown.filter(([name]) => name !== "data").map(([name, value]) => line(called(name), typeof value === "string" ? value : JSON.stringify(value, null, 2))));
     if (now.channel === "sms") one("parts").querySelectorAll("pre").forEach((text, at) => at === 0 && text.classList.add("zy-bubble"));
     if (!told.parts && !told.failed) one("parts").replaceChildren(Object.assign(document.createElement("p"), { className: "zy-empty", textContent: form.dataset.none }));
     one("sms").hidden = !told.sms; one("sms").textContent = told.sms || "";

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         from config import demo
 
         try:
-            done = demo.run(timezone.now(), lambda step: self.stdout.write(f"... {step}"))
+            done = demo.run(timezone.now(), lambda step: self.stdout.write(f"... {step}"), f"http://{bind}")
         except (demo.DemoFailed, FileNotFoundError) as error:
             raise CommandError(str(error)) from error
         self._summary(done)

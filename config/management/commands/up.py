@@ -16,6 +16,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from config import imitation
+
 QUEUES = "default,ingest,ml,online"
 STOP_SECONDS = 20
 
@@ -35,7 +37,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"Zhiyin is on http://{bind}/  (Ctrl-C stops it)"))
         if settings.DEBUG and not settings.PUBLIC_URL:
             os.environ["PUBLIC_URL"] = f"http://{bind}"  # links in messages open on this machine
-        raise SystemExit(run_together(commands(bind, workers)))
+        raise SystemExit(run_together([*commands(bind, workers), *imitated()]))
 
 
 def commands(bind: str, workers: int) -> list[list[str]]:
@@ -47,9 +49,16 @@ def commands(bind: str, workers: int) -> list[list[str]]:
         [*gunicorn, "--threads", "4", "--log-level", "warning"],
         [*celery, "worker", "-Q", QUEUES, "-c", "2", *quiet],
         [*celery, "worker", "-Q", "send", "-c", "2", "-n", "send@%h", *quiet],
+        [*celery, "worker", "-Q", "journeys", "-c", "1", "-n", "journeys@%h", *quiet],
+        [*celery, "worker", "-Q", "welcome", "-c", "1", "-n", "welcome@%h", *quiet],
         [*celery, "worker", "-Q", "ledger", "-P", "solo", "-n", "ledger@%h", *quiet],
         [*celery, "beat", "-l", "WARNING", "-s", str(settings.VAR_DIR / "beat-schedule"), "--pidfile="],
     ]
+
+
+def imitated() -> list[list[str]]:
+    """Return the command line of the imitation of WeChat, where a demonstration asked for it and none runs yet."""
+    return [imitation.command()] if imitation.state().exists() and not imitation.answers() else []
 
 
 def wait_for_port(bind: str, seconds: float = 5) -> None:

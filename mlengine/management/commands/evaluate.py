@@ -17,7 +17,7 @@ class Command(BaseCommand):
         add_spec(parser)
 
     def handle(self, **options: Any) -> None:
-        from mlengine import evaluation, monitoring
+        from mlengine import drifting, evaluation, monitoring
         from mlengine.models import PredictionRun
         from mlengine.specs import SPECS
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{run.version} at {timezone.localtime(run.cutoff):%Y-%m-%d}: judged")
             latest = PredictionRun.objects.latest_finished(name)
             if latest:
-                monitoring.measure_drift(latest, SPECS[name])
+                drifting.measure(latest, SPECS[name])
         for health in monitoring.health(now):
             figures = {"backtest": health.backtest, **health.baselines, "live": health.live, "drift": health.drift}
             told = ", ".join(f"{what} {value:.4f}" for what, value in figures.items() if value is not None)

@@ -1,0 +1,1 @@
+"""Campaigns that stop themselves: signals, bands, alarms, and the people who are called."""

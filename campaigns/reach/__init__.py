@@ -1,0 +1,1 @@
+"""Who may be written to now, at which address, how often and at what hour."""

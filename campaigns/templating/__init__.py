@@ -1,0 +1,1 @@
+"""Templates: checked, cleaned, compiled and rendered inside a sandbox."""

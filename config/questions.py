@@ -1,0 +1,129 @@
+"""What the models can be asked, in a marketer's words, each with its state and what can be done with the answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mlengine.admin.words import spec_title
+from mlengine.models import ModelVersion, PredictionRun
+from mlengine.specs import SPECS
+
+Rule = Mapping[str, Any]
+HIGHEST_FIFTH: Final = {"is": "top_share", "value": 0.2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question, and whom a segment begins with that is made from its answer; ``rule`` is changed as one likes."""
+
+    words: Any
+    icon: str
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answerable:
+    """A question as the dashboard shows it: what state its answer is in, and where it leads."""
+
+    title: str
+    words: str
+    icon: str
+    state: str
+    is_answered: bool
+    links: Sequence[tuple[str, str]]
+
+
+QUESTIONS: Final[Mapping[str, Question]] = {
+    "churn": Question(
+        words=gettext_lazy("Who is about to leave?"), icon="logout", rule={"score": "churn", **HIGHEST_FIFTH}
+    ),
+    "staying_away": Question(
+        words=gettext_lazy("Who will stay away, and for how long?"),
+        icon="hourglass_empty",
+        rule={"score": "staying_away", **HIGHEST_FIFTH},
+    ),
+    "rfm": Question(words=gettext_lazy("Who are our best, and whom are we losing?"), icon="bubble_chart"),
+    "clusters": Question(words=gettext_lazy("Which people are alike?"), icon="workspaces"),
+    "value": Question(
+        words=gettext_lazy("What will each of them spend?"), icon="payments", rule={"score": "value", **HIGHEST_FIFTH}
+    ),
+    "response": Question(
+        words=gettext_lazy("Who clicks what we send, and when and where?"),
+        icon="ads_click",
+        rule={"score": "response", **HIGHEST_FIFTH},
+    ),
+    "uplift": Question(
+        words=gettext_lazy("Whom does a campaign make buy, and whom would it only bother?"),
+        icon="trending_up",
+        rule={"score": "uplift", "is": "top_share", "value": 0.3},
+    ),
+    "companions": Question(words=gettext_lazy("Which items go together?"), icon="join_inner"),
+    "repurchase": Question(
+        words=gettext_lazy("What do they need again, and when?"),
+        icon="autorenew",
+        rule={"repurchase": {}, "due_within_days": 7},
+    ),
+    "recommendations": Question(words=gettext_lazy("What will they buy next?"), icon="recommend"),
+    "discovery": Question(words=gettext_lazy("What new things will they try?"), icon="explore"),
+}
+
+
+def answerable(user: Any) -> list[Answerable]:
+    """Return the questions that somebody may see the answers of, in the order of ``SPECS``."""
+    if not user.has_perm("mlengine.view_predictionrun"):
+        return []
+    runs = {run.spec: run for run in PredictionRun.objects.latest_of(list(SPECS))}
+    trained = set(ModelVersion.objects.values_list("spec", flat=True))
+    return [
+        _shown(name, QUESTIONS[name], runs.get(name), trained=name in trained, user=user)
+        for name in SPECS
+        if name in QUESTIONS
+    ]
+
+
+def _shown(name: str, question: Question, run: PredictionRun | None, *, trained: bool, user: Any) -> Answerable:
+    return Answerable(
+        title=spec_title(name),
+        words=str(question.words),
+        icon=question.icon,
+        state=_state(run, trained=trained),
+        is_answered=run is not None,
+        links=[*_answers(name, run, user), *_uses(question, run, user)],
+    )
+
+
+def _state(run: PredictionRun | None, *, trained: bool) -> str:
+    if run is not None:
+        return _("answered up to %s") % date_format(localtime(run.cutoff), "DATE_FORMAT")
+    return _("learned, but not good enough to answer") if trained else _("nothing learned yet")
+
+
+def _answers(name: str, run: PredictionRun | None, user: Any) -> list[tuple[str, str]]:
+    links = []
+    if run is not None and SPECS[name].answers == "cluster" and user.has_perm("mlengine.view_cluster"):
+        links.append((_("The segments"), f"{reverse('admin:mlengine_cluster_changelist')}?spec={name}"))
+    elif run is not None:
+        links.append((_("The answers"), reverse("admin:mlengine_predictionrun_change", args=[run.pk])))
+    if user.has_perm("mlengine.view_modelversion"):
+        place = (
+            reverse("admin:mlengine_modelversion_change", args=[run.version_id])
+            if run
+            else f"{reverse('admin:mlengine_modelversion_changelist')}?spec={name}"
+        )
+        links.append((_("How good it is"), place))
+    return links
+
+
+def _uses(question: Question, run: PredictionRun | None, user: Any) -> list[tuple[str, str]]:
+    if run is None or question.rule is None or not user.has_perm("campaigns.add_segment"):
+        return []
+    asked = urlencode({"rule": orjson.dumps({"all": [question.rule]}).decode()})
+    return [(_("Make a segment"), f"{reverse('admin:campaigns_segment_add')}?{asked}")]

@@ -1,0 +1,84 @@
+"""What a score and the numbers beside it read like: by their unit, with their interval, and as a curve over time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from crm.charts import Chart, Series, rounded, written
+from mlengine.columns import AWAY
+from mlengine.models import Score
+from mlengine.specs import SPECS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A number beside a score, in words."""
+
+    title: str
+    text: str
+
+
+def unit_of(spec: str) -> str:
+    return SPECS[spec].unit if spec in SPECS else "probability"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Return a number as it is read: a probability as percent, money, days, a count, or an effect in points."""
+    if value is None:
+        return "–"
+    match unit:
+        case "probability":
+            return written(value, "percent")
+        case "effect":
+            return f"{'+' if value > 0 else ''}{written(value, 'percent')}"
+        case "days":
+            return _("about %(days)s days") % {"days": rounded(value, 0)}
+        case "count":
+            return rounded(value, 1)
+        case _:
+            return written(value, unit)
+
+
+def between(score: Score) -> str:
+    """Return the interval of a score, and nothing where it has none."""
+    if score.low is None or score.high is None:
+        return ""
+    unit = unit_of(score.run.spec)
+    return _("95 %%: %(low)s to %(high)s") % {"low": amount(score.low, unit), "high": amount(score.high, unit)}
+
+
+def beside(score: Score) -> list[Beside]:
+    """Return the numbers beside a score in the order of its spec; those that are points of a curve are drawn."""
+    held: Mapping[str, float | None] = score.facts or {}
+    asked = SPECS[score.run.spec].facts if score.run.spec in SPECS else {}
+    return [
+        Beside(title=_(fact.title), text=amount(held[name], fact.unit))
+        for name, fact in asked.items()
+        if name in held and not name.startswith(AWAY)
+    ]
+
+
+def curve(score: Score) -> Chart | None:
+    """Return how likely somebody stays away for how long; ``None`` for scores that say nothing of it."""
+    held: Mapping[str, float | None] = score.facts or {}
+    points = sorted((int(name.removeprefix(AWAY)), value) for name, value in held.items() if name.startswith(AWAY))
+    if not points:
+        return None
+    return Chart(
+        id=f"curve-{score.run.spec}",
+        title=_("How likely they stay away, and for how long"),
+        labels=["0", *(str(days) for days, _value in points)],
+        label_title=_("Days from then"),
+        x_title=_("Days from then"),
+        series=[
+            Series(
+                label=_("No purchase until then"),
+                values=[1.0, *(value for _days, value in points)],
+                unit="percent",
+                fill=True,
+            )
+        ],
+        legend=False,
+        height=190,
+    )

@@ -1,0 +1,179 @@
+"""How fast one person's recommendation is, end to end, and how soon an event counts in it.
+
+A server of its own, run as ``manage.py up`` runs it, with five rules, everybody in a session of five items, and the
+links of every item. Asked over HTTP one after the other at a fixed rate, waiting counted from the moment a request was
+due; beside it the same verb inside one process. The last line is an app's whole turn: it sends a view, asks again, and
+the answer must show what the view leads to.
+"""
+
+import json
+import sys
+import time
+from base64 import b64encode
+from http.client import HTTPConnection
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.benchmarks.api_reads import _python, _row, _served
+
+PEOPLE, PER_PERSON, ITEMS, LINKS, SEEN = 20_000, 20, 5_000, 20, 5
+RATE, ASKED, TURNS = 20, 600, 200
+MOST_MILLISECONDS = 15.0
+
+SEED = """
+INSERT INTO crm_profile (id, age_band, gender, province, city, language, attributes, personalisation,
+    created_at, updated_at)
+SELECT n, '35-44', '', '', '', '', '{}', true, now(), now() FROM generate_series(1, %(people)s) AS n;
+INSERT INTO crm_item (id, kind, code, title, body, categories, brand, price, currency, attributes, created_at,
+    updated_at)
+SELECT n, 'product', n, 'Item ' || n, '', ARRAY['d' || n %% 20, 'c' || n %% 200], 'Brand ' || n %% 50, n %% 100, 'USD',
+    jsonb_build_object('stock', n %% 9, 'margin', n %% 60), now() - interval '99 days', now()
+FROM generate_series(1, %(items)s) AS n;
+INSERT INTO mlengine_modelversion (id, spec, number, artifact, sha256, card, stage, decision, cutoff, trained_at)
+SELECT n, spec, 1, '', '', '{}', 'champion', '', now(), now()
+FROM unnest(%(specs)s::text[]) WITH ORDINALITY AS specs (spec, n);
+INSERT INTO mlengine_predictionrun (id, spec, version_id, rows, summary, cutoff, started_at, finished_at)
+SELECT id, spec, id, 1, '{"people": 10, "top": [[1, 9], [2, 8], [3, 7]]}', now(), now(), now()
+FROM mlengine_modelversion;
+INSERT INTO mlengine_recommendation (profile_id, run_id, rank, item_id, value, reason)
+SELECT n, 1, rank, 1 + (n * 31 + rank * 7) %% %(items)s, 1.0 / rank,
+    '{"code": "goes_with", "values": {"item": 7, "people": 9}}'
+FROM generate_series(1, %(people)s) AS n, generate_series(1, %(per_person)s) AS rank;
+INSERT INTO mlengine_itemlink (run_id, item_id, kind, rank, other_id, value, people)
+SELECT 2, n, kind, rank, 1 + (n * 17 + rank * 13) %% %(items)s, 1.0 / rank, 9
+FROM generate_series(1, %(items)s) AS n, unnest(ARRAY['together', 'next']) AS kind,
+    generate_series(1, %(links)s) AS rank;
+INSERT INTO mlengine_recommendationrule (name, does, category, brand, codes, least, days, strength, is_active,
+    changed_at)
+VALUES ('a', 'exclude', 'c7', '', '{}', NULL, NULL, NULL, true, now()),
+    ('b', 'stock', '', '', '{}', NULL, NULL, NULL, true, now()),
+    ('c', 'margin', '', '', '{}', 5, NULL, NULL, true, now()),
+    ('d', 'bought', '', '', '{}', NULL, 30, NULL, true, now()),
+    ('e', 'diverse', '', '', '{}', NULL, NULL, 30, true, now());
+INSERT INTO crm_event (id, source_id, profile_id, item_id, kind, properties, occurred_at, received_at)
+SELECT gen_random_uuid(), %(source)s, n, 1 + (n * 7 + seen * 3) %% %(items)s,
+    CASE WHEN seen = 5 THEN 'purchase' ELSE 'view' END, '{}', now() - seen * interval '1 second', now()
+FROM generate_series(1, %(people)s) AS n, generate_series(1, %(seen)s) AS seen;
+"""
+
+
+def run() -> list[dict[str, Any]]:
+    """Return the 99th percentile and median over HTTP and inside a process, and an app's whole turn."""
+    with TemporaryDirectory() as var:
+        seeded = json.loads(_python(var, "-m", "tests.benchmarks.recommending").splitlines()[-1])
+        with _served(var) as (port, _web):
+            asked(port, seeded["token"], 100)
+            over_http = sorted(asked(port, seeded["token"], ASKED))
+            turns_ = sorted(turns(port, seeded["token"], seeded["key"]))
+    inside = sorted(seeded["inside"])
+    name = "one person's recommendation: session of five items, five rules"
+    return [
+        _row(f"{name}, over HTTP: p99", _share(over_http, 0.99), "ms", MOST_MILLISECONDS),
+        _row(f"{name}, over HTTP: median", _share(over_http, 0.5), "ms", MOST_MILLISECONDS),
+        _row(f"{name}, inside a process: p99", _share(inside, 0.99), "ms", MOST_MILLISECONDS),
+        _row(f"{name}, inside a process: median", _share(inside, 0.5), "ms", MOST_MILLISECONDS),
+        _row("an event is sent and the next answer shows it: p99", _share(turns_, 0.99), "ms", 1000.0),
+    ]
+
+
+def asked(port: int, token: str, count: int) -> list[float]:
+    """Ask for different people at the fixed rate; return how long each waited, in milliseconds."""
+    connection, random, waits = HTTPConnection("127.0.0.1", port), Random(count), list[float]()
+    start = time.perf_counter() + 0.1
+    for number in range(count):
+        due = start + number / RATE
+        time.sleep(max(0.0, due - time.perf_counter()))
+        body = _get(connection, random.randint(1, PEOPLE), token)
+        waits.append((time.perf_counter() - due) * 1000)
+        assert body["basis"] == "personal", body
+        assert body["session_items"] == SEEN, body
+        assert len(body["results"]) == 10, body
+    return waits
+
+
+def turns(port: int, token: str, key: str) -> list[float]:
+    """Send a view of an item, ask again, and require what it leads to; return how long both took together."""
+    connection, waits = HTTPConnection("127.0.0.1", port), list[float]()
+    for number in range(1, TURNS + 1):
+        item = 1 + (number * 11) % ITEMS
+        sent = {
+            "userId": f"turn-{number}",
+            "messageId": f"turn-{number}",
+            "event": "Product Viewed",
+            "properties": {"product_id": str(item)},
+        }
+        began = time.perf_counter()
+        connection.request("POST", "/v1/track", json.dumps(sent), {"Content-Type": "application/json"} | _basic(key))
+        answer = connection.getresponse()
+        assert answer.read()
+        assert answer.status == 200
+        body = _get(connection, PEOPLE + number, token)
+        waits.append((time.perf_counter() - began) * 1000)
+        assert (body["basis"], body["session_items"]) == ("session", 1), body
+    return waits
+
+
+def _get(connection: HTTPConnection, person: int, token: str) -> dict[str, Any]:
+    address = f"/api/v1/profiles/{person}/recommendations/?k=10"
+    connection.request("GET", address, headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    body: dict[str, Any] = json.loads(answer.read())
+    assert answer.status == 200, body
+    return body
+
+
+def _basic(key: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
+
+
+def _share(ordered: list[float], share: float) -> float:
+    return ordered[int(len(ordered) * share)]
+
+
+def seed() -> dict[str, Any]:
+    """Fill the database by SQL; return a token, a source's key, and how long the verb takes inside this process."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.utils import timezone
+
+    from crm import partitions
+    from crm.database_roles import as_owner
+    from crm.models import Identifier, Profile
+    from mlengine import recommending
+    from tests import api, factories
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    now, source = timezone.now(), factories.source("app", kind="server")
+    partitions.ensure([partitions.month_of(now)])
+    facts = {"people": PEOPLE, "items": ITEMS, "per_person": PER_PERSON, "links": LINKS, "seen": SEEN}
+    with connection.cursor() as cursor:
+        cursor.execute(SEED, facts | {"specs": ["recommendations", "companions"], "source": source.pk})
+    people = [Profile(pk=PEOPLE + n, created_at=now, updated_at=now) for n in range(1, TURNS + 1)]
+    Profile.objects.bulk_create(people)
+    for n in range(1, TURNS + 1):
+        Identifier.objects.create(type="external_id", value=f"turn-{n}", profile_id=PEOPLE + n, created_at=now)
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    inside = []
+    for n in range(700):
+        began = time.perf_counter()
+        recommending.answer([n + 1], n + 1, 10, timezone.now())
+        inside.append((time.perf_counter() - began) * 1000)
+    return {"token": api.token("recommendations:read"), "key": source.renew_key(), "inside": inside[100:]}
+
+
+if __name__ == "__main__":
+    import django
+    from django.conf import settings
+
+    from config import embedded
+
+    if "measure" in sys.argv[1:]:
+        for row in run():
+            print(row)
+        raise SystemExit
+    embedded.join(settings.EMBEDDED)
+    django.setup()
+    print(json.dumps(seed()))

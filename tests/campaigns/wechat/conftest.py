@@ -1,0 +1,31 @@
+"""The imitation of the platforms on a port of its own, in place of the network; all else is real."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from campaigns.channels.wechat import transport
+from campaigns.channels.wechat.stub.server import Stub
+
+
+@pytest.fixture
+def stub(settings: Any) -> Iterator[Stub]:
+    with Stub(seed=1) as playing:
+        settings.WECHAT_STUB_URL = playing.url
+        yield playing
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """Forget the bells that another test rang."""
+    cache.delete_many(["zhiyin:wechat:bell"])
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Wait for nothing between two tries; return how long it would have been."""
+    waited: list[float] = []
+    monkeypatch.setattr(transport, "sleep", waited.append)
+    return waited
