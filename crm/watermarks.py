@@ -37,14 +37,27 @@ def changed(row: str) -> str:
     return f"NOT pg_visible_in_snapshot({written}, %(seen)s::pg_snapshot)"
 
 
+# Whoever has written already sees her own rows and is not among those who are under way: so that what she writes later
+# is new all the same, all from her own number on is.
+SEEN = """
+    SELECT CASE WHEN own < pg_snapshot_xmax(now)
+        THEN concat_ws(':', least(pg_snapshot_xmin(now), own), own, (
+            SELECT coalesce(string_agg(open::text, ',' ORDER BY open), '')
+            FROM pg_snapshot_xip(now) AS open WHERE open < own
+        ))
+        ELSE now::text END
+    FROM (SELECT pg_current_snapshot(), pg_current_xact_id_if_assigned()) AS told (now, own)
+"""
+
+
 def database(cursor: Any) -> str:
     """Return what names this database and its timeline."""
     return _one(cursor, DATABASE)
 
 
 def snapshot(cursor: Any) -> str:
-    """Return which transactions are to be seen now."""
-    return _one(cursor, "SELECT pg_current_snapshot()::text")
+    """Return which transactions are to be seen now; of one's own, nothing is."""
+    return _one(cursor, SEEN)
 
 
 def number(cursor: Any) -> int:

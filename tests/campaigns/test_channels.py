@@ -22,7 +22,8 @@ pytestmark = pytest.mark.django_db  # accounts at WeChat keep the rights that a 
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"[:44]
 KEY = UUID("018f3b7e-7d53-7c1e-8a11-2b9f3f8a6c01")
-TIMEOUT = 0.4
+TIMEOUT = 10.0  # seconds: nobody is late, also where all processors are busy
+LATE = 1.5  # seconds, where somebody does not answer: long enough for what comes before to be read
 SOON = 60  # seconds, of a machine under load; without a limit it would be five minutes, or for ever
 
 
@@ -98,6 +99,7 @@ SECRETS: dict[str, dict[str, str]] = {
 }
 # What is written to customers in WeCom is a task for staff, and one for many: no message to one person.
 BY_STAFF = {"wecom"}
+SILENT = (STALL, DRIP, NONE)
 PARTS = {"subject": "Hello", "html": "<p>Hello</p>", "text": "Hello"}
 
 
@@ -106,8 +108,14 @@ class Case:
     """An account at a peer, and how the peer is told what to do."""
 
     account: ChannelAccount
-    behave: Callable[[str], None]
+    tell: Callable[[str], None]
     taken: Callable[[], int]
+
+    def behave(self, mode: str) -> None:
+        """Let the peer behave so; where it will not answer, nobody waits for long."""
+        wait = LATE if mode in SILENT else TIMEOUT
+        self.account.settings |= {name: wait for name in ("timeout", "end_timeout") if name in self.account.settings}
+        self.tell(mode)
 
     def send(self, key: UUID = KEY) -> Outcome:
         channel = adapter(self.account)
@@ -129,12 +137,12 @@ def _http(provider: str, stack: ExitStack) -> Case:
     if provider in ("aliyun", "tencent"):
         account.settings["url"] = peer.url
 
-    def behave(mode: str) -> None:
+    def tell(mode: str) -> None:
         peer.mode = mode
         if mode == NONE:
             account.settings[name] = f"http://127.0.0.1:{peers.closed_port()}"
 
-    return Case(account, behave, lambda: len(peer.taken))
+    return Case(account, tell, lambda: len(peer.taken))
 
 
 def _wechat(provider: str, stack: ExitStack, settings: Any) -> Case:
@@ -147,7 +155,7 @@ def _wechat(provider: str, stack: ExitStack, settings: Any) -> Case:
     now = datetime.now(UTC)
     tokens.put(account, "token", now + timedelta(hours=2), now)
 
-    def behave(mode: str) -> None:
+    def tell(mode: str) -> None:
         peer.mode = mode
         if mode == NONE:
             settings.WECHAT_API_BASE = f"http://127.0.0.1:{peers.closed_port()}"
@@ -157,7 +165,7 @@ def _wechat(provider: str, stack: ExitStack, settings: Any) -> Case:
         bodies = [json.loads(body) for _path, _headers, body in peer.taken]
         return len({body.get("client_msg_id", number) for number, body in enumerate(bodies)})
 
-    return Case(account, behave, taken)
+    return Case(account, tell, taken)
 
 
 def _smtp(stack: ExitStack) -> Case:
@@ -183,10 +191,10 @@ def _smtp(stack: ExitStack) -> Case:
         NONE: {"GREETING": b""},
     }
 
-    def behave(mode: str) -> None:
+    def tell(mode: str) -> None:
         peer.says = says.get(mode, {})
 
-    return Case(account, behave, lambda: len(peer.taken))
+    return Case(account, tell, lambda: len(peer.taken))
 
 
 @pytest.fixture(params=sorted(set(CHANNELS) - BY_STAFF))

@@ -184,7 +184,7 @@ def test_a_finished_run_of_a_model_is_told_once(peer: HttpPeer) -> None:
 def test_whatever_goes_wrong_is_logged_and_tried_again(
     peer: HttpPeer, mode: str, status: int | None, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "TIMEOUT", 0.4)
+    monkeypatch.setattr(worker, "TIMEOUT", 1.5)
     peer.headers = {"location": f"{peer.url}/elsewhere"}
     endpoint(peer)
     told()
@@ -201,7 +201,7 @@ def test_whatever_goes_wrong_is_logged_and_tried_again(
 
 
 def test_who_says_yes_and_then_drips_for_ever_keeps_no_thread(peer: HttpPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "TIMEOUT", 0.4)
+    monkeypatch.setattr(worker, "TIMEOUT", 1.5)
     endpoint(peer)
     told()
     peer.mode, began = peers.DRIP, time.monotonic()
