@@ -42,8 +42,8 @@ migrated:
 	$(BIN)/python -m tests.templates
 
 unit: export VAR_DIR := $(CURDIR)/var/test
-unit:
-	$(BIN)/pytest -n 2 -m "not nightly"
+unit: ## a test that fails is asked once more, and told as rerun: machines stall
+	$(BIN)/pytest -n 2 -m "not nightly" --reruns 1 -raR
 
 quick: export VAR_DIR := $(CURDIR)/var/test
 quick: install-dev ## the tests that take seconds, while working
