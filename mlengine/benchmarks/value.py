@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from mlengine.benchmarks import Asked, BadFile, Line
 from mlengine.columns import OCCURRED_AT, PURCHASE, RECEIVED_AT, SCORE, USER, VALUE, Log
-from mlengine.estimators.lifetime_value.customers import FREQUENCY, Customers
+from mlengine.estimators.lifetime_value.customers import FREQUENCY
 from mlengine.estimators.lifetime_value.gamma_gamma import GammaGamma
 from mlengine.estimators.lifetime_value.histories import Histories
+from mlengine.estimators.lifetime_value.likely import Likely
 from mlengine.estimators.value import Value
 from mlengine.metrics import values
 from mlengine.metrics.bootstrap import interval
@@ -38,7 +39,8 @@ METRICS: Final = {
     "gini": (values.gini, True),
 }
 BASELINES: Final = ("rate_so_far", "bg_nbd")
-ESTIMATORS: Final = ("rate_so_far", *FREQUENCY, "two_stage")
+OFTEN: Final[Mapping[str, Any]] = {**FREQUENCY, "likely": Likely}
+ESTIMATORS: Final = ("rate_so_far", *OFTEN, "two_stage")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +96,7 @@ def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:
         f" after it, of {len(people):,} customers; 95 % by bootstrap of customers."
     )
     made: dict[str, Callable[[], Answer]] = {"rate_so_far": lambda: _rate(told, bought.days)}
-    made |= {name: _customers(name, told, bought.days) for name in FREQUENCY}
+    made |= {name: _customers(name, told, bought.days) for name in OFTEN}
     made["two_stage"] = lambda: _two_stage(bought, people)
 
     def measured(estimator: str) -> Iterator[Line]:
@@ -120,11 +122,10 @@ def _rate(told: Histories, days: int) -> Answer:
 
 def _customers(name: str, told: Histories, days: int) -> Callable[[], Answer]:
     def answer() -> Answer:
-        often = FREQUENCY[name].fit(told)
-        purchases = {"purchases": often.purchases(told, days)}
+        purchases = OFTEN[name].fit(told).purchases(told, days)
         if not (told.monetary_value > 0).any():
-            return purchases
-        return purchases | {"spend": Customers(often=often, much=GammaGamma.fit(told)).spend(told, days)}
+            return {"purchases": purchases}
+        return {"purchases": purchases, "spend": purchases * GammaGamma.fit(told).spend(told)}
 
     return answer
 

@@ -12,6 +12,7 @@ from mlengine.estimators.lifetime_value.bg_nbd import BgNbd
 from mlengine.estimators.lifetime_value.customers import Customers
 from mlengine.estimators.lifetime_value.gamma_gamma import GammaGamma
 from mlengine.estimators.lifetime_value.histories import Histories
+from mlengine.estimators.lifetime_value.likely import STEP, Likely
 from mlengine.estimators.lifetime_value.pareto_nbd import ParetoNbd
 from mlengine.metrics.values import correlation, mean_absolute_error, root_mean_squared_error
 from mlengine.specs import NotEnoughData
@@ -103,6 +104,31 @@ def drawn(model: ParetoNbd, people: int, age: float, horizon: float) -> tuple[Hi
     spent = np.full(people, 10.0)
     told = Histories(frequency=before, recency=last, T=np.full(people, age), monetary_value=spent, spends=before + 1)
     return told, after, leaves > age
+
+
+@pytest.mark.parametrize(("x", "last", "T"), [(0, 0, 39), (3, 20, 39), (12, 39, 39)])
+def test_chances_of_each_number_of_purchases_add_up_to_the_expected_number(x: float, last: float, T: float) -> None:
+    told = person(x, last, T)
+    more = [1.0 - PARETO.at_most(told, 39.0, np.array([float(count)]))[0] for count in range(120)]
+    assert sum(more) == pytest.approx(PARETO.purchases(told, 39.0)[0], rel=1e-6)
+    assert more == sorted(more, reverse=True)
+
+
+def test_what_to_reckon_with_lies_a_little_nearer_to_the_median_than_the_mean() -> None:
+    told, after, _ = drawn(PARETO, 20_000, age=39.0, horizon=39.0)
+    mean = PARETO.purchases(told, 39.0)
+    little, much = (Likely(pareto=PARETO, step=step).purchases(told, 39.0) for step in (STEP, 0.2))
+    assert mean_absolute_error(after, much) < mean_absolute_error(after, little) < mean_absolute_error(after, mean)
+    assert root_mean_squared_error(after, little) < 1.0001 * root_mean_squared_error(after, mean)
+    assert (little >= np.floor(mean)).all()
+
+
+def test_all_that_was_published_of_the_record_shop_is_held_by_one_number_a_person() -> None:
+    told, bought = records()
+    said = Likely.fit(told).purchases(told, 39.0)
+    assert mean_absolute_error(bought, said) <= 0.7545
+    assert root_mean_squared_error(bought, said) <= 1.603
+    assert correlation(bought, said) >= 0.630
 
 
 def test_of_people_made_to_the_model_its_parameters_are_found_again() -> None:

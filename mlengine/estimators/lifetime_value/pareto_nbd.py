@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import betainc, gammaln
 
 from mlengine.estimators.lifetime_value.fitting import SLIGHT, learned_from, maximise
 from mlengine.estimators.lifetime_value.histories import Histories
@@ -66,6 +66,20 @@ class ParetoNbd:
         rate = (self.r + told.frequency) / (self.alpha + told.T)
         return np.asarray(self.alive(told) * rate * self._time_left(told.T, horizon))
 
+    def at_most(self, told: Histories, horizon: float, count: Array) -> Array:
+        """Return the probability that each makes at most ``count`` purchases in the ``horizon`` after the cutoff.
+
+        Somebody who leaves after a time u has made a negative binomial number until then, of shape r + x and with
+        (alpha + T) / (alpha + T + u) for its probability; u is integrated over as in the likelihood.
+        """
+        shape, rate, age = self.r + told.frequency, self.alpha + told.T, self.beta + told.T
+        stretch = np.log1p(horizon / age)
+        log_time = stretch[:, None] * (NODES + 1) / 2
+        until_then = _at_most(shape[:, None], rate[:, None], age[:, None] * np.expm1(log_time), count[:, None])
+        leaves = (self.s * np.exp(-self.s * log_time) * until_then) @ WEIGHTS * stretch / 2
+        stays = np.exp(-self.s * stretch) * _at_most(shape, rate, np.full(len(told), float(horizon)), count)
+        return np.asarray(1.0 - self.alive(told) * (1.0 - leaves - stays))
+
     def _time_left(self, T: Array, horizon: float) -> Array:
         """Return the expected time until leaving or the end of the horizon, of somebody alive at ``T``."""
         stretch = np.log1p(horizon / (self.beta + T))
@@ -97,6 +111,11 @@ class ParetoNbd:
 
     def facts(self) -> dict[str, float]:
         return asdict(self)
+
+
+def _at_most(shape: Array, rate: Array, time: Array, count: Array) -> Array:
+    """Return the probability that Poisson purchases of Gamma rates are no more than ``count`` in ``time``."""
+    return np.asarray(betainc(shape, count + 1.0, rate / (rate + time)))
 
 
 _NAMES: Final = ("r", "alpha", "s", "beta")
