@@ -7,10 +7,15 @@ from pathlib import Path
 
 import polars as pl
 
-from mlengine.benchmarks import BadFile
+from mlengine.benchmarks import BadFile, said
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _COMPRESSED = {".gz": gzip.decompress, ".xz": lzma.decompress}
+# A reader of Parquet that meets nonsense may panic, which is no Exception.
+_BROKEN = (
+    *(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error),
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+)
 
 
 def read(file: Path) -> pl.DataFrame:
@@ -30,7 +35,7 @@ def read(file: Path) -> pl.DataFrame:
         if kind == ".parquet":
             return pl.read_parquet(body)
         if kind in _SEPARATORS:
-            return pl.read_csv(body, separator=_SEPARATORS[kind], infer_schema_length=None)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, pl.exceptions.PolarsError) as error:
-        raise BadFile(f"{file} cannot be read: {error}") from error
+            return pl.read_csv(body, separator=_SEPARATORS[kind], infer_schema_length=None, null_values="")
+    except _BROKEN as error:
+        raise BadFile(f"{file} cannot be read: {said(error)}") from error
     raise BadFile(f"{file} is neither .csv, .tsv nor .parquet (the first two may end in .gz or .xz).")

@@ -28,14 +28,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from mlengine.benchmarks import Asked, BadFile, Line
-from mlengine.benchmarks.next_item_models import MODELS, Model, Split
+from mlengine.benchmarks import Asked, BadFile, Line, check_filled
+from mlengine.benchmarks.next_item_models import MODELS, OF_THE_NETWORK, Model, Split
 from mlengine.estimators.sequences import Sequences
 from mlengine.interactions import Floats
 from mlengine.metrics.ranking import mean_with_interval
 
 COLUMNS: Final = ("user", "item")
 ESTIMATORS: Final = tuple(MODELS)
+OPTIONS: Final = tuple(OF_THE_NETWORK)
 PROTOCOL: Final = (
     "leave one out, each item of a person once, at its first time: newest item test, second newest "
     "validation, all items ranked but those taken before, the history asked about holds the validation item; 95 % by "
@@ -70,9 +71,7 @@ def sequences(frame: pl.DataFrame) -> Sequences:
     """Return what everybody took by time, each item once; users and items are numbered by rank."""
     by = next((name for name in ("order", "at") if name in frame.columns), None)
     asked = ("user", "item", *([by] if by else []))
-    empty = [name for name in asked if frame[name].null_count()]
-    if empty:
-        raise BadFile(f"The file has rows without {', '.join(empty)}.")
+    check_filled(frame, asked)
     numbered = frame.select(
         *(pl.col(name).rank("dense").cast(pl.Int64) - 1 for name in ("user", "item")),
         *([_in_time(frame[by])] if by else []),
@@ -90,8 +89,6 @@ def _in_time(values: pl.Series) -> pl.Series:
         return _told_in_words(values)
     if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
         raise BadFile(f"The column {values.name} must be numbers or times, and is {values.dtype}.")
-    if values.dtype.is_float() and values.is_nan().any():
-        raise BadFile(f"The file has rows without {values.name}.")
     return values
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from mlengine.benchmarks import Asked
+from mlengine.benchmarks import Asked, BadFile
 from mlengine.estimators.rerank import Rerank, Scored
 from mlengine.estimators.sasrec import Question, SASRec
 from mlengine.estimators.sequences import Sequences
@@ -137,7 +137,9 @@ def _recommenders(network: SASRec, learned_from: Sequences, split: Split, asked:
 
 def trained(split: Split, asked: Asked, seed: int, **loss: Any) -> SASRec:
     """Return the network, from its checkpoint where it was trained, or was being trained, before."""
-    recipe = recipe_for(split.train) | loss | {name: _number(value) for name, value in asked.options.items()}
+    recipe = recipe_for(split.train) | loss | {name: OF_THE_NETWORK[name](asked) for name in asked.options}
+    if recipe["width"] % recipe.get("heads", 2):
+        raise BadFile(f"width={recipe['width']} cannot be shared out to {recipe.get('heads', 2)} heads.")
     file: Path = asked.checkpoints.path(f"training of SASRec, seed {seed}, {sorted(recipe.items())}", ".safetensors")
     log = file.with_suffix(".log")
 
@@ -157,14 +159,22 @@ def recipe_for(sequences: Sequences) -> dict[str, Any]:
     return {"width": 128, "length": _LONG, "dropout": 0.5, "epochs": 60, "patience": 5}
 
 
-def _number(text: str) -> float | int | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _whole(name: str, least: int = 1, most: int = 100_000) -> Callable[[Asked], Any]:
+    return lambda asked: asked.whole(name, least, least=least, most=most)
 
+
+def _share(name: str) -> Callable[[Asked], Any]:
+    return lambda asked: asked.share(name, 0.0)
+
+
+# What of SASRec may be set, and how it is read.
+OF_THE_NETWORK: Final[Mapping[str, Callable[[Asked], Any]]] = {
+    **{name: _whole(name) for name in ("length", "epochs", "every", "patience", "places")},
+    "width": _whole("width", most=4096),
+    **{name: _whole(name, most=64) for name in ("blocks", "heads")},
+    **{name: _whole(name, 0) for name in ("negatives", "warm_up")},
+    **{name: _share(name) for name in ("dropout", "averaging", "calibration", "learning_rate")},
+}
 
 Model = Callable[[Split, Asked, int], Floats]
 

@@ -17,6 +17,7 @@ from mlengine.benchmarks import Asked, Line, yes_or_no
 
 COLUMNS: Final[Sequence[str]] = (yes_or_no.LABEL,)
 ESTIMATORS: Final = yes_or_no.ESTIMATORS
+OPTIONS: Final = yes_or_no.OPTIONS
 
 
 def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:

@@ -8,7 +8,7 @@ train part is drawn by the seed to choose by. Two more: ``tastes`` stands for pe
 ``friends`` adds to it a part of what the tastes of a person's friends are on average, a part that is chosen too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from mlengine.benchmarks import Asked, BadFile, Line
+from mlengine.benchmarks import Asked, BadFile, Line, as_words
 from mlengine.benchmarks.top_k import Run, lines
 from mlengine.benchmarks.top_k_parts import CHOICES, Cut, cut_by_part, cut_by_person, numbered
 from mlengine.estimators.social import friends_share, with_friends
@@ -24,6 +24,7 @@ from mlengine.interactions import Ints, Matrix
 
 COLUMNS: Final = ("user", "item", "part", "friend")
 ESTIMATORS: Final = (*CHOICES, "tastes", "friends")
+OPTIONS: Final = ()
 STRENGTHS: Final = (0.0, 0.05, 0.1, 0.2, 0.3)
 PROTOCOL: Final = (
     "the file's own test part, all items ranked but those seen, k = 10, chosen by NDCG on a fifth of the train part by "
@@ -35,12 +36,14 @@ def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:
     """Yield four lines for each estimator."""
     seed = asked.seeds[0] if asked.seeds else 42
     took = frame.filter(pl.col("item").is_not_null())
+    if took.is_empty():
+        raise BadFile("The file has no row with an item.")
     pairs, shape = numbered(took.select("user", "item", "part"))
     friends = _friends(frame, took["user"])
     found = FriendsRun(_cut(pairs, shape, seed), friends, asked, f"seed {seed}")
     for name in (*CHOICES, "tastes", "friends"):
         if asked.wants(name):
-            yield from lines("social", name, [found], PROTOCOL, (seed,))
+            yield from asked.unless_refused(name, lines("social", name, [found], PROTOCOL, (seed,)))
 
 
 class FriendsRun(Run):
@@ -80,7 +83,10 @@ def _cut(pairs: pl.DataFrame, shape: tuple[int, int], seed: int) -> Cut:
 
 def _friends(frame: pl.DataFrame, users: pl.Series) -> Matrix:
     rows = frame.filter(pl.col("item").is_null() & pl.col("friend").is_not_null()).select("user", "friend")
-    known = pl.DataFrame({"user": users.unique().sort()}).with_row_index("n")
+    # A column with gaps may have been read as another kind of number, or as words.
+    alike = _compared(users.dtype, frame["friend"].dtype)
+    rows = pl.DataFrame([alike(rows["user"]), alike(rows["friend"])])
+    known = pl.DataFrame({"user": alike(users.unique().sort())}).with_row_index("n")
     placed = rows.join(known, on="user").join(known.rename({"user": "friend", "n": "m"}), on="friend")
     if placed.is_empty():
         raise BadFile("The file has no row with a friend and no item.")
@@ -90,3 +96,9 @@ def _friends(frame: pl.DataFrame, users: pl.Series) -> Matrix:
     made.sum_duplicates()
     made.data[:] = 1.0
     return made
+
+
+def _compared(users: pl.DataType, friends: pl.DataType) -> Callable[[pl.Series], pl.Series]:
+    if users.is_numeric() and friends.is_numeric():
+        return lambda values: values.cast(pl.Float64)
+    return as_words

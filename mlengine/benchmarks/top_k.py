@@ -45,6 +45,7 @@ from mlengine.metrics import ranking
 
 COLUMNS: Final = ("user", "item")
 ESTIMATORS: Final = (*CHOICES, "tastes")
+OPTIONS: Final = ("people",)
 SEEDS: Final = (42, 0, 1)
 BASELINES: Final = {"popular", "item_knn", "ease_plain"}
 _RANKED = (
@@ -65,7 +66,7 @@ def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:
     runs = [Run(cut, asked, f"seed {seed}") for cut, seed in zip(cuts, seeds or ("of the parts",), strict=True)]
     for name in (*CHOICES, "tastes"):
         if asked.wants(name):
-            yield from lines("top_k", name, runs, PROTOCOLS[parted], seeds)
+            yield from asked.unless_refused(name, lines("top_k", name, runs, PROTOCOLS[parted], seeds))
 
 
 class Run:
@@ -74,7 +75,7 @@ class Run:
     def __init__(self, cut: Cut, asked: Asked, key: str) -> None:
         self.cut = cut
         self.asked = asked
-        most = int(asked.options.get("people", 10_000))
+        most = asked.whole("people", 10_000)
         self.key = f"{key}, at most {most} people"
         self.people = [people_asked(wanted, most, 0) for wanted in (cut.validation, cut.test)]
         if not len(self.people[0]) or not len(self.people[1]):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from mlengine.benchmarks import BadFile
+from mlengine.benchmarks import BadFile, as_words, check_filled
 from mlengine.estimators.ease import Ease
 from mlengine.estimators.ials import ImplicitALS
 from mlengine.estimators.infinite import InfiniteAutoencoder
@@ -81,17 +81,15 @@ SHARES: Final = (
 def numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[int, int]]:
     """Return the file's pairs once each, people and items numbered by rank; a pair counts for its earliest part."""
     asked = [name for name in ("user", "item", "part") if name in frame.columns]
-    empty = [name for name in asked if frame[name].null_count()]
-    if empty:
-        raise BadFile(f"The file has rows without {', '.join(empty)}.")
+    check_filled(frame, asked)
     ranked = frame.select(
         *(pl.col(name).rank("dense").cast(pl.Int64) - 1 for name in ("user", "item")), *map(pl.col, asked[2:])
     )
     if "part" in asked:
-        words = ranked["part"].cast(pl.String)
-        odd = set(words.unique()) - set(_PARTS)
+        words = as_words(ranked["part"].cast(pl.Float64) if ranked["part"].dtype.is_decimal() else ranked["part"])
+        odd = sorted(set(words.unique()) - set(_PARTS))
         if odd:
-            raise BadFile(f"part is {', '.join(sorted(odd))}; known are {', '.join(_PARTS)}.")
+            raise BadFile(f"part is {', '.join(odd[:5])}{', …' if odd[5:] else ''}; known are {', '.join(_PARTS)}.")
         ranked = ranked.with_columns(part=words.replace_strict(_PARTS, return_dtype=pl.Int64)).sort("part")
     pairs = ranked.unique(["user", "item"], keep="first", maintain_order=True).sort("user", "item")
     shape = (int(ranked["user"].max()) + 1, int(ranked["item"].max()) + 1)  # type: ignore[arg-type]

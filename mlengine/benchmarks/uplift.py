@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlengine.benchmarks import Asked, BadFile, Line
+from mlengine.benchmarks import Asked, BadFile, Line, as_words
 from mlengine.estimators.uplift_choice import CANDIDATES, Trial, chosen, learned, tells, tried
 from mlengine.metrics.uplift import auuc, qini, uplift_at
 
@@ -29,8 +29,10 @@ COLUMNS: Final = ("treatment", "label")
 SEEDS: Final = (42, 0, 1, 2, 3)
 ALL: Final = (*CANDIDATES, "t_trees", "x_trees", "class_transformation_trees")
 ESTIMATORS: Final = ("chosen", *ALL)
+OPTIONS: Final = ()
 FEWEST: Final = 10  # of each label among the treated and the others: fewer leave a fold of a half without one
 MOST_CATEGORIES = 30
+MOST: Final = 1e100  # squares of sums of more are no numbers any more
 PROTOCOL = (
     "Half to learn from, half to judge by (scikit-learn's train_test_split), mean over the seeds, with the interval of "
     "the mean (Student's t over the seeds, which share people); the learner is chosen on the learning half alone."
@@ -41,27 +43,29 @@ def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:
     """Yield the chosen learner's figures, then those of every learner by itself."""
     trial = trial_of(frame)
     seeds = asked.seeds or SEEDS
-    for name in ("chosen", *ALL):
-        if not asked.wants(name):
-            continue
-        parts = [asked.checkpoints.timed(f"{name} {seed}", partial(_measured, trial, name, seed)) for seed in seeds]
-        seconds = sum(taken for _, taken in parts)
-        for metric in parts[0][0]:
-            values = [found[metric] for found, _ in parts]
-            low, high = _interval(values)
-            yield Line(
-                task="uplift",
-                estimator=name,
-                metric=metric,
-                value=fmean(values),
-                low=low,
-                high=high,
-                higher_is_better=metric != "refused",
-                protocol=PROTOCOL,
-                seeds=tuple(seeds),
-                seconds=seconds,
-                is_baseline=name != "chosen",
-            )
+    for name in filter(asked.wants, ESTIMATORS):
+        yield from asked.unless_refused(name, _lines(trial, name, tuple(seeds), asked))
+
+
+def _lines(trial: Trial, name: str, seeds: tuple[int, ...], asked: Asked) -> Iterator[Line]:
+    parts = [asked.checkpoints.timed(f"{name} {seed}", partial(_measured, trial, name, seed)) for seed in seeds]
+    seconds = sum(taken for _, taken in parts)
+    for metric in parts[0][0]:
+        values = [found[metric] for found, _ in parts]
+        low, high = _interval(values)
+        yield Line(
+            task="uplift",
+            estimator=name,
+            metric=metric,
+            value=fmean(values),
+            low=low,
+            high=high,
+            higher_is_better=metric != "refused",
+            protocol=PROTOCOL,
+            seeds=seeds,
+            seconds=seconds,
+            is_baseline=name != "chosen",
+        )
 
 
 def trial_of(frame: pl.DataFrame) -> Trial:
@@ -80,11 +84,10 @@ def trial_of(frame: pl.DataFrame) -> Trial:
 def columns_of(frame: pl.DataFrame) -> Array:
     """Return numbers and categories as columns of mean 0 and spread 1; unknown numbers as their median."""
     numbers = {name: _numbers(frame[name]) for name in frame.columns if frame[name].dtype.is_numeric()}
-    words = [name for name in frame.columns if name not in numbers and not _only_bins(frame[name], numbers)]
+    words = {name: as_words(frame[name]).fill_null("") for name in frame.columns if name not in numbers}
     columns = list(numbers.values())
-    for name in words:
-        text = frame[name].cast(pl.String).fill_null("")
-        often = text.value_counts(sort=True).head(MOST_CATEGORIES)[name].sort().to_list()
+    for text in (text for text in words.values() if not _only_bins(text, numbers)):
+        often = text.value_counts(sort=True).head(MOST_CATEGORIES)[text.name].sort().to_list()
         columns += [(text == word).to_numpy().astype(float) for word in often]
     X = np.column_stack(columns) if columns else np.zeros((len(frame), 1))
     spread = X.std(axis=0)
@@ -126,14 +129,14 @@ def _truths(frame: pl.DataFrame, name: str) -> Array:
         values = frame[name].cast(pl.Float64)
     except pl.exceptions.PolarsError as error:
         raise BadFile(f"The column {name} has something else than 0 and 1.") from error
-    if values.null_count() or not values.is_in([0.0, 1.0]).all():
+    if frame[name].dtype.is_nested() or values.null_count() or not values.is_in([0.0, 1.0]).all():
         raise BadFile(f"The column {name} has something else than 0 and 1.")
     return values.to_numpy()
 
 
 def _numbers(values: pl.Series) -> Array:
     number = values.cast(pl.Float64).to_numpy().copy()
-    number[~np.isfinite(number)] = np.nan
+    number[~(np.abs(number) < MOST)] = np.nan
     known = np.isfinite(number)
     middle = np.median(number[known]) if known.any() else 0.0
     return np.where(known, number, middle)
@@ -143,7 +146,7 @@ def _only_bins(words: pl.Series, numbers: Mapping[str, Array]) -> bool:
     """Return whether the words cut a number into intervals that do not overlap."""
     for number in numbers.values():
         spans = (
-            pl.DataFrame({"word": words.cast(pl.String), "number": number})
+            pl.DataFrame({"word": words, "number": number})
             .group_by("word")
             .agg(low=pl.col("number").min(), high=pl.col("number").max())
         )

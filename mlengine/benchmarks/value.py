@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlengine.benchmarks import Asked, BadFile, Line
+from mlengine.benchmarks import Asked, BadFile, Line, as_words, check_filled
 from mlengine.columns import OCCURRED_AT, PURCHASE, RECEIVED_AT, SCORE, USER, VALUE, Log
 from mlengine.estimators.lifetime_value.customers import FREQUENCY
 from mlengine.estimators.lifetime_value.gamma_gamma import GammaGamma
@@ -38,9 +38,12 @@ METRICS: Final = {
     "correlation": (values.correlation, True),
     "gini": (values.gini, True),
 }
+_WORDS: Final = (pl.String, pl.Categorical, pl.Enum)
 BASELINES: Final = ("rate_so_far", "bg_nbd")
 OFTEN: Final[Mapping[str, Any]] = {**FREQUENCY, "likely": Likely}
 ESTIMATORS: Final = ("rate_so_far", *OFTEN, "two_stage")
+OPTIONS: Final = ("until", "days")
+MOST_MONEY: Final = 1e12  # a purchase; squares of sums of more are no numbers any more
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,14 +57,14 @@ class Purchases:
     days: int
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, options: Mapping[str, str]) -> "Purchases":
+    def of(cls, frame: pl.DataFrame, asked: Asked) -> "Purchases":
         """Return those of a file, cut as the options say."""
         told = _told(frame)
         first, last = int(told["day"].min()), int(told["day"].max())  # type: ignore[arg-type]
-        cutoff = _date(options["until"]).toordinal() + 1 if "until" in options else (first + last) // 2 + 1
-        days = int(options.get("days", min(cutoff - first, last + 1 - cutoff)))
-        if not first < cutoff <= last or days < 1:
-            raise BadFile(f"Nothing to learn from, or to judge by, around {date.fromordinal(cutoff)}.")
+        cutoff = _date(asked.options["until"]).toordinal() + 1 if "until" in asked.options else (first + last) // 2 + 1
+        if not first < cutoff <= last:
+            raise BadFile(f"Nothing to learn from, or to judge by, around {date.fromordinal(cutoff - 1)}.")
+        days = asked.whole("days", min(cutoff - first, last + 1 - cutoff), most=36_500)
         return cls(**{name: told[name].to_numpy() for name in ("person", "day", "amount")}, cutoff=cutoff, days=days)
 
     def after(self, people: Array) -> Answer:
@@ -87,7 +90,7 @@ class Purchases:
 
 def run(frame: pl.DataFrame, asked: Asked) -> Iterator[Line]:
     """Yield the figures of each estimator, of purchases and (metrics that begin with ``spend_``) of money."""
-    bought = Purchases.of(frame, asked.options)
+    bought = Purchases.of(frame, asked)
     people, told = Histories.of_purchases(bought.person, bought.day, bought.amount, bought.cutoff)
     told = _to_the_last_day(told)
     happened = bought.after(people)
@@ -144,22 +147,41 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
     if "currency" in frame.columns and frame["currency"].n_unique() > 1:
         found = ", ".join(sorted(map(str, frame["currency"].unique())))
         raise BadFile(f"Amounts in several currencies cannot be added up: {found}.")
-    at = pl.col("at")
-    if frame["at"].dtype == pl.String:
-        at = at.str.slice(0, 10).str.to_date("%Y-%m-%d")
-    elif frame["at"].dtype.is_integer():  # 19970101
-        at = at.cast(pl.String).str.to_date("%Y%m%d")
-    try:
-        told = frame.select(
-            person=pl.col("customer").cast(pl.String).rank("dense").cast(pl.Int64),
-            since=at.cast(pl.Date).cast(pl.Int32),
-            amount=pl.col("amount").cast(pl.Float64).fill_nan(0.0).fill_null(0.0),
-        )
-    except pl.exceptions.PolarsError as error:
-        raise BadFile(f"``at`` must be dates and ``amount`` numbers: {error}") from error
-    if told["person"].null_count() or told["since"].null_count() or told["amount"].is_infinite().any():
-        raise BadFile("A purchase has no customer, no date, or an infinite amount.")
-    return told.with_columns(day=(pl.col("since") + 719_163).cast(pl.Float64))
+    check_filled(frame, ["customer", "at"])
+    customer = pl.Series("person", as_words(frame["customer"]).rank("dense")).cast(pl.Int64)
+    day = pl.Series("day", _days(frame["at"]).cast(pl.Int32) + 719_163).cast(pl.Float64)  # since the year 1
+    return pl.DataFrame([customer, day, pl.Series("amount", _amounts(frame["amount"]))])
+
+
+def _days(values: pl.Series) -> pl.Series:
+    """Return dates from dates, times, numbers like 19970101, or words like 1997-01-01."""
+    if values.dtype in (pl.Date, pl.Datetime):
+        return values.cast(pl.Date)
+    if not (values.dtype.is_integer() or values.dtype in _WORDS):
+        raise BadFile(f"The column at must be dates like 1997-01-01, and is {values.dtype}.")
+    text = values.cast(pl.String)
+    whole = values.dtype.is_integer()
+    found = text.str.to_date("%Y%m%d", strict=False) if whole else text.str.slice(0, 10).str.to_date(strict=False)
+    _check_all(found, values, "dates like 1997-01-01")
+    return found
+
+
+def _amounts(values: pl.Series) -> pl.Series:
+    """Return money as numbers, 0 where it is missing."""
+    if not (values.dtype.is_numeric() or values.dtype in _WORDS or values.dtype == pl.Null):
+        raise BadFile(f"The column amount must be numbers, and is {values.dtype}.")
+    found = values.cast(pl.Float64, strict=False)
+    _check_all(found, values, "numbers")
+    found = found.fill_nan(0.0).fill_null(0.0)
+    if (found.abs() > MOST_MONEY).any():
+        raise BadFile(f"A purchase has an amount that is infinite, or beyond {MOST_MONEY:,.0f}.")
+    return found
+
+
+def _check_all(found: pl.Series, values: pl.Series, what: str) -> None:
+    odd = values.filter(found.is_null() & values.is_not_null())
+    if len(odd):
+        raise BadFile(f"The column {values.name} must be {what}; it also says {str(odd[0])[:50]!r}.")
 
 
 def _date(text: str) -> date:

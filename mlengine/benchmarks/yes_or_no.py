@@ -71,7 +71,7 @@ def run(frame: pl.DataFrame, asked: Asked, protocol: Protocol) -> Iterator[Line]
     seeds = asked.seeds or (protocol.seed,)
     cuts = [(seed, n, cut) for seed in seeds for n, cut in enumerate(protocol.cuts(y, seed))]
     parts: dict[str, list[Part]] = {}
-    folds = int(asked.options.get("folds", Tabular.folds))
+    folds = asked.whole("folds", Tabular.folds, least=2, most=100)
     answers: dict[str, Callable[..., Array]] = {**BASELINES, "ensemble": partial(_ensemble, folds=folds)}
     for name, answer in answers.items():
         if not asked.wants(name):
@@ -100,7 +100,8 @@ def labels_of(frame: pl.DataFrame) -> Array:
     BadFile
         A label is neither yes nor no, or all are the same.
     """
-    told = [str(value).strip().lower() for value in frame[LABEL].to_list()]
+    values = frame[LABEL].cast(pl.Float64) if frame[LABEL].dtype.is_decimal() else frame[LABEL]
+    told = [str(value).strip().lower() for value in values.to_list()]
     odd = sorted({value for value in told if value not in YES | NO})
     if odd:
         raise BadFile(f"The column {LABEL} must say yes or no (or 1 or 0) in every row; it also says {odd[0]!r}.")
@@ -132,6 +133,7 @@ BASELINES: Final[Mapping[str, Callable[[pl.DataFrame, Array, pl.DataFrame], Arra
     "trees": partial(_alone, Deep),
 }
 ESTIMATORS: Final = (*BASELINES, "ensemble")
+OPTIONS: Final = ("folds",)
 
 
 def _lines(

@@ -101,7 +101,8 @@ def as_numbers(column: nw.Series[Any]) -> Array | None:
 
 def _parsed(column: nw.Series[Any]) -> Array:
     if column.dtype.is_temporal():
-        column = column.cast(nw.Datetime("us")).cast(nw.Int64)
+        moment = column.dtype in (nw.Date, nw.Datetime)
+        column = (column.cast(nw.Datetime("us")) if moment else column).cast(nw.Int64)
     elif not column.dtype.is_numeric() and column.dtype != nw.Boolean:
         return _finite(np.array([_number(value) for value in as_text(column)], dtype=np.float64))
     return _finite(np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64))

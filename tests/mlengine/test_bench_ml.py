@@ -16,6 +16,7 @@ from mlengine.benchmarks.checkpoints import Checkpoints
 from mlengine.specs import NotEnoughData
 
 COLUMNS = ESTIMATORS = ("a", "b")
+OPTIONS = ()
 worked: list[str] = []
 
 

@@ -38,7 +38,7 @@ def test_dates_as_words_and_amounts_that_are_missing_are_read(tmp_path: Path) ->
     [
         ({"currency": pl.Series(["CNY", "USD"] * 450 + ["CNY"] * 20_000)}, {}, "several currencies .*: CNY, USD"),
         ({"at": pl.lit("soon")}, {}, "must be dates"),
-        ({"at": pl.lit(None, pl.Datetime)}, {}, "no date"),
+        ({"at": pl.lit(None, pl.Datetime)}, {}, "rows without at"),
         ({"amount": pl.lit(float("inf"))}, {}, "infinite"),
         ({}, {"until": "tomorrow"}, "no date like"),
         ({}, {"until": "2030-01-01"}, "Nothing to learn from, or to judge by"),

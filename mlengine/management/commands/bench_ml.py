@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 if TYPE_CHECKING:
-    from mlengine.benchmarks import Line
+    from mlengine.benchmarks import BenchmarkTask, Line
 
 HEADS = ("estimator", "metric", "ours", "95 %", "seeds", "seconds")
 
@@ -33,22 +33,25 @@ class Command(BaseCommand):
         parser.add_argument("--anew", action="store_true", help="forget what an earlier run on this file found")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from mlengine.benchmarks import BadFile, task
+        from mlengine.benchmarks import BadFile, said, task
         from mlengine.specs import NotEnoughData
 
         asked = task(options["task"])
         if options["columns"] or options["file"] is None:
             self.stdout.write(getdoc(asked) or "")
             return
-        unknown = [name for name in options["estimator"] if name not in asked.ESTIMATORS]
-        if unknown:
-            raise CommandError(f"No estimator {', '.join(unknown)}; there are {', '.join(asked.ESTIMATORS)}.")
+        _check(asked, options)
         kept = Path(settings.VAR_DIR) / "bench" / "ml.jsonl"
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
             lines = self._measured(options, kept)
         except (BadFile, NotEnoughData) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(said(error)) from error
+        except Exception as error:  # whoever brings her own file reads what is wrong, not our stack
+            raise CommandError(
+                f"{options['task']} cannot be measured on {options['file']}: {type(error).__name__}: {said(error)}"
+                " (--traceback says where)"
+            ) from error
         if not lines:
             raise CommandError("No estimator can learn from this file.")
         self.stdout.write(f"\nwritten to {kept}")
@@ -56,7 +59,7 @@ class Command(BaseCommand):
     def _measured(self, options: dict[str, Any], kept: Path) -> "list[Line]":
         from shutil import rmtree
 
-        from mlengine.benchmarks import Asked, check_columns, task
+        from mlengine.benchmarks import Asked, check_columns, said, task
         from mlengine.benchmarks.checkpoints import Checkpoints
         from mlengine.benchmarks.files import read
 
@@ -71,7 +74,7 @@ class Command(BaseCommand):
             estimators=tuple(options["estimator"]),
             seeds=tuple(options["seed"]),
             options=dict(pair.partition("=")[::2] for pair in options["set"]),
-            refused=lambda name, error: self.stderr.write(f"{name} cannot be measured: {error}"),
+            refused=lambda name, error: self.stderr.write(f"{name} cannot be measured: {said(error)}"),
         )
         lines = []
         self.stdout.write("  ".join(HEADS))
@@ -83,6 +86,22 @@ class Command(BaseCommand):
         for protocol in dict.fromkeys(line.protocol for line in lines):
             self.stdout.write(f"\n{protocol}")
         return lines
+
+
+def _check(asked: "BenchmarkTask", options: dict[str, Any]) -> None:
+    """Refuse estimators and options that the task does not know, and seeds that no generator takes."""
+    unknown = [name for name in options["estimator"] if name not in asked.ESTIMATORS]
+    if unknown:
+        raise CommandError(f"No estimator {', '.join(unknown)}; there are {', '.join(asked.ESTIMATORS)}.")
+    for pair in options["set"]:
+        name, equals, _value = pair.partition("=")
+        if not equals:
+            raise CommandError(f"--set {pair} is not NAME=VALUE.")
+        if name not in asked.OPTIONS:
+            raise CommandError(f"No option {name}; there are {', '.join(asked.OPTIONS) or 'none'}.")
+    odd = [seed for seed in options["seed"] if not 0 <= seed < 2**32]
+    if odd:
+        raise CommandError(f"A seed is a number from 0 to {2**32 - 1}; {odd[0]} is none.")
 
 
 def _cells(line: "Line") -> Sequence[str]:
