@@ -9,7 +9,7 @@ from config.models import ApiAccess
 SCOPES = {
     "profiles:read": "Read profiles, masked",
     "profiles:unmasked": "See names, identifiers and personal traits whole",
-    "events:read": "Read what people did",
+    "events:read": "Read what people did, and when they will likely want it again",
     "scores:read": "Read people's scores",
     "recommendations:read": "Read people's recommendations",
     "clusters:read": "Read the groups that models found, and who is in them",

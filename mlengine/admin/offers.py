@@ -99,7 +99,7 @@ class RecommendationRuleAdmin(ListAdmin):
         found = merged.person(int(asked)) if asked.isdecimal() and len(asked) <= 18 else None
         facts: dict[str, Any] = {"asked": asked, "unknown": bool(asked) and found is None, "to_try": _to_try(now)}
         if found is not None and not found.restricted:
-            facts |= _preview(found, now)
+            facts |= _preview(found, request.user, now)
         return self._page(request, "zhiyin/recommend/preview.html", _("What would they be recommended?"), facts)
 
     def due_view(self, request: HttpRequest) -> HttpResponse:
@@ -115,7 +115,7 @@ class RecommendationRuleAdmin(ListAdmin):
         return TemplateResponse(request, template, context)
 
 
-def _preview(person: merged.Person, now: datetime) -> dict[str, Any]:
+def _preview(person: merged.Person, user: Any, now: datetime) -> dict[str, Any]:
     profile = Profile.objects.get(pk=person.id)
     began = perf_counter()
     answer = recommending.answer(person.profile_ids, person.id, SHOWN, now)
@@ -131,7 +131,7 @@ def _preview(person: merged.Person, now: datetime) -> dict[str, Any]:
         "left": _left(answer),
         "discovery": lines(discovery.shown) if discovery.basis == "personal" else [],
         "session": _seen(answer),
-        "repurchases": online.repurchases_of(person.id)[:SHOWN],
+        "repurchases": repurchases(profile, user),
         "address": f"/api/v1/profiles/{person.id}/recommendations/?k={SHOWN}",
     }
 

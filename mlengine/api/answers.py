@@ -140,7 +140,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         "scores": "scores:read",
         "clusters": "clusters:read",
         "recommendations": "recommendations:read",
-        "repurchases": "recommendations:read",
+        "repurchases": "events:read",  # it tells when a person last bought, as her events do
     }
     purposes = {"recommendations": "recommendations"}
     pagination_class = None

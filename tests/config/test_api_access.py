@@ -37,7 +37,7 @@ ADDRESSES = [
     ("GET", "profiles/{profile}/scores/", "scores:read", None),
     ("GET", "profiles/{profile}/clusters/", "clusters:read", None),
     ("GET", "profiles/{profile}/recommendations/", "recommendations:read", None),
-    ("GET", "profiles/{profile}/repurchases/", "recommendations:read", None),
+    ("GET", "profiles/{profile}/repurchases/", "events:read", None),
     ("GET", "items/{item}/companions/", "items:read", None),
     ("GET", "items/", "items:read", None),
     ("GET", "items/{item}/", "items:read", None),

@@ -372,6 +372,12 @@ def test_what_the_api_gives_without_masks_needs_a_scope_of_its_own() -> None:
     assert {scope for scope in SCOPES if "unmasked" in scope} == {"profiles:unmasked"}
 
 
+def test_whoever_sees_when_somebody_bought_may_see_what_she_did() -> None:
+    for role in ROLES:
+        may = permissions(role)
+        assert "mlengine.view_repurchase" not in may or "crm.view_event" in may, role
+
+
 def test_the_history_of_the_admin_carries_no_personal_value() -> None:
     person = factories.profile("canary-identifier-4711", name="康娜瑞")
     browser = logged_in(member("Compliance"))

@@ -6,7 +6,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -52,6 +52,17 @@ def test_a_persons_lists_stand_with_reasons_rules_and_what_they_took_out() -> No
     ):
         assert told in text
     assert "Zhang Wei" not in text  # masked, as everywhere
+
+
+def test_when_somebody_bought_is_told_only_to_who_may_see_it() -> None:
+    person, bread = factories.profile(), factories.item("bread")
+    recommended(person, bread)
+    needs(person, api.run("repurchase"), 1, 4, bread, "food")
+    user = User.objects.create(username="sees lists only", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_recommendation", "view_profile"]))
+    answer = logged_in(user).get(reverse("admin:mlengine_recommendation_preview"), {"person": str(person.pk)})
+    assert answer.status_code == 200
+    assert "last on" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("asked", ["", "0", "999999999", "x", "1" * 30, "-1", "%00", "１"])

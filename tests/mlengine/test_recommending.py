@@ -258,7 +258,7 @@ def test_repurchases_are_told_in_their_order_and_not_of_who_objects() -> None:
     run = api.run("repurchase")
     needs(person, run, 1, 4, milk, "dairy")
     needs(person, run, 2, 9, None, "dairy")
-    client = api.caller(*SCOPES)
+    client = api.caller("events:read")
     told = client.get(f"/api/v1/profiles/{person.pk}/repurchases/").json()
     assert [(one["item"] and one["item"]["code"], one["category"], one["due_on"]) for one in told["results"]] == [
         ("milk", "dairy", "2026-03-05"),
@@ -266,6 +266,17 @@ def test_repurchases_are_told_in_their_order_and_not_of_who_objects() -> None:
     ]
     Profile.objects.update(personalisation=False)
     assert online.repurchases_of(person.pk) == []
+
+
+def test_when_somebody_last_bought_is_told_to_whom_her_events_are_open() -> None:
+    person, milk = factories.profile(), factories.item("milk")
+    needs(person, api.run("repurchase"), 1, 4, milk, "dairy")
+    address = f"/api/v1/profiles/{person.pk}/repurchases/"
+    shop_front = api.caller("recommendations:read", "scores:read", "items:read")
+    assert api.error(shop_front.get(address)) == (403, "permission_denied", None)
+    same_as_events = api.caller("events:read")
+    assert same_as_events.get(f"/api/v1/profiles/{person.pk}/events/").status_code == 200
+    assert same_as_events.get(address).json()["results"][0]["last_on"] == "2026-02-26"
 
 
 def test_who_takes_consent_back_has_nothing_personal_at_once() -> None:
