@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mlengine.benchmarks import TASKS, Asked, Line, top_k, uplift, yes_or_no
+from mlengine.estimators import uplift_choice
 from mlengine.estimators.item_knn import ItemKNN
 
 Columns = dict[str, list[Any]]
@@ -44,9 +45,13 @@ def taken(n: int = 120) -> Columns:
 
 def befriended() -> Columns:
     found = taken()
-    found = {"user": found["user"], "item": found["item"], "part": ["train", "train", "test"] * 40}
-    known = {"user": [0, 1, 2, 3], "item": [None] * 4, "part": [None] * 4, "friend": [1, 2, 3, 4]}
-    return {name: [*found.get(name, [None] * 120), *rows] for name, rows in known.items()}
+    nothing: list[Any] = [None] * 4
+    return {
+        "user": [*found["user"], 0, 1, 2, 3],
+        "item": found["item"] + nothing,
+        "part": ["train", "train", "test"] * 40 + nothing,
+        "friend": nothing * 30 + [1, 2, 3, 4],
+    }
 
 
 def bought(n: int = 120) -> Columns:
@@ -204,7 +209,7 @@ def test_an_estimator_that_cannot_learn_is_named_and_the_others_go_on(
         raise ValueError("Too few.\nOr too many.")
 
     if task == "uplift":
-        whole = uplift.learned
+        whole = uplift_choice.learned
         monkeypatch.setattr(uplift, "learned", lambda name, trial: (refuse if name == learns else whole)(name, trial))
     else:
         monkeypatch.setattr(ItemKNN, "fit", refuse)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from mlengine.benchmarks import Asked
+from mlengine.benchmarks.checkpoints import Checkpoints
 from mlengine.benchmarks.value import Purchases, _to_the_last_day
 from mlengine.estimators.lifetime_value.bg_nbd import BgNbd
 from mlengine.estimators.lifetime_value.customers import Customers
@@ -42,7 +44,8 @@ def person(frequency: float, recency: float, T: float, spend: float = 20.0) -> H
 
 def records() -> tuple[Histories, np.ndarray]:
     """Return what is known of the record shop's customers after 39 weeks, and what each bought in the 39 after."""
-    bought = Purchases.of(cdnow(), {"until": "1997-09-30", "days": "273"})
+    asked = Asked(checkpoints=Checkpoints(Path("none are kept")), options={"until": "1997-09-30", "days": "273"})
+    bought = Purchases.of(cdnow(), asked)
     people, told = Histories.of_purchases(bought.person, bought.day, bought.amount, bought.cutoff)
     told = _to_the_last_day(told)
     return replace(told, recency=told.recency / 7, T=told.T / 7), bought.after(people)["purchases"]
