@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mlengine.columns import ADDED_AT, AVAILABLE_FROM, AVAILABLE_TO, CATEGORY, ITEM, TEXT, Log
+from mlengine.columns import ADDED_AT, AVAILABLE_FROM, AVAILABLE_TO, BRAND, CATEGORY, ITEM, TEXT, Log
 
 NEW: Final = timedelta(days=90)
 Ints = npt.NDArray[np.int64]
@@ -34,6 +34,14 @@ def fresh(log: Log, items: Ints, cutoff: datetime) -> pl.DataFrame:
     since = pl.coalesce(AVAILABLE_FROM, ADDED_AT)
     offered = offered.filter((since <= cutoff) & (since > cutoff - NEW))
     return offered.filter(available(offered, cutoff)).select(ITEM, TEXT).sort(ITEM)
+
+
+def described(log: Log) -> pl.DataFrame:
+    """Return what kind of thing each item is, category and brand; None where it is not known."""
+    there = log.items.collect_schema().names()
+    asked = [name for name in (CATEGORY, BRAND) if name in there]
+    found = collected(log.items.select(ITEM, *asked)).unique(ITEM, keep="first", maintain_order=True)
+    return found.with_columns(pl.lit(None, pl.String).alias(name) for name in (CATEGORY, BRAND) if name not in there)
 
 
 def codes(offered: pl.DataFrame) -> Ints:

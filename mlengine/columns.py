@@ -29,6 +29,7 @@ PROPENSITY: Final = "propensity"
 MACHINE: Final = "machine"
 
 CATEGORY: Final = "category"
+BRAND: Final = "brand"
 TEXT: Final = "text"
 OTHER: Final = "other"
 WEIGHT: Final = "weight"

@@ -148,6 +148,13 @@ class Serves(Protocol):
 
 
 @runtime_checkable
+class Exposes(Protocol):
+    """A task whose answers give items places: ``item``, ``places``, ``sold`` of late, and strings to group them by."""
+
+    def exposed(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
+
+
+@runtime_checkable
 class Supposes(Protocol):
     """A task that scores rows of columns, also such as nobody has: what would the score be if …"""
 

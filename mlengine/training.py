@@ -12,7 +12,7 @@ from django.db import transaction
 from crm import assessments
 from crm.locks import only_one
 from crm.models import JobRun
-from mlengine import backtest, datasets, fairness, jobs, lineage, recipes, registry, retraining
+from mlengine import backtest, datasets, exposure, fairness, jobs, lineage, recipes, registry, retraining
 from mlengine.backtest import MODEL, Backtest, finite
 from mlengine.cards import as_json, model_card, parameters_of, recipe
 from mlengine.columns import Log
@@ -71,7 +71,8 @@ def train(
         tasks: dict[str, Task] = {MODEL: spec.verbs, **spec.verbs.baselines(), **_earlier_recipe(spec, champion)}
         at = backtest.cutoffs(spec, extent.begins, wall, log)
         progress.expect(len(tasks) * len(at) + 5)
-        judged = backtest.run(tasks, log, at, progress, audits={"fairness": partial(fairness.report, spec)})
+        audits = {"fairness": partial(fairness.report, spec), "exposure": partial(exposure.report, spec)}
+        judged = backtest.run(tasks, log, at, progress, audits=audits)
         with progress.step("learn from everything"):
             model = _following(spec.verbs.fit(log, wall), spec, champion)
         with progress.step("keep and decide"):

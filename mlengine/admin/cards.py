@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crm.charts import Chart, written
+from mlengine import exposure as exposures
 from mlengine import fairness as reports
-from mlengine.admin import drawings, fairness
+from mlengine.admin import drawings, exposure, fairness
 from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
@@ -52,6 +53,7 @@ def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
         ],
         "steadiness": {name: written(share, "percent") for name, share in (card.get("steadiness") or {}).items()},
         "fairness": fairness.about(reports.of(version), counts=counts),
+        "exposure": exposure.about(exposures.of(version)),
         "features": list(card.get("features") or card.get("importances") or []),
     }
 

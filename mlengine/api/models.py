@@ -4,7 +4,7 @@ from math import isfinite
 from typing import Any
 
 from django.db.models import Prefetch
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.api.resources import Resource
-from mlengine import lineage
+from mlengine import fairness, lineage
 from mlengine.models import Metric, ModelVersion
+from mlengine.specs import SPECS
 
 
 class FiniteFloat(serializers.FloatField):
@@ -34,13 +35,62 @@ class MetricOut(serializers.ModelSerializer[Metric]):
         read_only_fields = fields
 
 
+class GroupVerdictOut(serializers.Serializer[Any]):
+    attribute = serializers.CharField(help_text="What people are told apart by, like age_band.")
+    group = serializers.CharField()
+    measure = serializers.CharField(help_text="selection_rate, equal_opportunity, calibration_gap or ndcg_at_10.")
+    kind = serializers.ChoiceField(
+        ["ratio", "difference", "bias"], help_text="How the limit is meant: to the best group, or off zero."
+    )
+    limit = serializers.FloatField(allow_null=True, help_text="That held when it was trained; null: told only.")
+    verdict = serializers.ChoiceField(["best", "fair", "unclear", "unfair", "told"])
+
+
+class FairnessOut(serializers.Serializer[Any]):
+    """How groups of people came off at the last cutoff of the backtest; what they did exactly is not told here."""
+
+    limits = serializers.DictField(
+        child=serializers.FloatField(allow_null=True), help_text="Of the model today, by measure; null blocks nothing."
+    )
+    verdicts = GroupVerdictOut(many=True)
+    blocked = serializers.BooleanField(help_text="It does not serve by itself.")
+    why = serializers.CharField(allow_blank=True, help_text="Which groups are unequal, or that nobody could tell.")
+    overridden = serializers.BooleanField(help_text="It was blocked, and a person with the right let it serve.")
+
+
 class ModelVersionOut(serializers.ModelSerializer[ModelVersion]):
     metrics = MetricOut(many=True, read_only=True)
+    fairness = serializers.SerializerMethodField()
 
     class Meta:
         model = ModelVersion
-        fields = ["id", "spec", "number", "stage", "decision", "cutoff", "trained_at", "promoted_at", "metrics"]
+        fields = [
+            *("id", "spec", "number", "stage", "decision", "cutoff", "trained_at", "promoted_at", "metrics"),
+            "fairness",
+        ]
         read_only_fields = fields
+
+    @extend_schema_field(FairnessOut)
+    def get_fairness(self, version: ModelVersion) -> dict[str, Any]:
+        return FairnessOut(_fairness(version)).data
+
+
+def _fairness(version: ModelVersion) -> dict[str, Any]:
+    found, spec = fairness.of(version), SPECS.get(version.spec)
+    why = fairness.refusal(found)
+    return {
+        "limits": spec.fair.limits if spec else {},
+        "verdicts": [
+            {"attribute": attribute["name"], "measure": measure["name"], "kind": measure["kind"]}
+            | {"limit": measure["limit"], "group": one["group"], "verdict": one["verdict"]}
+            for attribute in found.get("attributes", [])
+            for measure in attribute["measures"]
+            for one in measure["groups"]
+        ],
+        "blocked": bool(why),
+        "why": why,
+        "overridden": bool(why and version.promoted_at),  # only who has the right can have promoted it
+    }
 
 
 class LineageOut(serializers.Serializer[Any]):

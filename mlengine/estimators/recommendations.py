@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from mlengine.assortment import described
 from mlengine.columns import ITEM, KIND, OCCURRED_AT, PURCHASE, RANK, REASON, SCORE, USER, Log
 from mlengine.estimators.blend import Blend
 from mlengine.estimators.collaborative import (
@@ -147,6 +148,17 @@ class Recommendations:
         frame = {USER: known.users[people], **_per_person(lists, wanted, known), "purchases": history}
         return nw.from_native(pl.DataFrame(frame), eager_only=True)
 
+    def exposed(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return the items that are or were bought, or shown: places among the first ten, and purchases of late."""
+        known = self._interactions(log, cutoff)
+        late = known.age <= self.activity_window / _DAY
+        bought = np.bincount(known.item[late], minlength=known.shape[1])
+        sold = pl.DataFrame({ITEM: known.items, "sold": bought})
+        shown: pl.DataFrame = predictions.filter(nw.col(RANK) <= ranking.FIRST).to_native()
+        places = shown.group_by(ITEM).agg(pl.len().cast(pl.Int64).alias("places"))
+        counted = sold.join(places, on=ITEM, how="full", coalesce=True).sort(ITEM).fill_null(0)
+        return nw.from_native(counted.join(described(log), on=ITEM, how="left", maintain_order="left"), eager_only=True)
+
     def _judgeable(
         self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime
     ) -> tuple[Interactions, Ints, Ints, Matrix]:
@@ -202,7 +214,7 @@ def _frame(known: Interactions, lists: Lists, causes: Causes) -> pl.DataFrame:
     )
 
 
-def _lists(predictions: nw.DataFrame[Any], known: Interactions, k: int = 10) -> Ints:
+def _lists(predictions: nw.DataFrame[Any], known: Interactions, k: int = ranking.FIRST) -> Ints:
     """Return people × ranks of item columns, −1 where nothing, or nothing of the catalogue, is recommended."""
     first = predictions.filter(nw.col(RANK) <= k)
     user, item, rank = (first[name].to_numpy() for name in (USER, ITEM, RANK))

@@ -4,11 +4,15 @@
 people × items with a stored entry where an item counts. Nothing is sampled: every item of the catalogue competes.
 """
 
+from typing import Final
+
 import numpy as np
 
 from mlengine.interactions import Bools, Floats, Ints, Matrix
 from mlengine.metrics.bootstrap import interval
 from mlengine.specs import Measure
+
+FIRST: Final = 10  # places of a list that are judged
 
 
 def hits(recommended: Ints, relevant: Matrix) -> Bools:

@@ -221,6 +221,35 @@ def test_model_versions_come_with_their_metrics_and_no_number_that_json_lacks() 
     ]
 
 
+def test_a_model_version_tells_limits_the_verdict_of_each_group_a_block_and_who_went_past_it() -> None:
+    version = api.run("churn").version
+    group = {"group": "65+", "verdict": "unfair", "value": 0.123, "low": 0.1, "high": 0.15, "gap": 0.4, "people": 57}
+    measure = {"name": "selection_rate", "kind": "ratio", "limit": 0.8, "groups": [group]}
+    unfair = {"attribute": "age_band", "group": "65+", "measure": "selection_rate", "gap": 0.4}
+    report = {"attributes": [{"name": "age_band", "measures": [measure]}], "unfair": [unfair]}
+    version.card, version.promoted_at = {"details": {"fairness": report}}, None
+    version.save()
+    client, address = api.caller("models:read"), f"/api/v1/models/{version.pk}/"
+    told = client.get(address).json()["fairness"]
+    assert told == {
+        "limits": {"selection_rate": 0.8, "equal_opportunity": 0.1, "calibration_gap": 0.1, "ndcg_at_10": 0.8},
+        "verdicts": [
+            {"attribute": "age_band", "group": "65+", "measure": "selection_rate"}
+            | {"kind": "ratio", "limit": 0.8, "verdict": "unfair"}
+        ],
+        "blocked": True,
+        "why": "it treats groups of people unequally (age_band 65+ by selection_rate (0.40))",
+        "overridden": False,
+    }
+    version.promoted_at = NOW
+    version.save()
+    assert client.get(address).json()["fairness"]["overridden"]
+    version.card = {}
+    version.save()
+    told = client.get(address).json()["fairness"]
+    assert (told["verdicts"], told["blocked"], told["why"], told["overridden"]) == ([], False, "", False)
+
+
 def test_a_training_is_started_once_and_watched() -> None:
     client = api.caller("models:train", "jobs:read", "jobs:control")
     started = client.post("/api/v1/jobs/", {"spec": "churn"}, content_type="application/json")
