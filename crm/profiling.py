@@ -1,6 +1,6 @@
 """Who may be learned from and scored: the switches on a profile, the age, and the consent to be profiled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.conf import settings
@@ -22,7 +22,7 @@ def refused(now: datetime) -> set[int]:
 
     Where no such purpose is set up nobody is asked, so nobody has refused; the switch on a profile counts always.
     """
-    purposes = list(Purpose.objects.active().filter(kind=Purpose.Kind.PROFILING))
+    purposes = list(Purpose.objects.profiling())
     return {
         profile
         for piece in (_pieces() if purposes else ())
@@ -32,9 +32,8 @@ def refused(now: datetime) -> set[int]:
     }
 
 
-def refused_of(profile: int, now: datetime) -> bool:
-    """Return whether an active purpose of profiling does not cover one person; asked while she waits."""
-    purposes = Purpose.objects.active().filter(kind=Purpose.Kind.PROFILING)
+def refused_of(profile: int, purposes: Iterable[Purpose], now: datetime) -> bool:
+    """Return whether one of the active purposes of profiling does not cover one person; asked while she waits."""
     return any(not basis.allowed for purpose in purposes for basis in bases_for([profile], purpose, "", now).values())
 
 

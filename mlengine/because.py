@@ -27,12 +27,19 @@ def coarse(reason: Reason) -> dict[str, Any]:
     return {**reason, "values": {**values, "people": at_least(values["people"])}}
 
 
-def titled(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
-    """Return the numbers of reasons, items in them by title."""
-    values = [dict(one.get("values") or {}) for one in reasons]
-    named = {said["item"] for said in values if "item" in said}
-    titles = Item.objects.in_bulk(named) if named else {}
-    return [said | ({"item": str(titles.get(said["item"], "?"))} if "item" in said else {}) for said in values]
+def named(reasons: Iterable[Reason]) -> set[int]:
+    """Return the items that reasons name."""
+    values = [one.get("values") or {} for one in reasons]
+    return {said["item"] for said in values if "item" in said}
+
+
+def titled(reasons: Iterable[Reason], titles: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
+    """Return the numbers of reasons, items in them by title; asked for where the reader does not know the titles."""
+    told = list(reasons)
+    if titles is None:
+        titles = {pk: str(item) for pk, item in Item.objects.only("title", "code").in_bulk(named(told)).items()}
+    values = [dict(one.get("values") or {}) for one in told]
+    return [said | ({"item": titles.get(said["item"], "?")} if "item" in said else {}) for said in values]
 
 
 def say_to_her(code: str, values: Mapping[str, Any], language: str) -> str:
@@ -43,7 +50,7 @@ def say_to_her(code: str, values: Mapping[str, Any], language: str) -> str:
         return ""
 
 
-def to_her(reasons: Sequence[Reason], language: str) -> list[str]:
+def to_her(reasons: Sequence[Reason], titles: Mapping[int, str], language: str) -> list[str]:
     """Return the same for several reasons, whose items are still numbers."""
-    told = zip(reasons, titled(reasons), strict=True)
+    told = zip(reasons, titled(reasons, titles), strict=True)
     return [say_to_her(str(one.get("code", "")), said, language) for one, said in told]

@@ -4,7 +4,7 @@ Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalis
 answers, whatever is still stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,14 +36,6 @@ class Recommended:
 
 MOST_POPULAR = 20
 SPANS = (7, 14, 28)  # days ahead, for the count of people who need something again
-
-
-def may_be_scored(profiles: Sequence[int]) -> bool:
-    """Return whether none of a person's profiles says no: personalisation is on, nothing is restricted, of age."""
-    asked = Profile.objects.filter(pk__in=profiles)
-    ages = MAY_BE_SCORED["profile__age_class__in"]
-    may = asked.filter(personalisation=True, restricted_at=None, age_class__in=ages)
-    return may.count() == len(profiles) > 0
 
 
 def person(profile: Profile) -> Profile:
@@ -136,7 +128,8 @@ def links_of(item_id: int, kind: str, k: int, now: datetime) -> list[ItemLink]:
 def popular(run: PredictionRun, k: int, now: datetime) -> list[Recommended]:
     """Return the items that a run gave to most people: for whoever it gave none, new or not wanting to be profiled."""
     people = dict(run.summary.get("top", []))
-    items = sorted(Item.objects.available(now).filter(pk__in=people), key=lambda item: (-people[item.pk], item.pk))
+    rows = Item.objects.available(now).filter(pk__in=people).defer("body")
+    items = sorted(rows, key=lambda item: (-people[item.pk], item.pk))
     everybody = run.summary.get("people") or 1
     return [
         Recommended(item=item, rank=rank, value=people[item.pk] / everybody, reason={"code": "popular"}, run=run)

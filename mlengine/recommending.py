@@ -1,6 +1,7 @@
 """One person's recommendations, now: what the models said, what the session says, what marketing decided.
 
-Everything is rows that a batch wrote and events that have arrived; nothing is learned or loaded here.
+Everything is rows that a batch wrote and events that have arrived; nothing is learned or loaded here. An answer takes
+two statements: what is known of the person (``mlengine.moment``), then the items that this leads to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -8,23 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from crm import profiling
 from crm.merging import members_of
 from crm.models import Event, Item
-from mlengine import live, online, shelf
+from mlengine import because, fresh, live, moment, online, shelf, standing
 from mlengine.live import Session
 from mlengine.models import PredictionRun, Recommendation
+from mlengine.moment import Seen
 from mlengine.shelf import Candidate, Left, Shelf
 from mlengine.shop_rules import RecommendationRule
-from mlengine.specs import SPECS
 
-Does = RecommendationRule.Does
 Rules = Sequence[RecommendationRule]
-MODELS: Final = tuple(spec.name for spec in SPECS.values() if spec.answers == "recommendation")
-LIKED: Final = 5  # the categories of so many first items say where new ones are looked for
 MOST_LED_TO: Final = 20
+EVERYBODY: Final = 0  # nobody's number: the list of all who have none of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,15 @@ class Answer:
     left: Sequence[Left] = ()
     session: Session = field(default_factory=Session)
     rules: Rules = ()
+    titles: Mapping[int, str] = field(default_factory=dict)  # of items, those that the reasons name among them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Had:
+    """What a person has: items that no source may bring again, and the days since each was bought."""
+
+    gone: Set[int] = frozenset()
+    days: Mapping[int, int] = field(default_factory=dict)
 
 
 def answer(profiles: Sequence[int], person: int, k: int, now: datetime, spec: str | None = None) -> Answer:
@@ -44,26 +52,26 @@ def answer(profiles: Sequence[int], person: int, k: int, now: datetime, spec: st
 
     Who may not be profiled gets what is popular: neither what a model said of her nor what she does now is looked at.
     """
-    run = online.recommending_run(spec)
+    holds, seen = moment.seen(profiles, person, now, spec)
+    run = holds.run(spec)
     if run is None:
         return Answer(basis="none", run=None)
-    rules = list(RecommendationRule.objects.active())
-    said, doing = _said(run, person, now), live.session(profiles, now)
-    asks = bool(said) or not doing.is_empty or _asks_what_was_bought(rules) or _is_new_only(run)
-    if asks and not allowed(profiles, person, now):  # also where she said no since last night
-        profiles, said, doing = (), [], Session()
-    gone = doing.bought | (_ever_bought(profiles, now) if _is_new_only(run) else set())
-    leading = live.led_to(doing, now)[:MOST_LED_TO]
+    if not seen.is_empty and profiling.refused_of(person, holds.purposes, now):  # also who said no since last night
+        seen = Seen()
+    doing = live.session(seen.done, now)
+    said, leading, titles = _read(seen, live.led_to(doing, seen.links), now)
     candidates = shelf.merged(said, leading)
     basis = "personal" if said else "session" if candidates else "popular"
-    candidates = candidates or popular(run, now)
-    made = _arranged(candidates, rules, k, profiles, gone, now)
-    if made.left and len(made.shown) < k and basis != "popular":  # rules left holes: what is popular may stand there
-        known = {one.item.pk for one in candidates}
-        more = [one for one in popular(run, now) if one.item.pk not in known]
-        lowest = min((one.value for one in candidates), default=1.0)
-        made = _arranged([*candidates, *_below(more, lowest)], rules, k, profiles, gone, now)
-    return Answer(basis=basis, run=run, shown=made.shown, left=made.left, session=doing, rules=rules)
+    had = Had(
+        gone=doing.bought | (seen.bought.keys() if standing.is_new_only(run) else set()),
+        days={item: (now - at).days for item, at in seen.bought.items()},
+    )
+    made = _with_new(candidates or popular(run, now), holds.rules, k, had, now)
+    if made.left and len(made.shown) < k and candidates:  # rules left holes: what is popular may stand there
+        made = _with_new([*candidates, *_below(popular(run, now), candidates)], holds.rules, k, had, now)
+    return Answer(
+        basis=basis, run=run, shown=made.shown, left=made.left, session=doing, rules=holds.rules, titles=titles
+    )
 
 
 def answers(people: Sequence[int], k: int, now: datetime) -> tuple[dict[int, list[Candidate]], list[Candidate]]:
@@ -76,16 +84,19 @@ def answers(people: Sequence[int], k: int, now: datetime) -> tuple[dict[int, lis
         return {}, []
     rules = list(RecommendationRule.objects.active())
     rows = Recommendation.objects.filter(profile__in=people, run=run, **online.MAY_BE_SCORED)
+    rows = rows.filter(item__in=Item.objects.available(now)).select_related("item").defer("item__body")
     said: dict[int, list[Recommendation]] = {}
-    for row in rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("profile_id", "rank"):
+    for row in rows.order_by("profile_id", "rank"):
         said.setdefault(row.profile_id, []).append(row)
-    found = {person: _candidates(rows) for person, rows in said.items()}
+    found = {person: _candidates((row.item, row.value, row.reason) for row in hers) for person, hers in said.items()}
     bought = _bought_by(found, rules, now)
+    found[EVERYBODY] = popular(run, now)
+    new = fresh.new(found, rules, now)
     lists = {
-        person: list(shelf.arrange(candidates, rules, k, bought=bought.get(person)).shown)
-        for person, candidates in found.items()
+        person: list(_arranged(shown, new.get(person, ()), rules, k, Had(days=bought.get(person, {}))).shown)
+        for person, shown in found.items()
     }
-    return lists, list(shelf.arrange(popular(run, now), rules, k).shown)
+    return lists, lists.pop(EVERYBODY)
 
 
 def popular(run: PredictionRun, now: datetime) -> list[Candidate]:
@@ -94,94 +105,59 @@ def popular(run: PredictionRun, now: datetime) -> list[Candidate]:
     return [Candidate(item=one.item, value=one.value, reason=one.reason, source="popular") for one in found]
 
 
-def allowed(profiles: Sequence[int], person: int, now: datetime) -> bool:
-    """Return whether somebody may be profiled: by her switch, her age, and the consents that are asked for."""
-    return online.may_be_scored(profiles) and not profiling.refused_of(person, now)
+def _read(
+    seen: Seen, led: Sequence[live.Told], now: datetime
+) -> tuple[list[Candidate], list[Candidate], dict[int, str]]:
+    """Return what a model said and what a session leads to, as far as it is available, and the titles; one query."""
+    asked = {item for item, _value, _reason in (*seen.said, *led)}
+    named = because.named(reason for _item, _value, reason in (*seen.said, *led))
+    items = Item.objects.defer("body").in_bulk(asked | named)
+    here = {pk: item for pk, item in items.items() if item.is_available(now)}
+    said = _candidates((here[pk], value, reason) for pk, value, reason in seen.said if pk in here)
+    leading = _candidates(((here[pk], value, reason) for pk, value, reason in led if pk in here), "session")
+    return said, leading[:MOST_LED_TO], {pk: str(item) for pk, item in items.items()}
 
 
-def _said(run: PredictionRun, person: int, now: datetime) -> list[Candidate]:
-    rows = Recommendation.objects.filter(profile=person, run=run, **online.MAY_BE_SCORED)
-    return _candidates(rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("rank"))
-
-
-def _candidates(rows: Iterable[Recommendation]) -> list[Candidate]:
-    told = list(rows)
-    values = shelf.scaled([row.value for row in told])
-    return [Candidate(item=row.item, value=value, reason=row.reason) for row, value in zip(told, values, strict=True)]
-
-
-def _arranged(
-    candidates: Sequence[Candidate], rules: Rules, k: int, profiles: Sequence[int], gone: Set[int], now: datetime
-) -> Shelf:
-    fresh = (one for rule in rules if rule.does == Does.FRESH for one in _new(rule, candidates, now))
-    new = list({one.item.pk: one for one in fresh}.values())  # two rules may mean the same item
-    asks = _asks_what_was_bought(rules)
-    bought = _days_since(profiles, [one.item.pk for one in (*candidates, *new)], rules, now) if asks else {}
-    kept = shelf.arrange(new, rules, len(new), just_bought=gone, bought=bought)
-    places = max(k - len(kept.shown), 1) if kept.shown else k
-    made = shelf.arrange(candidates, rules, places, just_bought=gone, bought=bought)
-    return Shelf(shown=[*made.shown, *kept.shown][:k], left=[*made.left, *kept.left])
-
-
-def _below(more: Sequence[Candidate], lowest: float) -> list[Candidate]:
-    """Return what fills holes, in its order, each worth less than the last of the others."""
-    return [replace(one, value=lowest * 0.5 / place) for place, one in enumerate(more, start=1)]
-
-
-def _new(rule: RecommendationRule, candidates: Sequence[Candidate], now: datetime) -> list[Candidate]:
-    """Return items too young for the models, of the categories that the list begins with, the newest first."""
-    liked = {one.item.categories[-1]: None for one in candidates[:LIKED] if one.item.categories}
-    known = [one.item.pk for one in candidates]
-    since = now - timedelta(days=rule.days or shelf.NEW_FOR)
-    young = Item.objects.available(now).filter(categories__overlap=list(liked), created_at__gte=since)
-    young = young.exclude(pk__in=known)
-    held = [item for item in young.order_by("-created_at", "-pk")[:50] if shelf.holds_of(rule, item)]
-    lowest = min((one.value for one in candidates), default=0.0)
+def _candidates(told: Iterable[tuple[Item, float, Mapping[str, Any]]], source: str = "model") -> list[Candidate]:
+    all_told = list(told)
+    values = shelf.scaled([value for _item, value, _reason in all_told])
     return [
-        Candidate(item=item, value=lowest * 0.5, reason=_why_new(item, liked, now), source="new")
-        for item in held[: rule.strength or 1]
+        Candidate(item=item, value=value, reason=reason, source=source)
+        for (item, _value, reason), value in zip(all_told, values, strict=True)
     ]
 
 
-def _why_new(item: Item, liked: Iterable[str], now: datetime) -> dict[str, object]:
-    category = next(one for one in liked if one in item.categories)
-    return {"code": "new_item", "values": {"category": category, "days": (now - item.created_at).days}}
+def _with_new(candidates: Sequence[Candidate], rules: Rules, k: int, had: Had, now: datetime) -> Shelf:
+    new = fresh.new({EVERYBODY: candidates}, rules, now)
+    return _arranged(candidates, new.get(EVERYBODY, ()), rules, k, had)
 
 
-def _is_new_only(run: PredictionRun) -> bool:
-    return run.spec in SPECS and bool(SPECS[run.spec].parameters.get("new_only"))
+def _arranged(candidates: Sequence[Candidate], new: Sequence[Candidate], rules: Rules, k: int, had: Had) -> Shelf:
+    """Return ``k`` places of which rules gave the last to new items; what these do not fill stays with the others."""
+    kept = shelf.arrange(new, rules, len(new), just_bought=had.gone, bought=had.days)
+    places = max(k - len(kept.shown), 1) if kept.shown else k
+    made = shelf.arrange(candidates, rules, places, just_bought=had.gone, bought=had.days)
+    return Shelf(shown=[*made.shown, *kept.shown][:k], left=[*made.left, *kept.left])
 
 
-def _asks_what_was_bought(rules: Rules) -> bool:
-    return any(rule.does == Does.BOUGHT for rule in rules)
-
-
-def _ever_bought(profiles: Sequence[int], now: datetime) -> set[int]:
-    """Return the items that a person has bought: where only new ones are asked for, no other source may bring them."""
-    rows = Event.objects.filter(profile__in=profiles, kind=Event.Kind.PURCHASE, item__isnull=False)
-    return set(rows.filter(occurred_at__lte=now).order_by().values_list("item_id", flat=True).distinct())
-
-
-def _days_since(profiles: Sequence[int], items: Sequence[int], rules: Rules, now: datetime) -> dict[int, int]:
-    rows = _purchases(profiles, items, rules, now).values("item_id").annotate(last=Max("occurred_at"))
-    return {row["item_id"]: (now - row["last"]).days for row in rows}
+def _below(more: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return what fills holes, in its order, each worth less than the last of the others."""
+    known, lowest = {one.item.pk for one in candidates}, min(one.value for one in candidates)
+    others = [one for one in more if one.item.pk not in known]
+    return [replace(one, value=lowest * 0.5 / place) for place, one in enumerate(others, start=1)]
 
 
 def _bought_by(found: Mapping[int, Sequence[Candidate]], rules: Rules, now: datetime) -> dict[int, dict[int, int]]:
     """Return for each person the days since the items of her list were bought, if a rule asks."""
-    if not _asks_what_was_bought(rules):
+    span = shelf.asks_back(rules)
+    if not span:
         return {}
     items = {one.item.pk for candidates in found.values() for one in candidates}
     read_as = {member: person for person, members in members_of(found).items() for member in members}
-    rows = _purchases(list(read_as), list(items), rules, now).values("profile_id", "item_id")
+    rows = Event.objects.filter(profile__in=list(read_as), kind=Event.Kind.PURCHASE, item__in=items)
+    rows = rows.filter(occurred_at__gte=now - timedelta(days=span), occurred_at__lte=now).order_by()
     days: dict[int, dict[int, int]] = {}
-    for row in rows.annotate(last=Max("occurred_at")):
+    for row in rows.values("profile_id", "item_id").annotate(last=Max("occurred_at")):
         hers, since = days.setdefault(read_as[row["profile_id"]], {}), (now - row["last"]).days
         hers[row["item_id"]] = min(since, hers.get(row["item_id"], since))
     return days
-
-
-def _purchases(profiles: Sequence[int], items: Sequence[int], rules: Rules, now: datetime) -> Any:
-    longest = max(rule.days or shelf.LATELY for rule in rules if rule.does == Does.BOUGHT)
-    since = Q(occurred_at__gte=now - timedelta(days=longest), occurred_at__lte=now)
-    return Event.objects.filter(since, profile__in=profiles, kind=Event.Kind.PURCHASE, item__in=items).order_by()

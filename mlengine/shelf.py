@@ -14,7 +14,6 @@ from mlengine.shop_rules import RecommendationRule
 
 Does = RecommendationRule.Does
 LATELY: Final = 90  # days, where a rule against what was bought lately names none
-NEW_FOR: Final = 30  # days, where a rule for new items names none
 VARIETY: Final = 30  # percent, where a rule for variety names none
 SESSION_WEIGHT: Final = 0.5  # of what the session says, beside 1 for what the model said
 
@@ -126,6 +125,11 @@ def likeness(one: Item, other: Item) -> float:
 def allowed(links: Iterable[ItemLink], rules: Sequence[RecommendationRule]) -> list[ItemLink]:
     """Return the links to items that no rule takes out; nobody is asking here, so nobody has bought anything."""
     return [link for link in links if not any(_takes_out(rule, link.other, {}) for rule in rules)]
+
+
+def asks_back(rules: Iterable[RecommendationRule]) -> int:
+    """Return how many days back rules ask what was bought; 0 where none asks."""
+    return max((rule.days or LATELY for rule in rules if rule.does == Does.BOUGHT), default=0)
 
 
 def holds_of(rule: RecommendationRule, item: Item) -> bool:

@@ -68,3 +68,8 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.code
+
+    def is_available(self, now: datetime) -> bool:
+        """Return whether it is one of ``Item.objects.available(now)``."""
+        begun = self.available_from is None or self.available_from <= now
+        return begun and (self.available_to is None or self.available_to > now)

@@ -33,6 +33,10 @@ class PurposeQuerySet(models.QuerySet["Purpose"]):
     def active(self) -> Self:
         return self.filter(is_active=True)
 
+    def profiling(self) -> Self:
+        """Return the purposes that all have to cover a person who is learned from, scored or recommended something."""
+        return self.active().filter(kind=Purpose.Kind.PROFILING)
+
     def covering(self, channel: str) -> Self:
         """Return the purposes that a message on the channel could serve."""
         return self.filter(channel__in=["", channel])

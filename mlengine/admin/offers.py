@@ -1,6 +1,6 @@
 """Recommendations in a marketer's hands: rules, a person's lists, what is needed again, what goes together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -127,18 +127,18 @@ def _preview(person: merged.Person, user: Any, now: datetime) -> dict[str, Any]:
         "answer": answer,
         "basis": BASES[answer.basis],
         "milliseconds": took,
-        "lines": lines(answer.shown),
+        "lines": lines(answer.shown, answer.titles),
         "left": _left(answer),
-        "discovery": lines(discovery.shown) if discovery.basis == "personal" else [],
+        "discovery": lines(discovery.shown, discovery.titles) if discovery.basis == "personal" else [],
         "session": _seen(answer),
         "repurchases": repurchases(profile, user),
         "address": f"/api/v1/profiles/{person.id}/recommendations/?k={SHOWN}",
     }
 
 
-def lines(shown: Sequence[Candidate]) -> list[Line]:
+def lines(shown: Sequence[Candidate], titles: Mapping[int, str]) -> list[Line]:
     """Return candidates with their reasons as sentences."""
-    values = titled([one.reason for one in shown])
+    values = titled([one.reason for one in shown], titles)
     most = max((one.value for one in shown), default=1.0) or 1.0
     return [
         Line(

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from crm.api.browsers import ForBrowsers
 from crm.api.profiles import OfPerson
 from crm.models import Item
-from mlengine import online, recommending
+from mlengine import online, recommending, standing
 from mlengine.because import coarse, to_her
 from mlengine.models import ClusterMember, Repurchase, Score
 from mlengine.reasons import TEXTS, say
@@ -129,7 +129,7 @@ class RecommendationsOut(serializers.Serializer[Any]):
 class RecommendationQuestion(serializers.Serializer[Any]):
     k = serializers.IntegerField(min_value=1, max_value=100, default=10, help_text="How many, at most.")
     spec = serializers.ChoiceField(
-        recommending.MODELS, required=False, help_text="Which model; discovery has new items only."
+        standing.MODELS, required=False, help_text="Which model; discovery has new items only."
     )
 
 
@@ -178,7 +178,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
 
 
 def _told(found: recommending.Answer) -> dict[str, Any]:
-    because = to_her([one.reason for one in found.shown], translation.get_language() or "en")
+    because = to_her([one.reason for one in found.shown], found.titles, translation.get_language() or "en")
     results = [
         {"rank": rank, "item": one.item, "value": one.value, "origin": one.source, "reason": coarse(one.reason)}
         | {"because": why}

@@ -7,6 +7,7 @@ the answer must show what the view leads to.
 """
 
 import json
+import os
 import sys
 import time
 from base64 import b64encode
@@ -17,7 +18,8 @@ from typing import Any
 
 from tests.benchmarks.api_reads import _python, _row, _served
 
-PEOPLE, PER_PERSON, ITEMS, LINKS, SEEN = 20_000, 20, 5_000, 20, 5
+PEOPLE = int(os.environ.get("RECOMMENDING_PEOPLE", "20000"))
+PER_PERSON, ITEMS, LINKS, SEEN = 20, 5_000, 20, 5
 RATE, ASKED, TURNS = 20, 600, 200
 MOST_MILLISECONDS = 15.0
 

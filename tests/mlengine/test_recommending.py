@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm import merging
 from crm.models import Item, Profile
-from mlengine import live, online, recommending
+from mlengine import online, recommending
 from mlengine.models import ItemLink, PredictionRun, Recommendation, Repurchase
 from mlengine.shop_rules import RecommendationRule
 from tests import api, factories
@@ -105,8 +105,10 @@ def test_a_pause_ends_a_session_and_the_future_does_not_belong_to_it() -> None:
     person, shop = factories.profile(), items("a", "b", "c", "d")
     for code, ago in (("a", 1), ("b", 29), ("c", 62), ("d", -600)):
         api.event(person, NOW - ago * MINUTE, item=shop[code])
-    assert [item for item, _weight in live.session([person.pk], NOW).items] == [shop["a"].pk, shop["b"].pk]
-    assert live.session([person.pk], NOW + 31 * MINUTE).is_empty
+    recommended(factories.profile(), shop["a"])
+    doing = recommending.answer([person.pk], person.pk, 10, NOW).session
+    assert [item for item, _weight in doing.items] == [shop["a"].pk, shop["b"].pk]
+    assert recommending.answer([person.pk], person.pk, 10, NOW + 31 * MINUTE).session.is_empty
 
 
 def test_an_item_just_bought_is_not_offered_again() -> None:
@@ -202,6 +204,27 @@ def test_new_items_get_the_places_that_a_rule_gives_them_and_say_so() -> None:
     answer = recommending.answer([person.pk], person.pk, 3, NOW)
     assert [one.item.code for one in answer.shown] == ["a", "b", "young"]
     assert answer.shown[2].reason == {"code": "new_item", "values": {"category": "tea", "days": 3}}
+
+
+def test_messages_give_new_items_their_places_too(django_assert_num_queries: Any) -> None:
+    one, other, third = (factories.profile() for _ in range(3))
+    tea, tools = items("a", "b", "c", categories=["drinks", "tea"]), items("saw", "axe", "nail", categories=["tools"])
+    recommended(other, *tools.values())
+    recommended(one, *tea.values())  # these are popular, too
+    Item.objects.update(created_at=NOW - timedelta(days=40))
+    for code, category, days in (("young", "tea", 3), ("younger", "tea", 2), ("drill", "tools", 1), ("hat", "hats", 1)):
+        factories.item(code, categories=[category], created_at=NOW - timedelta(days=days))
+    rule("fresh", strength=2)
+    rule("exclude", codes=["younger"])
+    with django_assert_num_queries(5):  # run, rules, rows, popular, new
+        lists, popular = recommending.answers([one.pk, other.pk, third.pk], 3, NOW)
+    assert {person: [each.item.code for each in shown] for person, shown in lists.items()} == {
+        one.pk: ["a", "b", "young"],
+        other.pk: ["saw", "axe", "drill"],
+    }
+    assert [each.item.code for each in popular] == ["a", "b", "young"]
+    assert lists[one.pk][2].reason == {"code": "new_item", "values": {"category": "tea", "days": 3}}
+    assert codes(one, 3) == ["a", "b", "young"]  # as an app is told
 
 
 def test_messages_keep_the_same_rules_for_each_of_a_batch(django_assert_num_queries: Any) -> None:

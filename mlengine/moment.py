@@ -1,0 +1,119 @@
+"""One person at this moment, by one statement: what a model said, what she does now, where that leads, what she bought.
+
+Each question of a web request costs it a wait; the ones about a person that need no other's answer are asked together.
+Who may not be profiled by the switches on her profiles is not looked at: the statement itself finds nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+from django.db import connection
+
+from mlengine import live, online, shelf, standing
+from mlengine.models import PredictionRun
+from mlengine.standing import Standing
+
+SEEN: Final = """
+WITH may (be) AS (
+    SELECT count(*) = %(many)s FROM crm_profile
+    WHERE id IN %(profiles)s AND personalisation AND restricted_at IS NULL AND age_class IN %(ages)s
+),
+done AS (
+    SELECT item_id, kind, occurred_at, id FROM crm_event
+    WHERE profile_id IN %(profiles)s AND occurred_at > %(since)s AND occurred_at <= %(until)s
+      AND kind IN %(kinds)s AND item_id IS NOT NULL AND (SELECT be FROM may)
+    ORDER BY occurred_at DESC, id DESC LIMIT %(most)s
+),
+link AS (
+    SELECT item_id, other_id, value, people,
+           rank() OVER (PARTITION BY item_id ORDER BY array_position(%(preferred)s, kind::text)) AS known_best
+    FROM mlengine_itemlink WHERE run_id = %(links)s AND item_id IN (SELECT item_id FROM done)
+),
+bought AS (
+    SELECT item_id, max(occurred_at) AS at FROM crm_event
+    WHERE profile_id IN %(profiles)s AND occurred_at >= %(bought_since)s AND occurred_at <= %(now)s
+      AND kind = 'purchase' AND item_id IS NOT NULL AND (SELECT be FROM may)
+    GROUP BY item_id
+)
+SELECT json_build_object(
+    'version', {version},
+    'said', (SELECT json_agg(json_build_array(item_id, value, reason) ORDER BY rank) FROM mlengine_recommendation
+             WHERE profile_id = %(person)s AND run_id = %(run)s AND (SELECT be FROM may)),
+    'done', (SELECT json_agg(json_build_array(item_id, kind, occurred_at) ORDER BY occurred_at DESC, id DESC)
+             FROM done),
+    'links', (SELECT json_agg(json_build_array(item_id, other_id, value, people)) FROM link WHERE known_best = 1),
+    'bought', (SELECT json_object_agg(item_id, at) FROM bought)
+)::text
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is known of one person that may be used: nothing where she said no."""
+
+    said: Sequence[live.Told] = ()  # best first
+    done: Sequence[tuple[int, str, datetime]] = ()  # item, kind, when; the latest first
+    links: Sequence[live.Link] = ()
+    bought: Mapping[int, datetime] = field(default_factory=dict)  # when each item was bought last
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.said or self.done or self.bought)
+
+
+def seen(profiles: Sequence[int], person: int, now: datetime, spec: str | None = None) -> tuple[Standing, Seen]:
+    """Return what is known of a person, of whom ``profiles`` are all profiles, and what holds for everybody.
+
+    One statement; once after a run has finished or a marketer has changed a rule, six.
+    """
+    known = standing.remembered()
+    found = _found(known, profiles, person, now, spec)
+    if found["version"] != known.version:
+        known = standing.renewed()
+        found = _found(known, profiles, person, now, spec)
+    bought = {int(item): datetime.fromisoformat(at) for item, at in (found["bought"] or {}).items()}
+    done = [(item, kind, datetime.fromisoformat(at)) for item, kind, at in found["done"] or ()]
+    return known, Seen(said=found["said"] or (), done=done, links=found["links"] or (), bought=bought)
+
+
+def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime, spec: str | None) -> dict[str, Any]:
+    statement, values = _statement()
+    run, links = known.run(spec), known.runs.get(standing.LINKS)
+    asked = {
+        "profiles": tuple(profiles),
+        "many": len(profiles),
+        "person": person,
+        "run": run and run.pk,
+        "links": links and links.pk,
+        "now": now,
+        "since": now - live.SESSION,
+        "until": now + live.CLOCKS_DIFFER,
+        "bought_since": _bought_since(known, run, now),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values | asked)
+        found: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
+    return found
+
+
+@lru_cache(maxsize=1)
+def _statement() -> tuple[str, dict[str, Any]]:
+    version, values = standing.version()
+    constants = {
+        "ages": online.MAY_BE_SCORED["profile__age_class__in"],
+        "kinds": tuple(live.WEIGHTS),
+        "preferred": list(live.PREFERRED),
+        "most": live.MOST,
+    }
+    return SEEN.format(version=version), values | constants
+
+
+def _bought_since(known: Standing, run: PredictionRun | None, now: datetime) -> datetime | str:
+    """Return from when on purchases are asked for: ever where only new items are shown, else as far as a rule looks."""
+    if run is not None and standing.is_new_only(run):
+        return "-infinity"
+    return now - timedelta(days=shelf.asks_back(known.rules))

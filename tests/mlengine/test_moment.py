@@ -1,0 +1,169 @@
+"""What one answer asks the database, and that what a process remembers between answers is never old."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crm.models import Item, Profile, Purpose
+from mlengine import moment, recommending, standing
+from mlengine.models import ModelVersion, PredictionRun, Recommendation
+from mlengine.shop_rules import RecommendationRule
+from tests import api, factories
+from tests.api import NOW
+from tests.crm import consents
+from tests.mlengine.test_recommending import codes, items, linked, recommended, rule
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+def served() -> Profile:
+    """Return a person with a list, a session that leads somewhere, a purchase, and five rules over it all."""
+    person, shop = factories.profile(), items("bread", "milk", "tent", "stove", "mat", categories=["a", "b"])
+    recommended(person, shop["bread"], shop["milk"])
+    Recommendation.objects.update(reason={"code": "goes_with", "values": {"item": shop["mat"].pk, "people": 70}})
+    linked(shop["tent"], shop["stove"])
+    api.event(person, NOW - MINUTE, item=shop["tent"])
+    api.event(person, NOW - timedelta(days=3), item=shop["mat"], kind="purchase")
+    for does, facts in {
+        "exclude": {"codes": ["x"]},
+        "stock": {},
+        "bought": {},
+        "diverse": {},
+        "price": {"most": 9},
+    }.items():
+        rule(does, is_active=does != "price", **facts)
+    return person
+
+
+def test_an_answer_takes_two_queries_whatever_counts_in_it(django_assert_num_queries: Any) -> None:
+    person = served()
+    assert codes(person) == ["bread", "milk", "stove"]
+    with django_assert_num_queries(2):  # the person with all that holds for everybody, the items
+        answer = recommending.answer([person.pk], person.pk, 10, NOW)
+    assert [one.source for one in answer.shown] == ["model", "model", "session"]
+
+
+def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
+    person, client = served(), api.caller("recommendations:read")
+    address = f"/api/v1/profiles/{person.pk}/recommendations/"
+    client.get(address)
+    with django_assert_num_queries(4):  # the token, who is meant; titles in reasons take none
+        body = client.get(address).json()
+    assert body["results"][0]["because"] == "Because you bought mat"
+
+
+def test_a_purpose_of_profiling_adds_the_queries_of_one_consent(django_assert_num_queries: Any) -> None:
+    person = served()
+    consents.purpose("profiles", kind="profiling")
+    consents.say(person, purpose="profiles", now=NOW - timedelta(days=9))
+    assert codes(person) == ["bread", "milk", "stove"]
+    with django_assert_num_queries(2 + 3):  # notices, merges, how she stands
+        assert codes(person) == ["bread", "milk", "stove"]
+    consents.say(person, "withdrawn", "profiles", now=NOW)
+    assert recommending.answer([person.pk], person.pk, 10, NOW).basis == "popular"
+
+
+def test_who_has_said_no_costs_no_more(django_assert_num_queries: Any) -> None:
+    person = served()
+    Profile.objects.filter(pk=person.pk).update(personalisation=False)
+    recommending.answer([person.pk], person.pk, 10, NOW)
+    with django_assert_num_queries(2):  # nothing of her, and the items that are popular
+        answer = recommending.answer([person.pk], person.pk, 10, NOW)
+    assert (answer.basis, answer.session.is_empty, answer.titles) == ("popular", True, {})
+    assert moment.seen([person.pk], person.pk, NOW)[1].is_empty
+
+
+def test_one_profile_that_says_no_speaks_for_all_of_a_person() -> None:
+    person, duplicate = served(), factories.profile()
+    both = [person.pk, duplicate.pk]
+    assert recommending.answer(both, person.pk, 10, NOW).basis == "personal"
+    Profile.objects.filter(pk=duplicate.pk).update(restricted_at=NOW)
+    assert recommending.answer(both, person.pk, 10, NOW).basis == "popular"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: RecommendationRule.objects.filter(does="exclude").update(codes=["bread"]),
+        lambda: RecommendationRule.objects.filter(does="price").update(is_active=True),
+        lambda: RecommendationRule.objects.filter(does="stock").delete(),
+        lambda: rule("exclude", codes=["milk"]),
+        lambda: PredictionRun.objects.filter(spec="recommendations").update(summary={"top": []}),
+        lambda: PredictionRun.objects.filter(spec="companions").update(shadow=True),
+        lambda: api.run("discovery"),
+        lambda: consents.purpose("profiles", kind="profiling"),
+    ],
+    ids=["changed", "switched on", "deleted", "added", "written again", "hidden", "finished", "asked"],
+)
+def test_whatever_is_decided_counts_in_the_next_answer(change: Any) -> None:
+    before, _seen = moment.seen([1], 1, NOW)
+    assert moment.seen([1], 1, NOW)[0] is before
+    change()
+    after, _seen = moment.seen([1], 1, NOW)
+    assert after.version != before.version
+    assert after == standing.renewed()
+
+
+def test_two_changes_in_one_transaction_are_two() -> None:
+    """A row keeps the number of its writer then, but not its place."""
+    made = rule("exclude", codes=["a"])
+    for code in "bcd":
+        made.codes = [code]
+        made.save()
+        assert [one.codes for one in moment.seen([1], 1, NOW)[0].rules] == [[code]]
+
+
+@pytest.fixture(autouse=True)
+def shop(request: pytest.FixtureRequest) -> None:
+    if "change" in request.fixturenames:
+        served()
+
+
+def test_going_back_to_an_earlier_champion_takes_its_successors_answers_with_it() -> None:
+    person, shop = factories.profile(), items("bread", "milk")
+    first = recommended(person, shop["bread"]).version
+    second = ModelVersion.objects.create(spec=first.spec, number=2, cutoff=NOW, trained_at=NOW, stage="candidate")
+    run = PredictionRun.objects.create(spec=first.spec, version=second, cutoff=NOW, started_at=NOW, finished_at=NOW)
+    Recommendation.objects.create(profile=person, run=run, item=shop["milk"], rank=1, value=1, reason={})
+    for champion, expected in ((first, "bread"), (second, "milk"), (first, "bread")):
+        ModelVersion.objects.update(stage="retired")
+        ModelVersion.objects.filter(pk=champion.pk).update(stage="champion")
+        assert codes(person) == [expected]
+
+
+def test_an_item_says_of_itself_what_the_question_says_of_it() -> None:
+    hour = timedelta(hours=1)
+    times = [None, NOW - hour, NOW, NOW + hour]
+    for begun in times:
+        for ended in times:
+            if begun is None or ended is None or begun < ended:
+                factories.item(f"{begun} {ended}", available_from=begun, available_to=ended)
+    found = {item.pk for item in Item.objects.all() if item.is_available(NOW)}
+    assert found == set(Item.objects.available(NOW).values_list("pk", flat=True))
+    assert 0 < len(found) < Item.objects.count()
+
+
+def test_of_each_item_only_the_links_that_are_known_best_are_followed() -> None:
+    person, shop = factories.profile(), items("tent", "stove", "mat", "rope", "lamp", "bread")
+    recommended(person, shop["bread"])
+    linked(shop["tent"], shop["stove"], shop["mat"], kind="together")
+    linked(shop["tent"], shop["rope"], kind="similar")
+    linked(shop["mat"], shop["lamp"], kind="next")
+    for minute, code in enumerate(("tent", "mat"), start=1):
+        api.event(person, NOW - minute * MINUTE, item=shop[code])
+    _holds, seen = moment.seen([person.pk], person.pk, NOW)
+    assert {(item, other) for item, other, _value, _people in seen.links} == {
+        (shop["tent"].pk, shop["stove"].pk),
+        (shop["tent"].pk, shop["mat"].pk),
+        (shop["mat"].pk, shop["lamp"].pk),
+    }
+
+
+def test_no_purpose_of_another_kind_is_asked() -> None:
+    consents.purpose("offers")
+    assert standing.renewed().purposes == ()
+    asked = consents.purpose("profiles", kind="profiling")
+    Purpose.objects.filter(code="offers").update(is_active=False)
+    assert standing.renewed().purposes == (asked,)
