@@ -111,7 +111,7 @@ def _read(
     """Return what a model said and what a session leads to, as far as it is available, and the titles; one query."""
     asked = {item for item, _value, _reason in (*seen.said, *led)}
     named = because.named(reason for _item, _value, reason in (*seen.said, *led))
-    items = Item.objects.defer("body").in_bulk(asked | named)
+    items = moment.items(asked | named) if asked else {}
     here = {pk: item for pk, item in items.items() if item.is_available(now)}
     said = _candidates((here[pk], value, reason) for pk, value, reason in seen.said if pk in here)
     leading = _candidates(((here[pk], value, reason) for pk, value, reason in led if pk in here), "session")

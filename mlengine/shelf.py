@@ -6,6 +6,7 @@ Plain Python over rows that were read before: a web request does this for each a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from itertools import takewhile
 from typing import Any, Final
 
 from crm.models import Item
@@ -99,27 +100,24 @@ def varied(candidates: Sequence[Candidate], k: int, variety: float) -> list[Cand
 
     Two items are alike by the share of their categories, broadest first, that agree.
     """
-    waiting, shown = list(candidates), list[Candidate]()
-    worth = dict(zip((one.item.pk for one in waiting), scaled([one.value for one in waiting]), strict=True))
-    alike = dict.fromkeys(worth, 0.0)
+    worth = [(1 - variety) * value for value in scaled([one.value for one in candidates])]
+    alike, waiting, shown = [0.0] * len(candidates), list(range(len(candidates))), list[Candidate]()
     while waiting and len(shown) < k:
-        best = max(waiting, key=lambda one: (1 - variety) * worth[one.item.pk] - variety * alike[one.item.pk])
+        best = max(waiting, key=lambda place: worth[place] - variety * alike[place])
         waiting.remove(best)
-        shown.append(best)
-        for one in waiting:
-            alike[one.item.pk] = max(alike[one.item.pk], likeness(one.item, best.item))
+        shown.append(candidates[best])
+        for place in waiting:
+            alike[place] = max(alike[place], likeness(candidates[place].item, candidates[best].item))
     return shown
 
 
 def likeness(one: Item, other: Item) -> float:
     """Return the share of the longer path of categories that both items have in common, from the broadest on."""
-    longest = max(len(one.categories), len(other.categories))
-    common = 0
-    for mine, its in zip(one.categories, other.categories, strict=False):
-        if mine != its:
-            break
-        common += 1
-    return common / longest if longest else 0.0
+    mine, its = one.categories, other.categories
+    if not mine or not its or mine[0] != its[0]:  # as most pairs are
+        return 0.0
+    common = sum(1 for _same in takewhile(lambda pair: pair[0] == pair[1], zip(mine, its, strict=False)))
+    return common / max(len(mine), len(its))
 
 
 def allowed(links: Iterable[ItemLink], rules: Sequence[RecommendationRule]) -> list[ItemLink]:

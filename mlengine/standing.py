@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from crm.models import Purpose
 from mlengine.models import PredictionRun
@@ -73,9 +74,9 @@ def _decided() -> tuple[QuerySet[PredictionRun], QuerySet[RecommendationRule], Q
 
 def _versions_of(rows: QuerySet[Any], prefix: str) -> tuple[str, dict[str, Any]]:
     """Name each row by the transaction that wrote it and where it lies: a changed one has another of them."""
-    sql, values = rows.values("pk").query.sql_with_params()
+    table = rows.model._meta.db_table
+    each = RawSQL(f"concat_ws(' ', {table}.id, {table}.xmin, {table}.ctid)", ())  # noqa: S611  # words of ours
+    sql, values = rows.values(row=each).query.sql_with_params()
     named = {f"{prefix}{place}": value for place, value in enumerate(values)}
     chosen = sql % tuple(f"%({name})s" for name in named)
-    table = rows.model._meta.db_table
-    each = "string_agg(concat_ws(' ', id, xmin, ctid), ',' ORDER BY id)"
-    return f"coalesce((SELECT {each} FROM {table} WHERE id IN ({chosen})), '-')", named  # noqa: S608  # words of ours
+    return f"(SELECT coalesce(string_agg(found.row, ',' ORDER BY found.row), '-') FROM ({chosen}) AS found)", named  # noqa: S608

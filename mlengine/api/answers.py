@@ -166,7 +166,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         """
         asked, person = self.parameters(RecommendationQuestion), self.person()
         found = recommending.answer(person.profile_ids, person.id, asked["k"], timezone.now(), asked.get("spec"))
-        return Response(RecommendationsOut(_told(found)).data)
+        return Response(_told(found))
 
     @extend_schema(responses=RepurchasesOut)
     @action(detail=True)
@@ -178,16 +178,21 @@ class AnswerViewSet(ForBrowsers, OfPerson):
 
 
 def _told(found: recommending.Answer) -> dict[str, Any]:
+    """Return what ``RecommendationsOut`` describes, ready to be sent: it would take longer to say than to find."""
     because = to_her([one.reason for one in found.shown], found.titles, translation.get_language() or "en")
     results = [
-        {"rank": rank, "item": one.item, "value": one.value, "origin": one.source, "reason": coarse(one.reason)}
+        {"rank": rank, "item": _item(one.item), "value": one.value, "origin": one.source, "reason": coarse(one.reason)}
         | {"because": why}
         for rank, (one, why) in enumerate(zip(found.shown, because, strict=True), start=1)
     ]
     return {
         "basis": found.basis,
         "spec": found.run.spec if found.run else None,
-        "cutoff": found.run.cutoff if found.run else None,
+        "cutoff": timezone.localtime(found.run.cutoff) if found.run else None,
         "session_items": len(found.session.items),
         "results": results,
     }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in RecommendedItem.Meta.fields}

@@ -1,12 +1,16 @@
 """What one answer asks the database, and that what a process remembers between answers is never old."""
 
+import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from rest_framework.renderers import JSONRenderer
 
 from crm.models import Item, Profile, Purpose
 from mlengine import moment, recommending, standing
+from mlengine.api.answers import RecommendationsOut
 from mlengine.models import ModelVersion, PredictionRun, Recommendation
 from mlengine.shop_rules import RecommendationRule
 from tests import api, factories
@@ -26,14 +30,10 @@ def served() -> Profile:
     linked(shop["tent"], shop["stove"])
     api.event(person, NOW - MINUTE, item=shop["tent"])
     api.event(person, NOW - timedelta(days=3), item=shop["mat"], kind="purchase")
-    for does, facts in {
-        "exclude": {"codes": ["x"]},
-        "stock": {},
-        "bought": {},
-        "diverse": {},
-        "price": {"most": 9},
-    }.items():
-        rule(does, is_active=does != "price", **facts)
+    rules: dict[str, Any] = {"exclude": {"codes": ["x"]}, "stock": {}, "bought": {}, "diverse": {}}
+    for does, facts in rules.items():
+        rule(does, **facts)
+    rule("price", most=9, is_active=False)
     return person
 
 
@@ -52,6 +52,17 @@ def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(4):  # the token, who is meant; titles in reasons take none
         body = client.get(address).json()
     assert body["results"][0]["because"] == "Because you bought mat"
+    # What is sent is made without the serializer that describes it.
+    assert body == json.loads(JSONRenderer().render(RecommendationsOut(body).data))
+
+
+def test_the_text_of_an_item_is_left_where_it_is() -> None:
+    dear = factories.item("dear", body="long", price=Decimal("90.50"), attributes={"stock": 3}, available_from=NOW)
+    found = moment.items([dear.pk, 0])
+    assert list(found) == [dear.pk]
+    assert found[dear.pk].get_deferred_fields() == {"body"}
+    assert found[dear.pk].body == "long"
+    assert all(getattr(found[dear.pk], one.attname) == getattr(dear, one.attname) for one in Item._meta.concrete_fields)
 
 
 def test_a_purpose_of_profiling_adds_the_queries_of_one_consent(django_assert_num_queries: Any) -> None:
