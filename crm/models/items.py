@@ -64,7 +64,10 @@ class Item(models.Model):
                 name="crm_item_available_forwards",
             ),
         ]
-        indexes = [GinIndex(fields=["categories"], name="crm_item_categories")]
+        indexes = [
+            GinIndex(fields=["categories"], name="crm_item_categories"),
+            models.Index(fields=["created_at"], name="crm_item_newest"),  # new items for everybody who is shown some
+        ]
 
     def __str__(self) -> str:
         return self.title or self.code

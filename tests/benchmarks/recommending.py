@@ -2,8 +2,9 @@
 
 A server of its own, run as ``manage.py up`` runs it, with five rules, everybody in a session of five items, and the
 links of every item. Asked over HTTP one after the other at a fixed rate, waiting counted from the moment a request was
-due; beside it the same verb inside one process. The last line is an app's whole turn: it sends a view, asks again, and
-the answer must show what the view leads to.
+due; beside it the same verb inside one process. Processor time is told too, and how many processes wanted to run
+meanwhile: on a machine that is busy otherwise an answer waits for its turn, but needs hardly more of the processor. One
+line is an app's whole turn: it sends a view, asks again, and the answer must show what the view leads to.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import time
 from base64 import b64encode
 from http.client import HTTPConnection
+from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,18 +66,23 @@ def run() -> list[dict[str, Any]]:
     """Return the 99th percentile and median over HTTP and inside a process, and an app's whole turn."""
     with TemporaryDirectory() as var:
         seeded = json.loads(_python(var, "-m", "tests.benchmarks.recommending").splitlines()[-1])
-        with _served(var) as (port, _web):
+        with _served(var) as (port, web):
             asked(port, seeded["token"], 100)
+            before = _spent(web)
             over_http = sorted(asked(port, seeded["token"], ASKED))
+            spent, load = (_spent(web) - before) / ASKED, os.getloadavg()[0]
             turns_ = sorted(turns(port, seeded["token"], seeded["key"]))
     inside = sorted(seeded["inside"])
     name = "one person's recommendation: session of five items, five rules"
     return [
         _row(f"{name}, over HTTP: p99", _share(over_http, 0.99), "ms", MOST_MILLISECONDS),
         _row(f"{name}, over HTTP: median", _share(over_http, 0.5), "ms", MOST_MILLISECONDS),
+        _row(f"{name}, over HTTP: processor of the web process", spent, "ms", MOST_MILLISECONDS),
         _row(f"{name}, inside a process: p99", _share(inside, 0.99), "ms", MOST_MILLISECONDS),
         _row(f"{name}, inside a process: median", _share(inside, 0.5), "ms", MOST_MILLISECONDS),
+        _row(f"{name}, inside a process: processor", seeded["spent"], "ms", MOST_MILLISECONDS),
         _row("an event is sent and the next answer shows it: p99", _share(turns_, 0.99), "ms", 1000.0),
+        _row("processes that wanted to run meanwhile, of the whole machine", load, "processes", os.cpu_count() or 1),
     ]
 
 
@@ -129,12 +136,20 @@ def _basic(key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
 
 
+def _spent(web: int) -> float:
+    """Return the processor time that the workers of a web server have used, in milliseconds."""
+    workers = Path(f"/proc/{web}/task/{web}/children").read_text().split()
+    after_name = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in workers]
+    ticks = sum(int(words[11]) + int(words[12]) for words in after_name)  # of the user and of the system
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def _share(ordered: list[float], share: float) -> float:
     return ordered[int(len(ordered) * share)]
 
 
 def seed() -> dict[str, Any]:
-    """Fill the database by SQL; return a token, a source's key, and how long the verb takes inside this process."""
+    """Fill the database by SQL; return a token, a source's key, and what the verb takes inside this process."""
     from django.core.management import call_command
     from django.db import connection
     from django.utils import timezone
@@ -142,7 +157,6 @@ def seed() -> dict[str, Any]:
     from crm import partitions
     from crm.database_roles import as_owner
     from crm.models import Identifier, Profile
-    from mlengine import recommending
     from tests import api, factories
 
     call_command("migrate", verbosity=0)
@@ -158,12 +172,26 @@ def seed() -> dict[str, Any]:
         Identifier.objects.create(type="external_id", value=f"turn-{n}", profile_id=PEOPLE + n, created_at=now)
     with as_owner(), connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    inside = []
-    for n in range(700):
+    waits, spent = _inside()
+    return {"token": api.token("recommendations:read"), "key": source.renew_key(), "inside": waits, "spent": spent}
+
+
+def _inside() -> tuple[list[float], float]:
+    """Return how long the verb takes inside this process each time, and its processor time; in milliseconds."""
+    from django.utils import timezone
+
+    from mlengine import recommending
+
+    def asked_for(person: int) -> float:
         began = time.perf_counter()
-        recommending.answer([n + 1], n + 1, 10, timezone.now())
-        inside.append((time.perf_counter() - began) * 1000)
-    return {"token": api.token("recommendations:read"), "key": source.renew_key(), "inside": inside[100:]}
+        recommending.answer([person], person, 10, timezone.now())
+        return (time.perf_counter() - began) * 1000
+
+    for person in range(1, 101):
+        asked_for(person)
+    before = time.process_time()
+    waits = [asked_for(person) for person in range(101, 101 + ASKED)]
+    return waits, (time.process_time() - before) * 1000 / ASKED
 
 
 if __name__ == "__main__":
