@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from mlengine.backtest import MODEL, Backtest, Extent
-from mlengine.specs import Group, Groups, Model, Spec, Tells, Weighs
+from mlengine.specs import AddsUp, Group, Groups, Model, Spec, Tells, Weighs
 
 LIBRARIES = ("lightgbm", "narwhals", "numpy", "polars", "scikit-learn", "scipy", "torch")
 
@@ -18,8 +18,8 @@ def model_card(
 ) -> dict[str, Any]:
     """Return the card of a model as JSON has it.
 
-    ``facts`` are what the estimator tells of itself, ``importances`` how much each of its columns weighs, and
-    ``details`` what the last backtest showed (a calibration curve).
+    ``facts`` are what the estimator tells of itself, ``importances`` how much each of its columns weighs, ``parts``
+    what its answers are the sum of, and ``details`` what the last backtest showed (a calibration curve).
     """
     at = sorted(judged.measures[MODEL])
     card = {
@@ -39,6 +39,7 @@ def model_card(
         "details": judged.details,
         "facts": model.facts if isinstance(model, Tells) else {},
         "importances": model.importances() if isinstance(model, Weighs) else {},
+        "parts": model.parts() if isinstance(model, AddsUp) else {},
         "segments": [_told(each) for each in model.segments] if isinstance(model, Groups) else [],
         "libraries": libraries(),
         "seconds": list(seconds.items()),  # pairs: jsonb keeps no order

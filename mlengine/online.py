@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.timezone import localtime
 
 from crm.models import Item, Profile, ProfileAlias
+from mlengine.clicks import Parts, Reached, reached
 from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
@@ -114,6 +115,20 @@ def due_by_category(run: PredictionRun) -> list[tuple[str, list[int]]]:
     rows = Repurchase.objects.filter(run=run, item=None).values("category").annotate(**spans)
     most: list[Any] = list(rows.order_by(f"-within_{SPANS[-1]}", "category")[:50])
     return [(row["category"], [row[name] for name in spans]) for row in most]
+
+
+def response_of(
+    profile_id: int, hour: int | None = None, message: int | None = None
+) -> tuple[Score | None, list[Reached]]:
+    """Return a person's score, and how likely she clicks on each channel that reached her, the likeliest first.
+
+    ``hour`` is on the organisation's wall, ``message`` a variant's number; of one that the model has not seen it
+    answers as of a new one. One query.
+    """
+    run = PredictionRun.objects.latest_of(["response"]).values("pk")
+    scores = Score.objects.filter(profile=profile_id, run__in=run, **MAY_BE_SCORED).select_related("run")
+    score = scores.annotate(parts=F("run__version__card__parts")).first()
+    return (score, reached(score.facts or {}, Parts.of(score.parts), hour, message)) if score else (None, [])
 
 
 def links_of(item_id: int, kind: str, k: int, now: datetime) -> list[ItemLink]:

@@ -74,6 +74,13 @@ class Weighs(Protocol):
 
 
 @runtime_checkable
+class AddsUp(Protocol):
+    """A model whose answers are sums, so that a web request can ask for more of them than were written."""
+
+    def parts(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
 class Follows(Protocol):
     """A model whose codes can go on meaning what they meant in the version before."""
 
@@ -251,6 +258,17 @@ class Spec:
 
 
 _DAY = timedelta(days=1)
+
+
+def _with_ends(unit: str, titles: Mapping[str, str]) -> dict[str, Fact]:
+    """Return numbers that have the ends of an interval beside them, ``<name>_low`` and ``<name>_high``."""
+    ends = (("", ""), ("_low", ", at least"), ("_high", ", at most"))
+    return {
+        f"{name}{end}": Fact(title=f"{title}{words}", unit=unit)
+        for name, title in titles.items()
+        for end, words in ends
+    }
+
 
 _ALL: tuple[Spec, ...] = (
     Spec(
@@ -437,11 +455,16 @@ _ALL: tuple[Spec, ...] = (
         kind="sent",
         facts={
             "best_hour": Fact(title="Best hour of the day", unit="count"),
-            "by_wechat": Fact(title="Clicks by WeChat", unit="probability"),
-            "by_wecom": Fact(title="Clicks by WeCom", unit="probability"),
-            "by_mini_program": Fact(title="Clicks by mini program", unit="probability"),
-            "by_email": Fact(title="Clicks by e-mail", unit="probability"),
-            "by_sms": Fact(title="Clicks by SMS", unit="probability"),
+            **_with_ends(
+                "probability",
+                {
+                    "by_wechat": "Clicks by WeChat",
+                    "by_wecom": "Clicks by WeCom",
+                    "by_mini_program": "Clicks by mini program",
+                    "by_email": "Clicks by e-mail",
+                    "by_sms": "Clicks by SMS",
+                },
+            ),
         },
         is_optional=True,
     ),
@@ -462,10 +485,15 @@ _ALL: tuple[Spec, ...] = (
         unit="effect",
         facts={
             "untreated": Fact(title="Purchases without a campaign", unit="probability"),
-            "effect_wechat": Fact(title="Effect by WeChat", unit="effect"),
-            "effect_wecom": Fact(title="Effect by WeCom", unit="effect"),
-            "effect_email": Fact(title="Effect by e-mail", unit="effect"),
-            "effect_sms": Fact(title="Effect by SMS", unit="effect"),
+            **_with_ends(
+                "effect",
+                {
+                    "effect_wechat": "Effect by WeChat",
+                    "effect_wecom": "Effect by WeCom",
+                    "effect_email": "Effect by e-mail",
+                    "effect_sms": "Effect by SMS",
+                },
+            ),
         },
         is_optional=True,
     ),

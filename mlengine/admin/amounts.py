@@ -11,12 +11,16 @@ from mlengine.models import Score
 from mlengine.specs import SPECS
 
 
+ENDS = ("_low", "_high")  # of the interval of another number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Beside:
     """A number beside a score, in words."""
 
     title: str
     text: str
+    between: str = ""
 
 
 def unit_of(spec: str) -> str:
@@ -42,20 +46,28 @@ def amount(value: float | None, unit: str) -> str:
 
 def between(score: Score) -> str:
     """Return the interval of a score, and nothing where it has none."""
-    if score.low is None or score.high is None:
+    return span(score.low, score.high, unit_of(score.run.spec))
+
+
+def span(low: float | None, high: float | None, unit: str) -> str:
+    """Return a 95 % interval as it is read, and nothing where there is none."""
+    if low is None or high is None:
         return ""
-    unit = unit_of(score.run.spec)
-    return _("95 %%: %(low)s to %(high)s") % {"low": amount(score.low, unit), "high": amount(score.high, unit)}
+    return _("95 %%: %(low)s to %(high)s") % {"low": amount(low, unit), "high": amount(high, unit)}
 
 
 def beside(score: Score) -> list[Beside]:
-    """Return the numbers beside a score in the order of its spec; those that are points of a curve are drawn."""
+    """Return the numbers beside a score in the order of its spec, those that are known; points of a curve are drawn."""
     held: Mapping[str, float | None] = score.facts or {}
     asked = SPECS[score.run.spec].facts if score.run.spec in SPECS else {}
     return [
-        Beside(title=_(fact.title), text=amount(held[name], fact.unit))
+        Beside(
+            title=_(fact.title),
+            text=amount(held[name], fact.unit),
+            between=span(held.get(f"{name}_low"), held.get(f"{name}_high"), fact.unit),
+        )
         for name, fact in asked.items()
-        if name in held and not name.startswith(AWAY)
+        if held.get(name) is not None and not name.startswith(AWAY) and not name.endswith(ENDS)
     ]
 
 

@@ -1,5 +1,6 @@
 """What was learned about one person: scores, clusters, recommendations."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone, translation
@@ -11,9 +12,10 @@ from rest_framework.response import Response
 
 from crm.api.browsers import ForBrowsers
 from crm.api.profiles import OfPerson
-from crm.models import Item
+from crm.models import Channel, Item
 from mlengine import online, recommending, standing
 from mlengine.because import coarse, to_her
+from mlengine.clicks import Reached
 from mlengine.models import ClusterMember, Repurchase, Score
 from mlengine.reasons import TEXTS, say
 from mlengine.specs import SPECS
@@ -104,6 +106,44 @@ class RepurchasesOut(serializers.Serializer[Any]):
     results = RepurchaseOut(many=True)
 
 
+class ChanceOut(serializers.Serializer[Any]):
+    probability = serializers.FloatField()
+    low = serializers.FloatField(allow_null=True, help_text="Of the 95 % interval; null where it is not known.")
+    high = serializers.FloatField(allow_null=True, help_text="Of the 95 % interval; null where it is not known.")
+
+
+class ChanceAtHour(ChanceOut):
+    hour = serializers.IntegerField(help_text="0 to 23, on the organisation's wall.")
+
+
+class ReachedOut(ChanceOut):
+    """The probability at the hour asked for, or else at the best one."""
+
+    channel = serializers.CharField()
+    best_hours = serializers.ListField(child=serializers.IntegerField(), help_text="Up to three by day, best first.")
+    hours = ChanceAtHour(many=True)
+
+
+class ResponseOut(serializers.Serializer[Any]):
+    cutoff = serializers.DateTimeField(allow_null=True, help_text="What was known by then counted.")
+    run = serializers.IntegerField(allow_null=True, help_text="The batch of answers.")
+    version = serializers.IntegerField(allow_null=True, help_text="The model version; see its lineage.")
+    results = ReachedOut(many=True)
+
+
+class ResponseQuestion(serializers.Serializer[Any]):
+    channel = serializers.ChoiceField(Channel.values, required=False, help_text="This one only.")
+    hour = serializers.IntegerField(
+        min_value=0, max_value=23, required=False, help_text="On the organisation's wall; left out, all by day."
+    )
+    message = serializers.IntegerField(
+        min_value=1,
+        max_value=2**63 - 1,
+        required=False,
+        help_text="The number of a campaign's variant; left out, or not seen by the model: a new message.",
+    )
+
+
 class ScoresOut(serializers.Serializer[Any]):
     results = ScoreOut(many=True)
 
@@ -141,6 +181,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         "clusters": "clusters:read",
         "recommendations": "recommendations:read",
         "repurchases": "events:read",  # it tells when a person last bought, as her events do
+        "clicks": "scores:read",
     }
     purposes = {"recommendations": "recommendations"}
     pagination_class = None
@@ -175,6 +216,27 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         found = online.repurchases_of(self.person().id)
         cutoff = found[0].run.cutoff if found else None
         return Response(RepurchasesOut({"cutoff": cutoff, "results": found}).data)
+
+    @extend_schema(parameters=[ResponseQuestion], responses=ResponseOut)
+    @action(detail=True, url_path="response")
+    def clicks(self, request: Request, pk: str) -> Response:
+        """How likely a person clicks what is sent to her, by channel and hour, the likeliest channel first.
+
+        Only channels on which she was written to lately are answered for; the results are empty where nothing is known
+        of her, and where she has switched personalisation off. Who was sent what was not drawn by lot, so this tells
+        who will click, and not what a message changes: for that there is the score ``uplift``.
+        """
+        asked = self.parameters(ResponseQuestion)
+        score, found = online.response_of(self.person().id, asked.get("hour"), asked.get("message"))
+        results = [_reached(one) for one in found if asked.get("channel", one.channel) == one.channel]
+        about = (score.run.cutoff, score.run_id, score.run.version_id) if score else (None, None, None)
+        told = dict(zip(("cutoff", "run", "version"), about, strict=True))
+        return Response(ResponseOut(told | {"results": results}).data)
+
+
+def _reached(found: Reached) -> dict[str, Any]:
+    hours = [{"hour": hour, **asdict(chance)} for hour, chance in found.hours.items()]
+    return {"channel": found.channel, "best_hours": found.best_hours, "hours": hours, **asdict(found.chance)}
 
 
 def _told(found: recommending.Answer) -> dict[str, Any]:

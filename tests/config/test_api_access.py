@@ -38,6 +38,7 @@ ADDRESSES = [
     ("GET", "profiles/{profile}/clusters/", "clusters:read", None),
     ("GET", "profiles/{profile}/recommendations/", "recommendations:read", None),
     ("GET", "profiles/{profile}/repurchases/", "events:read", None),
+    ("GET", "profiles/{profile}/response/", "scores:read", None),
     ("GET", "items/{item}/companions/", "items:read", None),
     ("GET", "items/", "items:read", None),
     ("GET", "items/{item}/", "items:read", None),

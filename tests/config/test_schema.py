@@ -29,7 +29,7 @@ def test_every_operation_names_its_scope_and_its_errors() -> None:
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
-    assert len(operations) == 102
+    assert len(operations) == 103
     for path, method, operation in operations:
         [scope] = next(need["oauth2"] for need in operation["security"] if "oauth2" in need)
         assert scope in SCOPES, (path, method)

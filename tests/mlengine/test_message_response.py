@@ -1,5 +1,6 @@
 """Who clicks, where and when: learned from messages, judged by later ones."""
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlengine.clicks import Parts, reached
 from mlengine.columns import SCORE, USER, Log
-from mlengine.estimators.message_response import Clicks, MessageResponse
+from mlengine.estimators.message_response import STRENGTH, Clicks, MessageResponse, _doubt
+from mlengine.estimators.uplift import Line, Logistic
 from mlengine.messages import rates, sent
 from mlengine.specs import NotEnoughData
 from tests.mlengine.frames import PolarsType, log_of, purchases
@@ -112,3 +115,48 @@ def test_few_messages_are_refused_in_words_and_a_model_read_back_says_the_same(t
     model.save(tmp_path)
     again = Clicks.load(tmp_path)
     assert TASK.predict(again, log, cutoff).to_native().equals(TASK.predict(model, log, cutoff).to_native())
+
+
+def test_the_parts_of_a_model_give_what_it_says_of_any_hour_and_message() -> None:
+    log, cutoff = world(), BEGAN + 110 * DAY
+    model = TASK.fit(log, cutoff)
+    asked = TASK._asked(log, cutoff)
+    said = asked.with_columns(pl.Series("chance", model.probability(asked)))
+    answers = TASK.predict(model, log, cutoff).to_native().filter(pl.col(USER) == 3).to_dicts()[0]
+    parts = Parts.of(json.loads(json.dumps(model.parts())))
+    for found in reached(answers, parts):
+        of_hers = said.filter((pl.col(USER) == 3) & (pl.col("channel") == found.channel)).sort("occurred_at")
+        assert [one.probability for one in found.hours.values()] == pytest.approx(of_hers["chance"].to_list())
+        assert all(one.low < one.probability < one.high for one in found.hours.values())  # type: ignore[operator]
+    new = asked.with_columns(message_messages=pl.lit(0.0), message_rate=pl.lit(model.facts["rate"]))
+    sent_often = new.with_columns(
+        message_messages=pl.lit(model.messages[5][0]), message_rate=pl.lit(model.messages[5][1])
+    )
+    odds = [np.log(chance / (1 - chance)) for chance in (model.probability(sent_often), model.probability(new))]
+    assert (odds[0] - odds[1]).tolist() == pytest.approx([parts.messages[5].odds] * len(asked), abs=1e-5)
+
+
+def test_the_doubt_of_a_line_is_how_far_it_moves_with_other_people() -> None:
+    rng, weights, doubts = np.random.default_rng(1), [], []
+    for _ in range(80):
+        people = np.repeat(np.arange(150), 6)
+        Z = rng.normal(size=(150, 1))[people]  # a fact of the person, the same in all six messages
+        keen = rng.normal(size=150)[people]  # and one that nobody knows: her messages are alike
+        y = (rng.random(900) < 1 / (1 + np.exp(-(Z[:, 0] + keen)))).astype(float)
+        line = Logistic(strength=STRENGTH).probability(Z, y)
+        assert isinstance(line, Line)
+        weights.append(line.weight[0])
+        doubts.append(float(_doubt(Z, y, line(Z), people)[0, 0] ** 0.5))
+    assert np.mean(doubts) == pytest.approx(np.std(weights), rel=0.25)
+    alone = float(_doubt(Z, y, line(Z), np.arange(900))[0, 0] ** 0.5)
+    assert alone < 0.8 * doubts[-1]  # as if every message were somebody else's
+
+
+def test_the_interval_of_a_click_holds_what_is_true() -> None:
+    log, cutoff = world(), BEGAN + 120 * DAY
+    found = TASK.predict(TASK.fit(log, cutoff), log, cutoff).to_native()
+    keen = found.filter(pl.col(USER) % 3 == 0)
+    assert keen["by_sms_low"].mean() < 0.5 < keen["by_sms_high"].mean()  # type: ignore[operator]
+    assert (found["low"] < found["score"]).all()
+    assert (found["score"] < found["high"]).all()
+    assert found["by_wechat_low"].null_count() == len(found)

@@ -1,0 +1,127 @@
+"""How likely somebody clicks at an hour, on a channel, a message: added up from what a model keeps; plain arithmetic.
+
+The model of message response is a logistic line, so an hour and a message each add the same to everybody's log-odds.
+What is written of a person is each channel at its best hour; the rest follows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import Any, Final, Self
+
+HOURS: Final = (8, 10, 12, 14, 16, 18, 20, 22)  # that a best one is sought among: at night nobody is written to
+BEST_HOURS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What something adds to the log-odds, and the standard error of that."""
+
+    odds: float = 0.0
+    error: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What hours add beside the best one, and messages beside one never sent; empty of a release before."""
+
+    hours: Sequence[Added]
+    messages: Mapping[int, Added]
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None) -> Self:
+        """Return what a model's card keeps under ``parts``."""
+        kept = kept or {}
+        messages = {
+            int(name): Added(odds=odds, error=error) for name, (odds, error) in kept.get("messages", {}).items()
+        }
+        return cls(hours=[Added(odds=odds, error=error) for odds, error in kept.get("hours", ())], messages=messages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """A probability with its 95 % interval, which is None where the model does not know its doubt."""
+
+    probability: float
+    low: float | None = None
+    high: float | None = None
+
+    def moved(self, *added: Added) -> "Chance":
+        """Return the probability with something added to its log-odds.
+
+        Doubts are added as they are, as if they went together: the interval is never too narrow.
+        """
+        odds = sum(one.odds for one in added)
+        doubt = 1.96 * sum(one.error for one in added)
+        return Chance(
+            probability=_moved(self.probability, odds),
+            low=None if self.low is None else _moved(self.low, odds - doubt),
+            high=None if self.high is None else _moved(self.high, odds + doubt),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A channel: how likely a click is at the hour asked for or else the best one, the best hours, and each hour."""
+
+    channel: str
+    chance: Chance
+    best_hours: Sequence[int]
+    hours: Mapping[int, Chance]
+
+
+def reached(
+    facts: Mapping[str, float | None], parts: Parts, hour: int | None = None, message: int | None = None
+) -> list[Reached]:
+    """Return the channels that a person's score knows, the likeliest first; an hour that cannot be told leaves none.
+
+    Examples
+    --------
+    >>> hours = [[-1.0, 0.0]] * 20 + [[0.0, 0.0]] + [[-0.5, 0.0]] * 3
+    >>> parts = Parts.of({"hours": hours, "messages": {"7": [1.0, 0.0]}})
+    >>> (found,) = reached({"by_email": 0.5, "best_hour": 20.0}, parts)
+    >>> found.channel, found.chance.probability, found.best_hours, round(found.hours[22].probability, 3)
+    ('email', 0.5, [20, 22, 8], 0.378)
+    >>> round(reached({"by_email": 0.5}, parts, hour=20, message=7)[0].chance.probability, 3)
+    0.731
+    """
+    found = [_on(channel, chance, facts, parts, hour, message) for channel, chance in _channels(facts).items()]
+    return sorted((one for one in found if one), key=lambda one: -one.chance.probability)
+
+
+def _channels(facts: Mapping[str, float | None]) -> dict[str, Chance]:
+    names = [name for name in facts if name.startswith("by_") and not name.endswith(("_low", "_high"))]
+    return {
+        name.removeprefix("by_"): Chance(
+            probability=value, low=facts.get(f"{name}_low"), high=facts.get(f"{name}_high")
+        )
+        for name in names
+        if (value := facts[name]) is not None
+    }
+
+
+def _on(
+    channel: str,
+    chance: Chance,
+    facts: Mapping[str, float | None],
+    parts: Parts,
+    hour: int | None,
+    message: int | None,
+) -> Reached | None:
+    about = parts.messages.get(message or 0, Added())
+    best = facts.get("best_hour")
+    at = dict(enumerate(parts.hours)) or ({} if best is None else {int(best): Added()})
+    hours = {each: chance.moved(added, about) for each, added in at.items()}
+    by_day = sorted((each for each in hours if each in HOURS), key=lambda each: (-hours[each].probability, each))
+    if hour is None:
+        shown = {each: hours[each] for each in hours if each in HOURS}
+        return Reached(channel=channel, chance=chance.moved(about), best_hours=by_day[:BEST_HOURS], hours=shown)
+    if hour not in hours:
+        return None
+    return Reached(channel=channel, chance=hours[hour], best_hours=by_day[:BEST_HOURS], hours={hour: hours[hour]})
+
+
+def _moved(probability: float, odds: float) -> float:
+    """Return a probability with something added to its log-odds."""
+    kept = min(max(probability, 1e-12), 1 - 1e-12)
+    return 1 / (1 + exp(-(log(kept / (1 - kept)) + odds)))
