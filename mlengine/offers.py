@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mlengine.columns import (
     ASSIGNED,
+    CAMPAIGN,
     CHANNEL,
     KIND,
     OCCURRED_AT,
@@ -30,10 +31,11 @@ from mlengine.columns import (
 Array = NDArray[Any]
 
 MISMATCH: Final = 4.0  # standard errors by which a group may be larger than drawn; more happens once in 16,000 runs
+MOST_TOLD: Final = 30  # runs that are named on a page
 EMPTY: Final = pl.DataFrame(
     schema={
-        USER: pl.Int64, SESSION: pl.String, OCCURRED_AT: pl.Datetime("us"), CHANNEL: pl.String, "treated": pl.Float64,
-        "chance": pl.Float64, "did": pl.Float64, "spent": pl.Float64,
+        USER: pl.Int64, SESSION: pl.String, OCCURRED_AT: pl.Datetime("us"), CHANNEL: pl.String, CAMPAIGN: pl.Int64,
+        "treated": pl.Float64, "chance": pl.Float64, "did": pl.Float64, "spent": pl.Float64,
     }
 )  # fmt: skip
 
@@ -45,8 +47,8 @@ class Trials:
     Attributes
     ----------
     rows : DataFrame
-        user, session (the run), occurred_at, channel (null where several), treated (1.0 or 0.0), chance (of being
-        treated), did (1.0 who purchased within the window after), spent (money, in the window).
+        user, session (the run), occurred_at, channel (null where several), campaign, treated (1.0 or 0.0), chance (of
+        being treated), did (1.0 who purchased within the window after), spent (money, in the window).
     nobody_held_out, mismatched : int
         So many runs had no held-out people, or groups of another size than drawn.
     """
@@ -68,6 +70,19 @@ class Trials:
 def trials(log: Log, until: datetime, window: timedelta, kind: str = PURCHASE) -> Trials:
     """Return everybody drawn whose window had passed by ``until``, with what they did in it."""
     return log.once(("trials", window, kind), until, lambda: _trials(log.until(until), until, window, kind))
+
+
+def told(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the runs that rows are of, the latest first: campaign, channels, when it began, how many in each group."""
+    by_run = rows.group_by(SESSION).agg(
+        at=pl.col(OCCURRED_AT).min(),
+        campaign=pl.col(CAMPAIGN).drop_nulls().first(),
+        channels=pl.col(CHANNEL).drop_nulls().unique().sort(),
+        treated=pl.col("treated").sum().cast(pl.Int64),
+        held_out=(1 - pl.col("treated")).sum().cast(pl.Int64),
+    )
+    latest = by_run.sort("at", SESSION, descending=[True, False]).head(MOST_TOLD)
+    return latest.with_columns(pl.col("at").dt.strftime("%Y-%m-%d")).drop(SESSION).to_dicts()
 
 
 def _trials(log: Log, until: datetime, window: timedelta, kind: str) -> Trials:
@@ -93,7 +108,7 @@ def _drawn(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:
     told = offers.filter(
         (nw.col(KIND) == ASSIGNED) & (nw.col(OCCURRED_AT) <= before) & ~nw.col(SESSION).is_null()
         & (nw.col(PROPENSITY) > 0) & (nw.col(PROPENSITY) <= 1)
-    ).select(USER, SESSION, OCCURRED_AT, CHANNEL, VARIANT, PROPENSITY)  # fmt: skip
+    ).select(USER, SESSION, OCCURRED_AT, CHANNEL, CAMPAIGN, VARIANT, PROPENSITY)  # fmt: skip
     frame: pl.DataFrame = told.collect("polars").to_native().sort(OCCURRED_AT, USER, VARIANT)
     once = frame.unique([USER, SESSION], keep="first", maintain_order=True)
     return once.with_columns(treated=(pl.col(VARIANT) != 0).cast(pl.Float64))

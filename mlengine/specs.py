@@ -144,6 +144,13 @@ class Ripens(Protocol):
 
 
 @runtime_checkable
+class Shown(Protocol):
+    """A task that shows what acting on its answers would have brought, in numbers that JSON and a page can have."""
+
+    def shown(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
 class Serves(Protocol):
     """A task whose answers serve each person well or badly: ``user``, a number a measure, higher is better.
 

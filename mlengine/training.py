@@ -13,12 +13,12 @@ from crm import assessments
 from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import backtest, datasets, exposure, fairness, jobs, lineage, recipes, registry, retraining
-from mlengine.backtest import MODEL, Backtest, finite
+from mlengine.backtest import MODEL, Audit, Backtest, finite
 from mlengine.cards import as_json, model_card, parameters_of, recipe
 from mlengine.columns import Log
 from mlengine.models import Metric, ModelVersion
 from mlengine.recipes import Found
-from mlengine.specs import Follows, Model, Spec, Task
+from mlengine.specs import Follows, Model, Shown, Spec, Task
 from mlengine.work import Clock, Progress
 
 SHADOW_FIRST = "Not promoted, it answers in the shadow first:"
@@ -71,8 +71,7 @@ def train(
         tasks: dict[str, Task] = {MODEL: spec.verbs, **spec.verbs.baselines(), **_earlier_recipe(spec, champion)}
         at = backtest.cutoffs(spec, extent.begins, wall, log)
         progress.expect(len(tasks) * len(at) + 5)
-        audits = {"fairness": partial(fairness.report, spec), "exposure": partial(exposure.report, spec)}
-        judged = backtest.run(tasks, log, at, progress, audits=audits)
+        judged = backtest.run(tasks, log, at, progress, audits=_audits(spec))
         with progress.step("learn from everything"):
             model = _following(spec.verbs.fit(log, wall), spec, champion)
         with progress.step("keep and decide"):
@@ -82,6 +81,12 @@ def train(
             card |= _tuned(base, spec, champion, found)
             searched = found is not None
             return _keep(spec, model, judged, card, cutoff=cutoff, now=now, job=progress.job, searched=searched)
+
+
+def _audits(spec: Spec) -> dict[str, Audit]:
+    """Return what the card tells of the answers at the last cutoff besides their figures."""
+    told: dict[str, Audit] = {"fairness": partial(fairness.report, spec), "exposure": partial(exposure.report, spec)}
+    return told | ({"shown": spec.verbs.shown} if isinstance(spec.verbs, Shown) else {})
 
 
 def _why(spec: Spec, cutoff: datetime, job: JobRun | None, found: Found | None) -> retraining.Cause:

@@ -10,7 +10,6 @@ from mlengine.columns import AWAY
 from mlengine.models import Score
 from mlengine.specs import SPECS
 
-
 ENDS = ("_low", "_high")  # of the interval of another number
 
 

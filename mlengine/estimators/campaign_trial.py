@@ -7,7 +7,7 @@ does about what the former ones did.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlengine import offers
 from mlengine.columns import HIGH, LOW, OCCURRED_AT, PURCHASE, SCORE, SESSION, USER, Log
 from mlengine.estimators.effect import Effect
 from mlengine.estimators.examples import matrix, people
 from mlengine.features import build
-from mlengine.metrics.policy import best, gain
-from mlengine.metrics.uplift import auuc, qini, uplift_at, uplift_interval
+from mlengine.metrics.policy import best, gain, ips, worth
+from mlengine.metrics.uplift import auuc, qini, qini_curve, uplift_at, uplift_interval
 from mlengine.offers import Trials, trials
 from mlengine.specs import Measure, NotEnoughData, Task
 from mlengine.splits import cutoffs_before
@@ -93,16 +94,18 @@ class EffectQuestion:
     def predict(self, model: Effect, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``score`` (the effect on the probability to purchase), its interval, and facts.
 
-        ``untreated`` is the probability without a message, ``effect_<channel>`` the effect by each channel, null where
-        nothing was ever drawn for it.
+        ``untreated`` is the probability without a message, ``effect_<channel>`` the effect by each channel and with
+        ``_low`` and ``_high`` the ends of its interval, null where nothing was ever drawn for it.
         """
         rows = self.people(log, cutoff)
         X = matrix(rows, model.names) if len(rows) else np.empty((0, len(model.names)))
         middle, low, high = model.effect(X)
         columns = {SCORE: middle, LOW: low, HIGH: high, "untreated": model.alone(X)}
         by_channel = model.by_channel(X)
-        unknown = np.full(len(X), np.nan)
-        columns |= {f"effect_{channel}": by_channel.get(channel, unknown) for channel in LEVERS}
+        unknown = (np.full(len(X), np.nan),) * 3
+        for channel in LEVERS:
+            told = zip(("", "_low", "_high"), by_channel.get(channel, unknown), strict=True)
+            columns |= {f"effect_{channel}{end}": values for end, values in told}
         frame = pl.DataFrame({USER: rows[USER].to_numpy(), **columns}, schema_overrides={USER: pl.Int64})
         return nw.from_native(frame.with_columns(pl.col(pl.Float64).fill_nan(None)))
 
@@ -114,16 +117,10 @@ class EffectQuestion:
         ``policy_revenue_30`` (the same in money a person), self-normalised inverse propensity scores, all with their
         95 % intervals, in which a person who was drawn in several runs is in or out with all of them.
         """
-        over = cutoff + self.horizon
-        known = trials(log, min(over, log.ends or over), self.window, self.kind)
-        drawn = known.between(cutoff, over - self.window)
-        told = predictions.select(USER, SCORE).to_native()
-        rows = drawn.join(told if isinstance(told, pl.DataFrame) else pl.DataFrame(told), on=USER, how="inner")
-        treated, y, score = (rows[name].to_numpy() for name in ("treated", "did", SCORE))
+        rows = self._judging(predictions, log, cutoff)
+        treated, y, score, chance, weight = _of(rows)
         if not 0 < treated.sum() < len(rows):
             return {}
-        chance = rows["chance"].to_numpy()
-        weight = 1 / np.where(treated > 0, chance, 1 - chance)
         metrics = {"qini": qini, "auuc": auuc, "uplift_at_30": _at(TARGETED), "uplift_at_100": _at(1.0)}
         people = rows[USER].to_numpy()
         found = {
@@ -136,6 +133,30 @@ class EffectQuestion:
             "policy_gain_30": gain(y, treated, chance, targeted, anybody, people=people),
             "policy_revenue_30": gain(rows["spent"].to_numpy(), treated, chance, targeted, anybody, people=people),
         }
+
+    def shown(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Any]:
+        """Return, for a page, what sending by the scores would have brought those who judge them; nothing without any.
+
+        ``curve`` is the Qini curve, ``policies`` what each way of choosing brings a person (purchases and money, beside
+        what sending to nobody does; self-normalised, and ``ips`` not), ``campaigns`` the runs they were drawn in.
+        """
+        rows = self._judging(predictions, log, cutoff)
+        treated, y, score, _chance, weight = _of(rows)
+        if not 0 < treated.sum() < len(rows):
+            return {}
+        curve = qini_curve(y, score, treated, weight, people=rows[USER].to_numpy())
+        policies = [{"name": name, **_brought(rows, chosen)} for name, chosen in _ways(score).items()]
+        groups = {"treated": int(treated.sum()), "held_out": int((treated == 0).sum())}
+        at = {"cutoff": f"{cutoff:%Y-%m-%d}", "window_days": self.window / timedelta(days=1)}
+        return at | groups | {"curve": asdict(curve), "policies": policies, "campaigns": offers.told(rows)}
+
+    def _judging(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> pl.DataFrame:
+        """Return those drawn after the cutoff whose window the log reaches the end of, with their scores."""
+        over = cutoff + self.horizon
+        known = trials(log, min(over, log.ends or over), self.window, self.kind)
+        drawn = known.between(cutoff, over - self.window)
+        told = predictions.select(USER, SCORE).to_native()
+        return drawn.join(told if isinstance(told, pl.DataFrame) else pl.DataFrame(told), on=USER, how="inner")
 
     def load(self, directory: Any) -> Effect:
         return Effect.load(directory)
@@ -167,6 +188,37 @@ class EffectQuestion:
         before = known.rows.filter(pl.col(OCCURRED_AT) + self.window <= cutoff)
         after = known.between(cutoff, cutoff + self.horizon - self.window)
         return _fewest(before) >= self.least and _fewest(after) >= self.least_judged
+
+
+def _of(rows: pl.DataFrame) -> tuple[Array, Array, Array, Array, Array]:
+    """Return who was treated, who did it, the scores, how likely each was to be treated, and one over that."""
+    treated, y, score, chance = (rows[name].to_numpy() for name in ("treated", "did", SCORE, "chance"))
+    return treated, y, score, chance, 1 / np.where(treated > 0, chance, 1 - chance)
+
+
+def _ways(score: Array) -> dict[str, Array]:
+    """Return whom each way of sending chooses; of as many by lot, how likely each is to be among them."""
+    return {
+        "nobody": np.zeros(len(score), bool),
+        "targeted": best(score, TARGETED),
+        "by_lot": np.full(len(score), TARGETED),
+        "everybody": np.ones(len(score), bool),
+    }
+
+
+def _brought(rows: pl.DataFrame, chosen: Array) -> dict[str, Any]:
+    """Return what a choice would have brought a person, by itself and beside sending to nobody."""
+    treated, y, _score, chance, _weight = _of(rows)
+    people, spent, drawn = rows[USER].to_numpy(), rows["spent"].to_numpy(), (treated, chance, chosen)
+    nobody = np.zeros(len(rows), bool)
+    return {
+        "share": round(float(chosen.mean()), 6),
+        "bought": asdict(worth(y, *drawn, people=people)),
+        "more": asdict(gain(y, *drawn, nobody, people=people)),
+        "spent": asdict(worth(spent, *drawn, people=people)),
+        "earned": asdict(gain(spent, *drawn, nobody, people=people)),
+        "ips": ips(y, *drawn),
+    }
 
 
 def _with_features(log: Log, known: Trials) -> tuple[pl.DataFrame, Array, tuple[str, ...]]:

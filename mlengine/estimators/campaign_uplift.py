@@ -17,6 +17,7 @@ from mlengine.estimators.effect import Effect, Lever
 from mlengine.estimators.prepared import Prepared
 from mlengine.estimators.uplift import Base, Logistic, Trees, Uplift
 from mlengine.estimators.uplift_choice import CANDIDATES, Trial, chosen, learned, tells, tried
+from mlengine.offers import told
 from mlengine.reasons import Reason
 from mlengine.specs import Task
 
@@ -62,6 +63,7 @@ class CampaignUplift(EffectQuestion):
             "effects_differ": claims,
             "chance": round(candidates[name].p, 6),
             "qini_crosswise": {each: round(one.mean, 6) for each, one in candidates.items()},
+            "chance_crosswise": {each: round(one.p, 6) for each, one in candidates.items()},
         }
         uplift = learned(name, trial, bases) if claims else None
         return Effect(
@@ -96,8 +98,12 @@ class CampaignUplift(EffectQuestion):
             there = np.flatnonzero((rows[CHANNEL] == channel).fill_null(value=False).to_numpy())
             among = trial.among(there)
             if min(among.treated.sum(), len(there) - among.treated.sum()) >= self.least:
-                uplift = learned(name, among, bases) if name else None
-                found[channel] = Lever(average=among.average(), uplift=uplift)
+                found[channel] = Lever(
+                    average=among.average(),
+                    average_error=_error(among),
+                    uplift=learned(name, among, bases) if name else None,
+                    again=_again(name, among, bases, self.again) if name else (),
+                )
         return found
 
 
@@ -116,6 +122,7 @@ def _average_only(rows: pl.DataFrame, X: Array, names: tuple[str, ...], base: Ba
         untreated=base.probability(Z[held_out], trial.y[held_out]),
         facts={
             "runs": int(rows[SESSION].n_unique()),
+            "trials": told(rows),
             "treated": int(trial.treated.sum()),
             "held_out": int(held_out.sum()),
             "average_effect": round(trial.average(), 6),

@@ -17,13 +17,42 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lever:
-    """What one channel does: to everybody on average, and to each person where her facts tell more than that."""
+    """What one channel does: to everybody on average, and to each person where her facts tell more than that.
+
+    ``average_error`` and ``again`` tell the doubt, as of an :class:`Effect`.
+    """
 
     average: float
+    average_error: float
     uplift: Uplift | None
+    again: tuple[Uplift, ...] = ()
 
-    def __call__(self, Z: Array) -> Array:
-        return np.full(len(Z), self.average) if self.uplift is None else self.uplift.uplift(Z)
+    def __call__(self, Z: Array) -> tuple[Array, Array, Array]:
+        """Return the effect on each person's probability and the ends of its 95 % interval, each of shape (n,)."""
+        if self.uplift is None:
+            middle, error = np.full(len(Z), self.average), np.full(len(Z), self.average_error)
+        else:
+            middle, error = self.uplift.uplift(Z), _spread(self.again, Z)
+        return middle, middle - 1.96 * error, middle + 1.96 * error
+
+    def kept(self) -> dict[str, Any]:
+        return {
+            "average": self.average,
+            "error": None if np.isnan(self.average_error) else self.average_error,
+            "uplift": self.uplift.kept() if self.uplift else None,
+            "again": [one.kept() for one in self.again],
+        }
+
+    @staticmethod
+    def of(kept: Mapping[str, Any]) -> "Lever":
+        """Return what ``kept`` gave; of a release before, without its doubt."""
+        error = kept.get("error")
+        return Lever(
+            average=kept["average"],
+            average_error=np.nan if error is None else error,
+            uplift=_uplift(kept["uplift"]),
+            again=tuple(Uplift.of(one) for one in kept.get("again", ())),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,18 +83,15 @@ class Effect:
 
     def effect(self, X: Array) -> tuple[Array, Array, Array]:
         """Return the effect on each person's probability, and the ends of its 95 % interval, each of shape (n,)."""
-        Z = self.prepared(X)
-        if self.uplift is None:
-            middle, error = np.full(len(Z), self.average), np.full(len(Z), self.average_error)
-        else:
-            middle, error = self.uplift.uplift(Z), np.std([one.uplift(Z) for one in self.again], axis=0, ddof=1)
-        return middle, middle - 1.96 * error, middle + 1.96 * error
+        whole = Lever(average=self.average, average_error=self.average_error, uplift=self.uplift, again=self.again)
+        return whole(self.prepared(X))
 
     def alone(self, X: Array) -> Array:
         """Return the probability without a message."""
         return self.untreated(self.prepared(X))
 
-    def by_channel(self, X: Array) -> dict[str, Array]:
+    def by_channel(self, X: Array) -> dict[str, tuple[Array, Array, Array]]:
+        """Return the same of each channel alone, where enough people were drawn for it."""
         Z = self.prepared(X)
         return {channel: lever(Z) for channel, lever in self.levers.items()}
 
@@ -100,10 +126,7 @@ class Effect:
             "uplift": self.uplift.kept() if self.uplift else None,
             "again": [one.kept() for one in self.again],
             "untreated": self.untreated.kept(),
-            "levers": {
-                name: {"average": lever.average, "uplift": lever.uplift.kept() if lever.uplift else None}
-                for name, lever in self.levers.items()
-            },
+            "levers": {name: lever.kept() for name, lever in self.levers.items()},
             "facts": self.facts,
         }
         (directory / "model.json").write_text(json.dumps(kept), encoding="utf-8")
@@ -119,12 +142,16 @@ class Effect:
             uplift=_uplift(kept["uplift"]),
             again=tuple(Uplift.of(one) for one in kept["again"]),
             untreated=part_of(kept["untreated"]),
-            levers={
-                name: Lever(average=lever["average"], uplift=_uplift(lever["uplift"]))
-                for name, lever in kept["levers"].items()
-            },
+            levers={name: Lever.of(lever) for name, lever in kept["levers"].items()},
             facts=kept["facts"],
         )
+
+
+def _spread(again: tuple[Uplift, ...], Z: Array) -> Array:
+    """Return how far the models of people drawn again are apart; nan where there are none."""
+    if len(again) < 2:
+        return np.full(len(Z), np.nan)
+    return np.asarray(np.std([one.uplift(Z) for one in again], axis=0, ddof=1))
 
 
 def _uplift(kept: Mapping[str, Any] | None) -> Uplift | None:

@@ -118,6 +118,33 @@ def difference(
     return _measure(gain(np.arange(len(y))), _resampled(gain, len(y), resamples, random_state))
 
 
+def band(
+    curve: Callable[[Array], Array],
+    n: int,
+    *,
+    people: Array | None = None,
+    resamples: int = RESAMPLES,
+    random_state: int = 0,
+) -> tuple[Array, Array]:
+    """Return the ends of the 95 % interval of each point of a curve, which is asked for rows drawn again.
+
+    Examples
+    --------
+    >>> y = np.array([0.0, 1.0] * 50)
+    >>> low, high = band(lambda rows: np.array([y[rows].mean(), 0.0]), 100)
+    >>> bool(low[0] < 0.5 < high[0]), float(low[1]), float(high[1])
+    (True, 0.0, 0.0)
+    """
+    whole = None if people is None else rows_of_people(people)
+    rng = np.random.default_rng(random_state)
+    draws = [
+        curve(rng.integers(0, n, n) if whole is None else whole(rng.integers(0, whole.count, whole.count)))
+        for _ in range(resamples)
+    ]
+    low, high = np.nanquantile(draws, [0.025, 0.975], axis=0)
+    return low, high
+
+
 def rows_of_people(people: Array) -> Rows | None:
     """Return what gives the rows of people drawn by number, whole; None where each row is somebody else.
 

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 def ips(reward: Array, treated: Array, propensity: Array, chosen: Array) -> float:
     """Return the mean reward a person if exactly the chosen were treated; unbiased.
 
+    ``chosen`` are truth values, or how likely each would be treated if that were drawn by lot.
+
     Examples
     --------
     >>> reward, treated, half = np.array([4.0, 0, 1, 1]), np.array([1.0, 0, 1, 0]), np.full(4, 0.5)
@@ -38,6 +40,24 @@ def snips(reward: Array, treated: Array, propensity: Array, chosen: Array) -> fl
     """
     weights = _weights(treated, propensity, chosen)
     return float((weights * reward).sum() / weights.sum()) if weights.sum() else float("nan")
+
+
+def worth(
+    reward: Array,
+    treated: Array,
+    propensity: Array,
+    chosen: Array,
+    *,
+    people: Array | None = None,
+    random_state: int = 0,
+) -> Measure:
+    """Return the mean reward a person of a choice (self-normalised), with its 95 % interval; ``people`` as ``gain``."""
+
+    def among(rows: Array, _rows: Array) -> float:
+        return snips(reward[rows], treated[rows], propensity[rows], chosen[rows])
+
+    everybody = np.arange(len(reward))
+    return interval(among, everybody, everybody, people=people, resamples=200, random_state=random_state)
 
 
 def gain(
@@ -76,4 +96,5 @@ def best(uplift: Array, share: float) -> Array:
 
 def _weights(treated: Array, propensity: Array, chosen: Array) -> Array:
     of_drawn = np.where(treated > 0, propensity, 1 - propensity)
-    return np.asarray((treated > 0) == chosen, np.float64) / of_drawn
+    likely = np.asarray(chosen, np.float64)
+    return np.asarray(np.where(treated > 0, likely, 1 - likely) / of_drawn)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from mlengine.metrics.bootstrap import interval
+from mlengine.metrics.bootstrap import band, interval
 from mlengine.specs import Measure
 
 Array = NDArray[Any]
@@ -91,6 +91,47 @@ def auuc(y: Array, uplift: Array, treated: Array, weight: Array | None = None) -
     more_others_did = (y * (1 - treated)).sum() > ((1 - y) * treated).sum()
     perfect = 2.0 * (y == treated) + (y if more_others_did else treated)
     return _share_of_perfect(Sums.lifted, perfect, y, uplift, treated, weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Radcliffe's curve in people more of each person there is: at ``shares`` of them, with its 95 % interval."""
+
+    shares: Array
+    gained: Array
+    low: Array
+    high: Array
+
+
+def qini_curve(
+    y: Array,
+    uplift: Array,
+    treated: Array,
+    weight: Array,
+    *,
+    people: Array | None = None,
+    points: int = 20,
+    random_state: int = 0,
+) -> Curve:
+    """Return how many more do it if the first 0, 1/points, … 1 of all are treated, the highest scores first.
+
+    Its end is the effect on everybody; a straight line there from 0 is what chance would bring.
+
+    Examples
+    --------
+    >>> treated, y = np.array([1.0, 0, 1, 0] * 50), np.array([1.0, 0, 0, 0] * 50)
+    >>> found = qini_curve(y, np.array([2.0, 2, 1, 1] * 50), treated, np.ones(200), points=2)
+    >>> found.shares.tolist(), found.gained.tolist()
+    ([0.0, 0.5, 1.0], [0.0, 0.5, 0.5])
+    """
+    shares = np.linspace(0, 1, points + 1)
+
+    def curve(rows: Array) -> Array:
+        sums = Sums.of(y[rows], uplift[rows], treated[rows], weight[rows])
+        return np.interp(shares, sums.people, sums.gained() / max(float(sums.treated[-1]), 1e-12))
+
+    low, high = band(curve, len(y), people=people, resamples=RESAMPLES, random_state=random_state)
+    return Curve(shares=shares, gained=curve(np.arange(len(y))), low=low, high=high)
 
 
 def uplift_at(share: float, y: Array, uplift: Array, treated: Array, weight: Array | None = None) -> float:

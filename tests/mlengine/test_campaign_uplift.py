@@ -1,5 +1,6 @@
 """Whom a campaign makes buy: found where it is known, refused where nothing can be known."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlengine.cards import as_json
 from mlengine.columns import SCORE, USER
 from mlengine.estimators.campaign_uplift import CampaignUplift
 from mlengine.estimators.effect import Effect
@@ -42,6 +44,8 @@ def test_whom_a_campaign_makes_buy_comes_first_and_others_do_not() -> None:
     assert score[helped].mean() == pytest.approx(0.4, abs=0.12)  # half of those who would not have bought anyway
     assert (found["low"] < found[SCORE]).all()
     assert found["effect_email"].null_count() == 0
+    assert (found["effect_email_low"] < found["effect_email"]).all()
+    assert found["effect_email"].to_list() == pytest.approx(found[SCORE].to_list())  # every campaign went by e-mail
     assert found["effect_sms"].null_count() == len(found)
 
 
@@ -57,6 +61,38 @@ def test_the_next_campaign_judges_the_order_and_what_aiming_would_have_brought()
     assert low is not None
     assert high is not None
     assert 0 < low < 0.3 * 0.4 / 2 < high  # aimed, all of the 30 % are those helped; drawn, half of them
+
+
+def test_what_sending_by_the_scores_would_have_brought_is_shown_beside_all_and_nobody() -> None:
+    log = world()
+    found = as_json(TASK.shown(TASK.predict(fitted(), log, RUNS[2]), log, RUNS[2]))
+    assert [(one["campaign"], one["channels"]) for one in found["campaigns"]] == [(1, ["email"])]
+    assert found["treated"] + found["held_out"] == 700
+    ways = {one["name"]: one for one in found["policies"]}
+    assert [ways[name]["share"] for name in ("nobody", "targeted", "by_lot", "everybody")] == [0, 0.3, 0.3, 1]
+    assert ways["nobody"]["more"]["value"] == 0.0
+    # Every second person is helped: half of the seven tenths of them who would not have bought in the two weeks.
+    for name, share in (("everybody", 0.5), ("targeted", 0.3)):
+        more = ways[name]["more"]
+        assert more["low"] < share * 0.5 * 0.7 < more["high"]
+    assert ways["by_lot"]["more"]["value"] == pytest.approx(0.3 * ways["everybody"]["more"]["value"], abs=0.01)
+    assert ways["targeted"]["more"]["low"] > 0
+    assert ways["targeted"]["ips"] == pytest.approx(ways["targeted"]["bought"]["value"], abs=0.05)
+    curve = found["curve"]
+    assert (curve["shares"][0], curve["shares"][6], curve["gained"][0]) == (0.0, pytest.approx(0.3), 0.0)
+    assert curve["gained"][6] == pytest.approx(ways["targeted"]["more"]["value"], abs=0.02)
+    assert curve["gained"][-1] == pytest.approx(ways["everybody"]["more"]["value"], abs=1e-6)
+    assert all(
+        low <= middle <= high for low, middle, high in zip(curve["low"], curve["gained"], curve["high"], strict=True)
+    )
+    nobody = TASK.predict(fitted(), log, RUNS[2]).head(0)
+    assert TASK.shown(nobody, log, RUNS[2]) == {}
+
+
+def test_it_names_the_campaigns_it_learned_from() -> None:
+    first, second = as_json(fitted().facts)["trials"]
+    assert (first["at"], second["at"]) == (f"{RUNS[1]:%Y-%m-%d}", f"{RUNS[0]:%Y-%m-%d}")
+    assert first["treated"] + first["held_out"] == 700
 
 
 def test_where_effects_do_not_differ_nothing_is_claimed() -> None:
@@ -140,6 +176,12 @@ def test_a_model_read_back_says_the_same(tmp_path: Path) -> None:
     again = Effect.load(tmp_path)
     assert TASK.predict(again, log, RUNS[2]).to_native().equals(TASK.predict(model, log, RUNS[2]).to_native())
     assert again.importances() == model.importances()
+    kept = json.loads((tmp_path / "model.json").read_text())
+    for lever in kept["levers"].values():  # as a release before kept them
+        del lever["error"], lever["again"]
+    (tmp_path / "model.json").write_text(json.dumps(kept))
+    former = TASK.predict(Effect.load(tmp_path), log, RUNS[2]).to_native()
+    assert former["effect_email_low"].null_count() == len(former)
     reasons = TASK.explain(model, log, RUNS[2], [2, 3])
     assert set(reasons) == {2, 3}
     assert all(1 <= len(each) <= 3 for each in reasons.values())
