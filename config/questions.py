@@ -18,15 +18,21 @@ from mlengine.specs import SPECS
 
 Rule = Mapping[str, Any]
 HIGHEST_FIFTH: Final = {"is": "top_share", "value": 0.2}
+HELPED: Final[Rule] = {"score": "uplift", "fact": "low", "is": "at_least", "value": 0}  # beyond chance
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question, and whom a segment begins with that is made from its answer; ``rule`` is changed as one likes."""
+    """A question, and whom a segment begins with that is made from its answer; rules are changed as one likes.
+
+    ``with_lever`` is such a segment of whom a campaign helps besides, ``page`` what the answer is told on at length.
+    """
 
     words: Any
     icon: str
     rule: Rule | None = None
+    with_lever: bool = False
+    page: tuple[str, Any] | None = None  # the address by name, and what leads there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +49,16 @@ class Answerable:
 
 QUESTIONS: Final[Mapping[str, Question]] = {
     "churn": Question(
-        words=gettext_lazy("Who is about to leave?"), icon="logout", rule={"score": "churn", **HIGHEST_FIFTH}
+        words=gettext_lazy("Who is about to leave?"),
+        icon="logout",
+        rule={"score": "churn", **HIGHEST_FIFTH},
+        with_lever=True,
     ),
     "staying_away": Question(
         words=gettext_lazy("Who will stay away, and for how long?"),
         icon="hourglass_empty",
         rule={"score": "staying_away", **HIGHEST_FIFTH},
+        with_lever=True,
     ),
     "rfm": Question(words=gettext_lazy("Who are our best, and whom are we losing?"), icon="bubble_chart"),
     "clusters": Question(words=gettext_lazy("Which people are alike?"), icon="workspaces"),
@@ -64,6 +74,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         words=gettext_lazy("Whom does a campaign make buy, and whom would it only bother?"),
         icon="trending_up",
         rule={"score": "uplift", "is": "top_share", "value": 0.3},
+        page=("admin:mlengine_effects", gettext_lazy("What it would bring")),
     ),
     "companions": Question(words=gettext_lazy("Which items go together?"), icon="join_inner"),
     "repurchase": Question(
@@ -96,7 +107,7 @@ def _shown(name: str, question: Question, run: PredictionRun | None, *, trained:
         icon=question.icon,
         state=_state(run, trained=trained),
         is_answered=run is not None,
-        links=[*_answers(name, run, user), *_uses(question, run, user)],
+        links=[*_told_at_length(question, user), *_answers(name, run, user), *_uses(question, run, user)],
     )
 
 
@@ -123,7 +134,30 @@ def _answers(name: str, run: PredictionRun | None, user: Any) -> list[tuple[str,
 
 
 def _uses(question: Question, run: PredictionRun | None, user: Any) -> list[tuple[str, str]]:
-    if run is None or question.rule is None or not user.has_perm("campaigns.add_segment"):
+    if run is None or question.rule is None:
         return []
-    asked = urlencode({"rule": orjson.dumps({"all": [question.rule]}).decode()})
-    return [(_("Make a segment"), f"{reverse('admin:campaigns_segment_add')}?{asked}")]
+    made = [(_("Make a segment"), begun(question.rule, user=user))]
+    if question.with_lever:
+        made.append((_("… whom a campaign helps"), begun_with_lever(question, user)))
+    return [(words, address) for words, address in made if address]
+
+
+def _told_at_length(question: Question, user: Any) -> list[tuple[str, str]]:
+    if question.page is None or not user.has_perm("mlengine.view_modelversion"):
+        return []
+    address, words = question.page
+    return [(str(words), reverse(address))]
+
+
+def begun(*rules: Rule, user: Any) -> str:
+    """Return where a segment begins that all rules hold for; nothing for who may not make one."""
+    if not user.has_perm("campaigns.add_segment"):
+        return ""
+    return f"{reverse('admin:campaigns_segment_add')}?{urlencode({'rule': orjson.dumps({'all': rules}).decode()})}"
+
+
+def begun_with_lever(question: Question, user: Any) -> str:
+    """Return where a segment begins of whom a question is about and a campaign helps; nothing where no trial tells."""
+    if question.rule is None or PredictionRun.objects.latest_finished("uplift") is None:
+        return ""
+    return begun(question.rule, HELPED, user=user)

@@ -10,7 +10,10 @@ from django.utils.translation import get_language
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One row of numbers, how it is drawn (``line``, ``bar``) and how a number of it reads."""
+    """One row of numbers, how it is drawn (``line``, ``bar``) and how a number of it reads.
+
+    ``fill`` colours what is below, or, as ``-1`` says, between it and the row before: the two ends of a band.
+    """
 
     label: str
     values: Sequence[float | None]
@@ -19,7 +22,7 @@ class Series:
     colour: str = "primary"
     axis: str = "y"
     dashed: bool = False
-    fill: bool = False
+    fill: bool | str = False
 
     def texts(self) -> list[str]:
         return [written(value, self.unit) for value in self.values]

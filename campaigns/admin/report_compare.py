@@ -8,13 +8,13 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from campaigns.admin import whiskers
 from campaigns.admin.report_page import written
-from campaigns.admin.whiskers import Row, Whisker
 from campaigns.reporting.intervals import holm
 from campaigns.reporting.report_parts import Span
 from campaigns.reporting.reports import Report
+from crm import whiskers
 from crm.charts import Chart, Series, rounded
+from crm.whiskers import Row, Whisker
 
 
 def about(reports: Sequence[Report]) -> dict[str, Any]:

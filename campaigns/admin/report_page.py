@@ -8,19 +8,19 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campaigns.admin import report_charts, report_steps, whiskers
+from campaigns.admin import report_charts, report_steps
 from campaigns.admin.deliveries import REASONS as UNKNOWN
 from campaigns.admin.reason_words import OF_MANY
-from campaigns.admin.whiskers import Row, Whisker
 from campaigns.bulk import figures
 from campaigns.models import Campaign, Delivery, Link
 from campaigns.reach.audience import Reason
 from campaigns.reporting import findings
 from campaigns.reporting.report_parts import Cohort, Compared, Part, Span
 from campaigns.reporting.reports import Report
-from crm import consent
+from crm import consent, whiskers
 from crm.charts import rounded
 from crm.models import Channel, Event
+from crm.whiskers import Row, Whisker
 from mlengine.models import Cluster
 
 SHOWN_LINKS = 20

@@ -1,9 +1,11 @@
 """How figures, durations and states read in our pages."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
@@ -218,6 +220,37 @@ def companions_of(context: dict[str, Any], item: Any) -> Any:
     from mlengine.admin import offers  # noqa: PLC0415 (as above)
 
     return offers.companions(item, context["request"].user, timezone.now())
+
+
+@register.simple_tag(takes_context=True)
+def begun_segment(context: dict[str, Any], spec: str, *, with_lever: bool = False) -> str:
+    """Return where a segment begins that is made of a model's answer; nothing for who may not make one."""
+    from config import questions  # noqa: PLC0415 (it names pages, which are there later)
+
+    question, user = questions.QUESTIONS.get(spec), context["request"].user
+    if question is None or question.rule is None:
+        return ""
+    return questions.begun_with_lever(question, user) if with_lever else questions.begun(question.rule, user=user)
+
+
+@register.simple_tag(takes_context=True)
+def named_runs(context: dict[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return runs that a model's card tells of, with their campaigns' names: here, where packages meet."""
+    from campaigns.models import Campaign  # noqa: PLC0415 (as above)
+
+    sees = context["request"].user.has_perm("campaigns.view_campaign")
+    known = Campaign.objects.in_bulk({run["campaign"] for run in runs if run["campaign"]}) if sees else {}
+    return [
+        {
+            **run,
+            "day": date.fromisoformat(run["at"]),
+            "name": known[run["campaign"]].name if run["campaign"] in known else _("campaign %s") % run["campaign"],
+            "address": reverse("admin:campaigns_figures_change", args=[run["campaign"]])
+            if run["campaign"] in known and context["request"].user.has_perm("campaigns.view_figures")
+            else "",
+        }
+        for run in runs
+    ]
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from crm.charts import Chart, Series
 from crm.models import Item, Profile
 from mlengine import online
-from mlengine.admin import amounts, offers
+from mlengine.admin import amounts, levers, offers
 from mlengine.admin.words import because, in_language, spec_description, spec_title
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Score
 
@@ -82,6 +82,7 @@ def about(profile: Profile, user: Any, now: datetime) -> dict[str, Any]:
     if user.has_perm("mlengine.view_score"):
         scores = online.latest_scores(profile)
         found["scores"] = [_scored(score, online.score_history(profile, score.run.spec)) for score in scores]
+        found["levers"] = levers.of_person(scores)
     if user.has_perm("mlengine.view_clustermember"):
         found["segments"] = [_belongs(member) for member in online.clusters(profile)]
     if user.has_perm("mlengine.view_recommendation"):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column, person_of
 from crm.privacy import masked_name
-from mlengine.admin import amounts, care, drawings, private
+from mlengine.admin import amounts, care, drawings, levers, private
 from mlengine.admin.people import explained
 from mlengine.admin.words import spec_title
 from mlengine.models import PredictionRun, Score
@@ -123,9 +123,12 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     pages: Paginator[Any] = EstimatingPaginator(found, PEOPLE_A_PAGE)
     page = pages.get_page(request.GET.get("p"))
     rows: list[tuple[Any, ...]] = []
+    leave = run.spec in levers.LEAVING
+    by_person = levers.of_people([score.profile_id for score in page.object_list]) if leave else {}
     for score in page.object_list:
         score.run = run
         value = amounts.amount(score.value, amounts.unit_of(run.spec))
         numbers = value, amounts.between(score), amounts.beside(score)
-        rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons)))
-    return {"people": rows, "page": page}
+        lever = by_person.get(score.profile_id)
+        rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons), lever))
+    return {"people": rows, "page": page, "asks_levers": leave, "knows_levers": bool(by_person)}

@@ -17,7 +17,7 @@ from crm import assessments
 from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine import fairness
-from mlengine.admin import cards, care, overview, private
+from mlengine.admin import cards, care, effects, overview, private
 from mlengine.admin.words import decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS
@@ -41,6 +41,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path("nights/", view(self.nights_view), name="mlengine_nights"),
+            path("effects/", view(self.effects_view), name="mlengine_effects"),
             path("care/<str:spec>/", view(self.care_view), name="mlengine_care"),
             path("<int:pk>/roll-back/", view(self.roll_back_view), name="mlengine_modelversion_roll_back"),
             path("<int:pk>/challenge/", view(self.challenge_view), name="mlengine_modelversion_challenge"),
@@ -85,6 +86,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def care_view(self, request: HttpRequest, spec: str) -> HttpResponse:
         return care.page(request, self.admin_site.each_context(request) | {"opts": self.opts}, spec)
+
+    def effects_view(self, request: HttpRequest) -> HttpResponse:
+        return effects.page(request, self.admin_site.each_context(request) | {"opts": self.opts})
 
     def nights_view(self, request: HttpRequest) -> HttpResponse:
         return care.nights_page(request, self.admin_site.each_context(request) | {"opts": self.opts})

@@ -60,12 +60,17 @@ class CampaignUplift(EffectQuestion):
         facts = {
             **plain.facts,
             "learner": name,
+            "expected_best": CANDIDATES[0],
             "effects_differ": claims,
             "chance": round(candidates[name].p, 6),
             "qini_crosswise": {each: round(one.mean, 6) for each, one in candidates.items()},
             "chance_crosswise": {each: round(one.p, 6) for each, one in candidates.items()},
         }
         uplift = learned(name, trial, bases) if claims else None
+        levers = self._levers(rows, trial, bases, name if claims else None)
+        facts["by_channel"] = {
+            channel: [round(lever.average, 6), round(lever.average_error, 6)] for channel, lever in levers.items()
+        }
         return Effect(
             names=names,
             prepared=plain.prepared,
@@ -74,7 +79,7 @@ class CampaignUplift(EffectQuestion):
             uplift=uplift,
             again=_again(name, trial, bases, self.again) if claims else (),
             untreated=plain.untreated,
-            levers=self._levers(rows, trial, bases, name if claims else None),
+            levers=levers,
             facts=facts,
         )
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns import rules
-from config.questions import QUESTIONS
+from config.questions import HELPED, QUESTIONS
 from mlengine.models import ModelVersion, PredictionRun
 from mlengine.specs import SPECS
 from tests.staff import logged_in, member
@@ -52,7 +52,7 @@ def test_every_model_answers_a_question_and_every_rule_is_one() -> None:
     assert set(QUESTIONS) == set(SPECS)
     for question in QUESTIONS.values():
         if question.rule is not None:
-            rules.parse({"all": [question.rule]})
+            rules.parse({"all": [question.rule, HELPED]})
 
 
 @pytest.mark.usefixtures("_answered")
@@ -80,6 +80,24 @@ def test_a_link_with_a_broken_rule_begins_an_empty_segment(told: str) -> None:
     page = client.get(reverse("admin:campaigns_segment_add"), {"rule": told})
     assert page.status_code == 200
     assert '{"all":[]}' in unescape(page.content.decode())
+
+
+def test_what_campaigns_cause_is_one_click_away_also_before_anything_was_learned() -> None:
+    address = reverse("admin:mlengine_effects")
+    for role in ("Marketing", "Analyst"):
+        client = logged_in(member(role))
+        assert address in links(client)
+        assert "Start a campaign with a holdout" in client.get(address).content.decode()
+
+
+@pytest.mark.usefixtures("_answered")
+def test_who_leaves_and_whom_a_campaign_helps_begin_a_segment_together() -> None:
+    client = logged_in(member("Marketing"))
+    (link,) = (link for link in links(client) if "churn" in link and "uplift" in link)
+    page = unescape(client.get(link).content.decode())
+    assert '{"score":"churn","is":"top_share","value":0.2}' in page
+    PredictionRun.objects.filter(spec="uplift").delete()
+    assert not [link for link in links(client) if "churn" in link and "uplift" in link]  # no trial tells
 
 
 @pytest.mark.usefixtures("_answered")

@@ -146,6 +146,7 @@ BUTTONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "campaigns_segment_archive": ("post", {"pk": 10**9}, "campaigns.change_segment"),
     "mlengine_reasons": ("get", {"pk": 10**9, "profile": 1}, "mlengine.view_score"),
     "mlengine_nights": ("get", {}, "mlengine.view_modelversion"),
+    "mlengine_effects": ("get", {}, "mlengine.view_modelversion"),
     "mlengine_care": ("get", {"spec": "none"}, "mlengine.view_modelversion"),
     "mlengine_lineage": ("get", {"pk": 10**9}, "mlengine.view_predictionrun"),
     "mlengine_modelversion_roll_back": ("post", {"pk": 10**9}, "mlengine.change_modelversion"),

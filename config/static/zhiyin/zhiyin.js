@@ -39,6 +39,7 @@
     const colour = colours[series.colour] || colours.primary;
     const each = chart.colours.map((name) => colours[name] || colours.primary);
     const bar = series.kind === "bar";
+    const band = typeof series.fill === "string"; // up to another line, as Chart.js names it: the room between two ends
     return {
       type: series.kind,
       label: series.label,
@@ -47,12 +48,12 @@
       yAxisID: chart.horizontal ? undefined : series.axis,
       borderColor: colour,
       backgroundColor: bar ? (each.length ? each : colour) : seen(colour),
-      borderWidth: bar ? 0 : 2,
+      borderWidth: bar ? 0 : band ? 1 : 2,
       borderDash: series.dashed ? [5, 4] : undefined,
       borderRadius: 3,
       maxBarThickness: 34,
-      fill: series.fill ? "origin" : false,
-      pointRadius: spark || series.values.length > 31 ? 0 : 2.5,
+      fill: band ? series.fill : series.fill ? "origin" : false,
+      pointRadius: spark || band || series.values.length > 31 ? 0 : 2.5,
       pointHitRadius: 12,
       tension: 0.25,
       spanGaps: true,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from campaigns.reporting.report_parts import Span
+Span = tuple[float, float, float]  # the middle and both ends
 
 ROOM = 0.04  # of the scale, left at both ends
 
