@@ -78,7 +78,12 @@ def of_person(scores: Sequence[Score]) -> Levers | None:
     if not levers:
         return Levers(state="untold", sentence=_untold(score))
     state = _state(levers)
-    return Levers(state=state, sentence=_sentence(state, levers[0]), rows=_drawn(levers))
+    return Levers(state=state, sentence=_sentence(state, best(levers)), rows=_drawn(levers))
+
+
+def best(levers: Sequence[Lever]) -> Lever:
+    """Return the most helpful channel of those that help beyond chance, or of all where none does."""
+    return next((lever for lever in levers if lever.helps), levers[0])
 
 
 def of_people(profiles: Sequence[int]) -> dict[int, Lever]:
@@ -87,7 +92,7 @@ def of_people(profiles: Sequence[int]) -> dict[int, Lever]:
     if run is None:
         return {}
     scores = Score.objects.filter(run=run, profile__in=profiles, **online.MAY_BE_SCORED)
-    return {score.profile_id: levers[0] for score in scores if (levers := of_score(score))}
+    return {score.profile_id: best(levers) for score in scores if (levers := of_score(score))}
 
 
 def _is_likely(score: Score) -> bool:
@@ -102,14 +107,12 @@ def _state(levers: Sequence[Lever]) -> str:
     return "bothers" if all(lever.high is not None and lever.high < 0 for lever in levers) else "unsure"
 
 
-def _sentence(state: str, best: Lever) -> str:
-    told = {"channel": best.title, "effect": hundred(best.value, signed=False)}
+def _sentence(state: str, lever: Lever) -> str:
+    told = {"channel": lever.title, "effect": hundred(lever.value, signed=False)}
     match state:
         case "helps":
-            told_of = _(
-                "A campaign by %(channel)s does most: it makes %(effect)s more of 100 people like this one buy."
-            )
-            return told_of % told
+            helps = _("A campaign by %(channel)s does most: of 100 people like this one it makes %(effect)s more buy.")
+            return helps % told
         case "bothers":
             return _("A campaign would only bother: by every channel that was tried, fewer people like this one buy.")
         case _:
@@ -118,7 +121,7 @@ def _sentence(state: str, best: Lever) -> str:
 
 def _untold(score: Score | None) -> str:
     if score is not None:
-        return _("Campaigns help on the whole or not, and by which channel was not tried on enough people yet.")
+        return _("By which channel a campaign helps was not tried on enough people yet.")
     if PredictionRun.objects.latest_finished(UPLIFT) is None:
         return _("No trial says what would keep anybody: no campaign that held people out by lot was learned from yet.")
     return _("No trial says what would keep this person: the model of campaigns answered for others only.")

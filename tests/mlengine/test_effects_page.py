@@ -176,6 +176,7 @@ def test_a_card_of_a_release_before_is_shown_as_far_as_it_goes() -> None:
 
 ALL = "all there"
 NEEDS = "Campaign uplift needs 300 people drawn to get a message and 300 held out by lot"
+NONE = "No campaign held anybody out by lot, so nobody can tell."
 RUNS = "(3 runs without held-out people, 1 whose groups are not of the size drawn.)"
 
 
