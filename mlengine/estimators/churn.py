@@ -22,6 +22,7 @@ from mlengine.estimators.boosted import BoostedTrees, grown, mean_raw
 from mlengine.estimators.calibration import choose
 from mlengine.estimators.examples import Examples, begins_at, labelled, matrix, people
 from mlengine.estimators.logistic import LogLogistic
+from mlengine.estimators.parts import each_part
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.calibration import calibration_error
 from mlengine.metrics.classification import average_precision, brier, lift, roc_auc
@@ -97,7 +98,11 @@ class Question:
 
     def predict(self, model: BoostedTrees | LogLogistic, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and ``score``, the probability of leaving, for everybody active before ``cutoff``."""
-        return self.score(model, self.people(log, cutoff))
+
+        def scored(some: Log) -> nw.DataFrame[Any]:
+            return self.score(model, self.people(some, cutoff))
+
+        return each_part(log, cutoff, self.activity_window, self.kind, scored)
 
     def score(self, model: BoostedTrees | LogLogistic, rows: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
         """Return ``user`` and ``score`` for rows of features that ``people`` made."""
@@ -219,10 +224,7 @@ class Churn(Question):
         return folds or [(mean_raw(self._boosters(found), found.X), found.y)]
 
     def _boosters(self, found: Examples) -> tuple[lightgbm.Booster, ...]:
-        return tuple(self._booster(found, seed) for seed in range(self.seeds))
-
-    def _booster(self, found: Examples, seed: int) -> lightgbm.Booster:
-        return grown(self, found.X, found.y, found.names, seed=seed, threads=self.threads)
+        return grown(self, found.X, found.y, found.names, seeds=self.seeds, threads=self.threads)
 
 
 def _column(rows: nw.DataFrame[Any], name: str, values: NDArray[Any]) -> nw.Series[Any]:

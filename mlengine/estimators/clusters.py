@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from mlengine.columns import USER, Log
 from mlengine.estimators.behaviour import BehaviourClusters, Scaling, nearest, traits_of
 from mlengine.estimators.examples import matrix, people
+from mlengine.estimators.parts import each_part
 from mlengine.estimators.rfm import RecencyQuintiles
 from mlengine.estimators.segments import Segmentation, grouped
 from mlengine.features.categories import category_shares, top_categories
@@ -45,8 +46,9 @@ class Clusters(Segmentation):
     families: ClassVar[tuple[str, ...]] = ("money", "categories", "discounts", "engagement")
 
     def fit(self, log: Log, cutoff: datetime) -> BehaviourClusters:
-        categories = tuple(top_categories(log, cutoff, self.top_categories))
-        rows = self.people(log, cutoff, categories)
+        some = self.learned_from(log, cutoff)
+        categories = tuple(top_categories(some, cutoff, self.top_categories))
+        rows = self.people(some, cutoff, categories)
         if len(rows) < (needed := self.most * 20):
             raise NotEnoughData(f"Needs {needed} people active before the cutoff to find clusters, has {len(rows)}.")
         traits = traits_of(categories)
@@ -69,8 +71,12 @@ class Clusters(Segmentation):
 
     def predict(self, model: BehaviourClusters, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and ``cluster``, a code of ``model.segments``."""
-        rows = self.people(log, cutoff, model.categories)
-        return grouped(rows, model.predict(matrix(rows, [trait.column for trait in model.traits])))
+
+        def answers(some: Log) -> nw.DataFrame[Any]:
+            rows = self.people(some, cutoff, model.categories)
+            return grouped(rows, model.predict(matrix(rows, [trait.column for trait in model.traits])))
+
+        return each_part(log, cutoff, self.activity_window, self.kind, answers)
 
     def baselines(self) -> Mapping[str, Task]:
         """Return what must be beaten: quintiles of recency alone."""

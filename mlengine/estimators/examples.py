@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlengine import labels
 from mlengine.columns import KIND, LABEL, OCCURRED_AT, USER, Log
+from mlengine.estimators.parts import active, each_part
 from mlengine.features import build
 from mlengine.specs import NotEnoughData
 
@@ -54,9 +55,12 @@ def people(
 ) -> nw.DataFrame[Any]:
     """Return ``user`` and the families' columns for everybody active before ``cutoff``, in the order of users."""
 
+    def built(some: Log) -> nw.DataFrame[Any]:
+        asked = labels.active(some, cutoff, activity_window, kind)
+        return asked.join(build(some, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
+
     def rows() -> nw.DataFrame[Any]:
-        active = labels.active(log, cutoff, activity_window, kind)
-        return active.join(build(log, cutoff, families), on=USER, how="left").sort(USER).collect("polars")
+        return each_part(log, cutoff, activity_window, kind, built)
 
     key = ("people", activity_window, tuple(families), kind)
     return log.once(key, cutoff, rows, keep=lambda found: len(found) <= MOST_KEPT)
@@ -90,8 +94,7 @@ def labelled(
     kind: str,
 ) -> Examples:
     """Return examples at the cutoffs, of a random share of the people where all would be more than ``MOST_ROWS``."""
-    active = labels.active(log, cutoffs[-1], activity_window, kind).select(nw.len()).collect("polars").item()
-    some = sampled(log, MOST_ROWS / (len(cutoffs) * max(active, 1)))
+    some = enough(log, cutoffs, activity_window, kind)
     parts: list[tuple[Array, Array]] = []
     names: tuple[str, ...] = ()
     for cutoff in cutoffs:
@@ -106,6 +109,18 @@ def labelled(
         y=np.concatenate([y for _, y in parts]),
         cutoff=np.repeat(np.array(cutoffs, dtype="datetime64[us]"), [len(y) for _, y in parts]),
     )
+
+
+def enough(log: Log, cutoffs: Sequence[datetime], activity_window: timedelta, kind: str, *, rows_each: int = 1) -> Log:
+    """Return the log of so many people that they make about ``MOST_ROWS`` examples at the cutoffs, all if fewer.
+
+    Parameters
+    ----------
+    rows_each : int
+        How many rows a person makes at a cutoff.
+    """
+    most = max(len(active(log, cutoff, activity_window, kind)) for cutoff in (cutoffs[0], cutoffs[-1]))
+    return sampled(log, MOST_ROWS / (len(cutoffs) * max(most, 1) * rows_each))
 
 
 def sampled(log: Log, share: float) -> Log:

@@ -22,8 +22,9 @@ from mlengine.columns import AWAY, LABEL, PURCHASE, SCORE, USER, Log
 from mlengine.estimators import explain
 from mlengine.estimators.boosted import BoostedTrees, grown
 from mlengine.estimators.calibration import Platt
-from mlengine.estimators.examples import MOST_ROWS, begins_at, matrix, people, sampled
+from mlengine.estimators.examples import begins_at, enough, matrix, people
 from mlengine.estimators.logistic import LogLogistic
+from mlengine.estimators.parts import each_part
 from mlengine.estimators.weeks import PERIOD, Weeks, expanded, weeks_known
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.survival import absolute_error, concordance
@@ -121,8 +122,7 @@ class Staying:
         if not cutoffs:
             needed, there = self.history + WEEK, cutoff - begins_at(known, self.kind)
             raise NotEnoughData(f"Needs {needed.days} days of {self.kind} events before the cutoff, has {there.days}.")
-        active = labels.active(known, cutoffs[-1], self.activity_window, self.kind).collect("polars")
-        some = sampled(known, MOST_ROWS / (len(cutoffs) * max(len(active), 1) * 2))  # about two weeks a person
+        some = enough(known, cutoffs, self.activity_window, self.kind, rows_each=2)  # about two weeks a person
         found = Weeks.under_each_other([self._weeks(some, at, cutoff) for at in cutoffs])
         if not 0 < found.y.sum() < len(found.y):
             raise NotEnoughData(
@@ -144,7 +144,11 @@ class Staying:
 
     def predict(self, model: Hazards, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``score`` (expected days away, at most the horizon) and ``away_<days>`` for each week."""
-        return self.score(model, self.people(log, cutoff))
+
+        def scored(some: Log) -> nw.DataFrame[Any]:
+            return self.score(model, self.people(some, cutoff))
+
+        return each_part(log, cutoff, self.activity_window, self.kind, scored)
 
     def rows_for(self, model: Hazards, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return the rows that are scored."""
@@ -232,7 +236,7 @@ class StayingAway(Staying):
 
     def fit(self, log: Log, cutoff: datetime) -> Hazards:
         found = self.learned_from(log, cutoff)
-        boosters = tuple(grown(self, found.X, found.y, found.names, seed=seed) for seed in range(self.seeds))
+        boosters = grown(self, found.X, found.y, found.names, seeds=self.seeds)
         trees = BoostedTrees(names=found.names, boosters=boosters, calibrator=Platt(slope=1.0, intercept=0.0))
         facts = {"rows": len(found.y), "came_back": int(found.y.sum())}
         return Hazards(by_week=trees, weeks=self.weeks, facts=facts)

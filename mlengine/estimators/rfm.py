@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mlengine.columns import Log
 from mlengine.estimators.examples import matrix, people
+from mlengine.estimators.parts import each_part
 from mlengine.estimators.segments import Segment, Segmentation, grouped
 from mlengine.specs import NotEnoughData, Task
 
@@ -95,7 +96,7 @@ class Rfm(Segmentation):
     grid: ClassVar[Array] = GRID
 
     def fit(self, log: Log, cutoff: datetime) -> RfmGrid:
-        X = matrix(self.people(log, cutoff), COLUMNS)
+        X = matrix(self.people(self.learned_from(log, cutoff), cutoff), COLUMNS)
         if len(X) < 5:
             raise NotEnoughData(f"Needs 5 people active before the cutoff to tell quintiles, has {len(X)}.")
         return RfmGrid(edges=np.quantile(X, [0.2, 0.4, 0.6, 0.8], axis=0).T, grid=self.grid)
@@ -105,8 +106,12 @@ class Rfm(Segmentation):
 
     def predict(self, model: RfmGrid, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and ``cluster``, the code of a segment in ``SEGMENTS``."""
-        rows = self.people(log, cutoff)
-        return grouped(rows, model.codes(matrix(rows, COLUMNS)))
+
+        def answers(some: Log) -> nw.DataFrame[Any]:
+            rows = self.people(some, cutoff)
+            return grouped(rows, model.codes(matrix(rows, COLUMNS)))
+
+        return each_part(log, cutoff, self.activity_window, self.kind, answers)
 
     def baselines(self) -> Mapping[str, Task]:
         """Return what must be beaten: quintiles of recency alone."""

@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlengine.columns import CATEGORY, CLUSTER, DISCOUNT, ITEM, KIND, OCCURRED_AT, PURCHASE, USER, VALUE, Log
+from mlengine.estimators.examples import sampled
+from mlengine.estimators.parts import active
 from mlengine.features.days import sum_where
 from mlengine.metrics.bootstrap import interval
 from mlengine.specs import Measure, NotEnoughData
 
 Array = NDArray[Any]
+
+MOST_LEARNED_FROM = 100_000  # quintiles of so many people are right to a fifth of a percent of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,11 @@ class Segmentation:
     horizon: timedelta
     activity_window: timedelta
     kind: str = PURCHASE
+
+    def learned_from(self, log: Log, cutoff: datetime) -> Log:
+        """Return the log, of more than ``MOST_LEARNED_FROM`` active people that of a random share of so many."""
+        asked = len(active(log, cutoff, self.activity_window, self.kind))
+        return sampled(log, MOST_LEARNED_FROM / max(asked, 1))
 
     def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
         """Return how much groups tell of the horizon that follows; the log must reach its end.

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from mlengine import labels
 from mlengine.columns import HIGH, LOW, SCORE, USER, Log
 from mlengine.estimators import examples, explain
-from mlengine.estimators.examples import begins_at, matrix
+from mlengine.estimators.examples import begins_at, enough, matrix
 from mlengine.estimators.lifetime_value.customers import Customers, histories
 from mlengine.estimators.lifetime_value.growing import Growing
 from mlengine.estimators.lifetime_value.two_stage import LEVELS, Residuals, TwoStage
+from mlengine.estimators.parts import each_part
 from mlengine.estimators.value_question import CustomersValue, Question, RateValue, frame
 from mlengine.reasons import Reason
 from mlengine.specs import NotEnoughData, Task
@@ -108,7 +109,8 @@ class Value(Question):
         """
         known = log.until(cutoff)
         cutoffs = self.cutoffs(known, cutoff)
-        names, found = self._examples(known, cutoffs)
+        some = enough(known, cutoffs, self.activity_window, self.kind)
+        names, found = self._examples(some, cutoffs)
         if not found.is_enough():
             bought = int((found.spend > 0).sum())
             raise NotEnoughData(f"Needs {FEWEST_BUYERS} buyers to learn from, has {bought} at {len(cutoffs)} cutoffs.")
@@ -125,7 +127,7 @@ class Value(Question):
             residuals=Residuals(edges=np.empty(0), quantiles=np.zeros((1, len(LEVELS)))),
         )  # fmt: skip
         trees = replace(trees, residuals=self._residuals(found, cutoffs, trees))
-        return ValueModel(customers=self._customers(known, cutoff), trees=trees)
+        return ValueModel(customers=self._customers(some, cutoff), trees=trees)
 
     def predict(self, model: ValueModel, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``score`` (expected spend) and the ends of its 95 % interval, for everybody asked about.
@@ -133,21 +135,23 @@ class Value(Question):
         Beside it: ``purchases`` expected, the probability ``alive`` of still being a customer, ``next_order_days``
         (the median, of whoever is) and the spend expected in a ``year``.
         """
+        return each_part(log, cutoff, self.activity_window, self.kind, lambda some: self._answers(model, some, cutoff))
+
+    def _answers(self, model: ValueModel, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         rows = self.rows(model.customers, log, cutoff)
         if not len(rows):
             names = (USER, SCORE, LOW, HIGH, "purchases", "alive", "next_order_days", "year")
             return frame(dict.fromkeys(names, ()))
         X = matrix(rows, model.trees.names)
-        low, high = model.trees.interval(X)
-        spend = model.trees.spend(X)
+        spend, low, high = model.trees.with_interval(X)
         _, told = self.active(log, cutoff)
         soon, later = model.customers.spend(told, self.days), model.customers.spend(told, YEAR)
         return frame(
             {
                 USER: rows[USER].to_numpy(),
                 SCORE: spend,
-                LOW: np.minimum(low, spend),
-                HIGH: np.maximum(high, spend),
+                LOW: low,
+                HIGH: high,
                 "purchases": model.customers.often.purchases(told, self.days),
                 "alive": model.customers.often.alive(told),
                 "next_order_days": np.minimum(model.customers.next_order(told), FARTHEST),
@@ -214,9 +218,6 @@ class Value(Question):
         names: tuple[str, ...] = ()
         for cutoff in cutoffs:
             rows = self.rows(self._customers(log.until(cutoff), cutoff), log, cutoff)
-            if len(rows) > (most := examples.MOST_ROWS // len(cutoffs)):
-                drawn = np.random.default_rng(0).choice(len(rows), most, replace=False)
-                rows = rows[np.sort(drawn).tolist()]
             after = labels.spending(log, cutoff, self.horizon, self.activity_window, self.kind).collect("polars")
             names = tuple(name for name in rows.columns if name != USER)
             spend = rows.select(USER).join(after, on=USER, how="left").sort(USER)[labels.SPEND].to_numpy()

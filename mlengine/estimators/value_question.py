@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlengine import labels
 from mlengine.columns import HIGH, LABEL, LOW, PURCHASE, SCORE, USER, Log
+from mlengine.estimators import parts
 from mlengine.estimators.lifetime_value.customers import Customers, histories
 from mlengine.estimators.lifetime_value.histories import Histories
 from mlengine.metrics import values
@@ -45,7 +46,7 @@ class Question:
 
     def active(self, log: Log, cutoff: datetime) -> tuple[Array, Histories]:
         """Return who is asked about, in the order of users, and their histories."""
-        asked = labels.active(log, cutoff, self.activity_window, self.kind).collect("polars")[USER].to_numpy()
+        asked = parts.active(log, cutoff, self.activity_window, self.kind)[USER].to_numpy()
         people, told = histories(log, cutoff)
         where = np.isin(people, asked)
         return people[where], told.rows(where)
@@ -93,9 +94,12 @@ class RateValue(Question):
         return Nothing()
 
     def predict(self, model: Nothing, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
-        people, told = self.active(log, cutoff)
-        spent = told.monetary_value * told.spends / np.maximum(told.T, YOUNGEST) * self.days
-        return frame({USER: people, SCORE: spent})
+        def answers(some: Log) -> nw.DataFrame[Any]:
+            people, told = self.active(some, cutoff)
+            spent = told.monetary_value * told.spends / np.maximum(told.T, YOUNGEST) * self.days
+            return frame({USER: people, SCORE: spent})
+
+        return parts.each_part(log, cutoff, self.activity_window, self.kind, answers)
 
     def load(self, directory: Path) -> Nothing:
         return Nothing.load(directory)
@@ -114,8 +118,11 @@ class CustomersValue(Question):
         return Customers.fit(histories(log.until(cutoff), cutoff)[1], self.frequency)
 
     def predict(self, model: Customers, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
-        people, told = self.active(log, cutoff)
-        return frame({USER: people, SCORE: model.spend(told, self.days)})
+        def answers(some: Log) -> nw.DataFrame[Any]:
+            people, told = self.active(some, cutoff)
+            return frame({USER: people, SCORE: model.spend(told, self.days)})
+
+        return parts.each_part(log, cutoff, self.activity_window, self.kind, answers)
 
     def load(self, directory: Path) -> Customers:
         return Customers.load(directory)

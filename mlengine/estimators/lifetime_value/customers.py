@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlengine.columns import USER, VALUE, Log
-from mlengine.estimators.examples import MOST_KEPT
 from mlengine.estimators.lifetime_value.bg_nbd import BgNbd
 from mlengine.estimators.lifetime_value.gamma_gamma import GammaGamma
 from mlengine.estimators.lifetime_value.histories import Histories
@@ -20,6 +19,7 @@ from mlengine.specs import NotEnoughData
 
 Array = NDArray[Any]
 
+MOST_KEPT: Final = 200_000  # people whose histories are kept for the next question: 10 MB
 FREQUENCY: Final[dict[str, type[ParetoNbd] | type[BgNbd]]] = {"pareto_nbd": ParetoNbd, "bg_nbd": BgNbd}
 
 

@@ -26,4 +26,4 @@ class Growing:
     seeds: int = 2
 
     def grow(self, X: Array, y: Array, names: Sequence[str], objective: str) -> tuple[lightgbm.Booster, ...]:
-        return tuple(grown(self, X, y, names, seed=seed, objective=objective) for seed in range(self.seeds))
+        return grown(self, X, y, names, seeds=self.seeds, objective=objective)

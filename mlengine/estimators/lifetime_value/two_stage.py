@@ -95,19 +95,24 @@ class TwoStage:
 
     def spend(self, X: Array) -> Array:
         """Return the expected spend, of shape (n,)."""
-        return (self._of_trees(X) + X[:, self.names.index(self.prior)]) / 2
+        return self._spend(X, self.probability(X))
 
-    def interval(self, X: Array) -> tuple[Array, Array]:
-        """Return the ends of the interval that holds the spend of each with 95 % probability.
+    def with_interval(self, X: Array) -> tuple[Array, Array, Array]:
+        """Return the expected spend, and the ends of the interval that holds it with 95 % probability, of shape (n,).
 
         Where no purchase at all is likelier than half of what may be missed, it begins at 0 and all of that lies above.
         """
         p = self.probability(X)
-        expected = self.spend(X) / np.maximum(p, LEAST)
+        spend = self._spend(X, p)
+        expected = spend / np.maximum(p, LEAST)
         from_zero = 1.0 - p > MISSED / 2
         low = expected * self.residuals.at(expected, _level(p, np.full(len(p), MISSED / 2)))
         high = expected * self.residuals.at(expected, _level(p, np.where(from_zero, 1 - MISSED, 1 - MISSED / 2)))
-        return np.where(from_zero, 0.0, low), np.where(p <= MISSED, 0.0, high)
+        low, high = np.where(from_zero, 0.0, low), np.where(p <= MISSED, 0.0, high)
+        return spend, np.minimum(low, spend), np.maximum(high, spend)
+
+    def _spend(self, X: Array, p: Array) -> Array:
+        return (self._of_trees(X, p) + X[:, self.names.index(self.prior)]) / 2
 
     def contributions(self, X: Array) -> Array:
         """Return what each column adds to the logarithm of the expected spend, of shape (n, len(names)).
@@ -119,14 +124,14 @@ class TwoStage:
             np.mean([np.asarray(one.predict(X, pred_contrib=True))[:, :-1] for one in boosters], axis=0)
             for boosters in (self.buys, self.spends)
         )
-        where = self.names.index(self.prior)
-        share = (self._of_trees(X) / np.maximum(2 * self.spend(X), LEAST))[:, None]
-        found = share * (buys * (1.0 - self.probability(X))[:, None] + spends)
+        where, p = self.names.index(self.prior), self.probability(X)
+        share = (self._of_trees(X, p) / np.maximum(2 * self._spend(X, p), LEAST))[:, None]
+        found = share * (buys * (1.0 - p)[:, None] + spends)
         found[:, where] += (1 - share[:, 0]) * np.log(np.maximum(X[:, where], LEAST) / self.typical)
         return np.asarray(found)
 
-    def _of_trees(self, X: Array) -> Array:
-        return np.asarray(self.probability(X) * np.exp(mean_raw(self.spends, X)))
+    def _of_trees(self, X: Array, p: Array) -> Array:
+        return np.asarray(p * np.exp(mean_raw(self.spends, X)))
 
     def importances(self) -> dict[str, float]:
         """Return each column's share of the gain, the mean over both stages, the largest first."""

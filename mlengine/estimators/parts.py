@@ -1,0 +1,59 @@
+"""People a part at a time: what is worked out of a million needs no more memory than that of a hundred thousand.
+
+Of each part the events are read once and stay in memory while its answers are made, which is also faster than asking
+the files for everybody at once: tables of a part fit into the processor's cache.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import narwhals as nw
+
+from mlengine import labels
+from mlengine.columns import USER, Log
+
+AT_ONCE: Final = 100_000  # people: with twenty events each about 200 MB of events, and as much again of features
+
+
+def active(log: Log, cutoff: datetime, activity_window: timedelta, kind: str) -> nw.DataFrame[Any]:
+    """Return ``user`` of everybody active before ``cutoff``, in order; asked once of a log."""
+
+    def found() -> nw.DataFrame[Any]:
+        return labels.active(log, cutoff, activity_window, kind).collect("polars").sort(USER)
+
+    return log.once(("active", activity_window, kind), cutoff, found)
+
+
+def each_part(
+    log: Log,
+    cutoff: datetime,
+    activity_window: timedelta,
+    kind: str,
+    answer: Callable[[Log], nw.DataFrame[Any]],
+) -> nw.DataFrame[Any]:
+    """Return what ``answer`` makes of the log; of many people, of a log for each part of them, rows under each other.
+
+    Parameters
+    ----------
+    log, cutoff, activity_window, kind
+        Parts are made of the people active before the cutoff, ``AT_ONCE`` of them each, in the order of users.
+    answer : callable (Log) -> DataFrame
+        Rows of the people active before the cutoff, in the order of users; those of one person must not depend on
+        the events of others, nor on what comes after the cutoff.
+    """
+    if not log.events.implementation.is_polars():  # a cluster has memory for everybody
+        return answer(log)
+    everybody = active(log, cutoff, activity_window, kind)
+    if len(everybody) <= AT_ONCE:
+        return answer(log)
+    begins = range(0, len(everybody), AT_ONCE)
+    return nw.concat([answer(only(log, cutoff, everybody[begin : begin + AT_ONCE])) for begin in begins])
+
+
+def only(log: Log, cutoff: datetime, people: nw.DataFrame[Any]) -> Log:
+    """Return the log of these people (``user``, at least one) until the cutoff, their events in memory."""
+    among = (nw.col(USER) >= people[USER].min()) & (nw.col(USER) <= people[USER].max())  # before the costlier join
+    events = log.until(cutoff).events.filter(among).join(people.lazy(), on=USER, how="semi")
+    return replace(log, events=events.collect("polars").lazy(), memo={})
