@@ -70,5 +70,7 @@ def weeks_until_next(log: Log, cutoff: datetime, horizon: timedelta, kind: str =
     """
     after = (nw.col(KIND) == kind) & (nw.col(OCCURRED_AT) >= cutoff) & (nw.col(OCCURRED_AT) < cutoff + horizon)
     first = log.events.filter(after).group_by(USER).agg(nw.col(OCCURRED_AT).min().alias("first"))
-    days = (nw.col("first") - nw.lit(cutoff)).dt.total_minutes() // (7 * 24 * 60)
-    return first.select(USER, days.cast(nw.Int64).alias("week"))
+    # Weeks that had passed are counted, since lengths of time have no common spelling over the engines.
+    passed = [cutoff + timedelta(days=7 * week) for week in range(1, horizon // timedelta(days=7) + 1)]
+    ones = [nw.when(nw.col("first") >= moment).then(1).otherwise(0) for moment in passed]
+    return first.select(USER, nw.sum_horizontal(nw.lit(0), *ones).cast(nw.Int64).alias("week"))

@@ -1,31 +1,47 @@
-"""The same features on Spark as on Polars, over the same Parquet."""
+"""The same features, labels and answers on Spark as on Polars, over the same Parquet."""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import polars as pl
 import pytest
 
+from mlengine import backtest, labels
 from mlengine.columns import USER, Log
-from mlengine.estimators.examples import sampled
+from mlengine.estimators import companions, examples, repurchase, segments
+from mlengine.estimators.lifetime_value import customers
 from mlengine.features import FAMILIES
-from mlengine.labels import churn
+from mlengine.features.categories import category_shares, top_categories
+from mlengine.interactions import interactions
+from mlengine.messages import sent
+from mlengine.offers import trials
+from mlengine.specs import SPECS
+from tests.mlengine.every_kind import CUTOFF, log_of_every_kind
 from tests.mlengine.frames import complete_journey_log
+from tests.mlengine.quick import quick
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.spark,
+    pytest.mark.filterwarnings("ignore"),  # Spark's own
+]
 
-CUTOFF = datetime(2017, 10, 6)
+DAY = timedelta(days=1)
+WINDOW = 90 * DAY
+JOURNEY = datetime(2017, 10, 6)
+FRAMES = ("events", "items", "profiles", "offers", "relations")
 
 
 @pytest.fixture(scope="module")
-def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+def session() -> Iterator[Any]:
     sql = pytest.importorskip("pyspark.sql")
-    where = tmp_path_factory.mktemp("lake")
     logging.getLogger("py4j").setLevel(logging.ERROR)  # it tells of closing its sockets after everything is closed
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     session = (
@@ -35,47 +51,126 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .getOrCreate()
     )
-    try:
-        log = complete_journey_log()
-        frames = {name: _written(session, getattr(log, name), where / f"{name}.parquet") for name in _FRAMES}
-        yield Log(events=frames["events"], items=frames["items"], profiles=frames["profiles"])
-    finally:
-        session.stop()
+    yield session
+    session.stop()
 
 
-_FRAMES = ("events", "items", "profiles")
+@pytest.fixture(scope="module")
+def here() -> Log:
+    return log_of_every_kind()
 
 
-def _written(session: Any, frame: nw.LazyFrame[Any], path: Path) -> nw.LazyFrame[Any]:
-    frame.collect("polars").to_native().write_parquet(path)
-    read: nw.LazyFrame[Any] = nw.from_native(session.read.parquet(str(path)))
-    return read
+@pytest.fixture(scope="module")
+def there(session: Any, here: Log, tmp_path_factory: pytest.TempPathFactory) -> Log:
+    return on_spark(session, here, tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(scope="module")
+def journey_there(session: Any, tmp_path_factory: pytest.TempPathFactory) -> Log:
+    return on_spark(session, complete_journey_log(), tmp_path_factory.mktemp("journey"))
+
+
+def on_spark(session: Any, log: Log, where: Path) -> Log:
+    """Write the frames of a log as Parquet, and return them read by Spark."""
+    read: dict[str, nw.LazyFrame[Any]] = {}
+    for name in FRAMES:
+        frame = getattr(log, name)
+        if frame is not None:
+            frame.collect("polars").to_native().write_parquet(where / f"{name}.parquet")
+            read[name] = nw.from_native(session.read.parquet(str(where / f"{name}.parquet")))
+    return Log(**read)
+
+
+def rows(frame: nw.LazyFrame[Any] | nw.DataFrame[Any] | pl.DataFrame) -> pl.DataFrame:
+    """Return a frame of any engine as sorted rows."""
+    eager = frame.collect("polars") if isinstance(frame, nw.LazyFrame) else frame
+    native: pl.DataFrame = nw.to_native(eager, pass_through=True)
+    return native.sort(native.columns)
+
+
+def assert_same(found: Any, expected: Any, name: str) -> None:
+    """Assert that frames, arrays, or what is made of them, agree: whole numbers and text exactly, others to 1e-9."""
+    if isinstance(expected, pl.DataFrame):
+        assert found.columns == expected.columns, name
+        assert found.null_count().equals(expected.null_count()), name
+        for column in expected.columns:
+            assert_same(found[column].to_numpy(), expected[column].to_numpy(), f"{name}.{column}")
+    elif isinstance(expected, np.ndarray) and expected.dtype.kind == "f":
+        np.testing.assert_allclose(found.astype(float), expected, rtol=1e-9, atol=1e-9, err_msg=name)
+    elif isinstance(expected, np.ndarray):
+        assert found.tolist() == expected.tolist(), name
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected), name
+        for n, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_same(one, other, f"{name}[{n}]")
+    else:
+        assert found == expected, name
+
+
+def _histories(log: Log) -> Any:
+    people, told = customers.histories(log, CUTOFF)
+    return [people, *(getattr(told, name) for name in told.__dataclass_fields__)]
+
+
+def _bought(log: Log) -> Any:
+    x = interactions(log, CUTOFF)
+    friends = [] if x.friends is None else [x.friends.data, x.friends.indices]
+    told = [x.users, x.items, x.user, x.item, x.age, x.basket, x.discounted, x.categories, x.available]
+    return [*told, x.segments, x.texts, x.fresh, *friends]
+
+
+def _bought_again(log: Log) -> Any:
+    x = interactions(log, CUTOFF)
+    return rows(repurchase._bought_again(log, CUTOFF, CUTOFF + 28 * DAY, x))
+
+
+# What specs ask of the frames beside the families of features, by who asks first.
+QUESTIONS: Mapping[str, Callable[[Log], Any]] = {
+    "how much there is": lambda log: vars(backtest.extent(log, CUTOFF, WINDOW)),
+    "churn: begins": lambda log: examples.begins_at(log, "purchase"),
+    "churn: labels": lambda log: rows(labels.churn(log, CUTOFF, 28 * DAY, WINDOW)),
+    "churn: a sample": lambda log: rows(examples.sampled(log, 0.3).events.select(USER).unique()),
+    "staying_away: labels": lambda log: rows(labels.weeks_until_next(log, CUTOFF, 84 * DAY)),
+    "value: labels": lambda log: rows(labels.spending(log, CUTOFF, 84 * DAY, WINDOW)),
+    "value: histories": _histories,
+    "clusters: top categories": lambda log: top_categories(log, CUTOFF, 4),
+    "clusters: shares": lambda log: rows(category_shares(log, CUTOFF, ["c1", "c2", "none"])),
+    "rfm: what came after": lambda log: rows(segments._behaviour(log, CUTOFF, CUTOFF + 28 * DAY, "purchase")),
+    "companions: sequences": lambda log: rows(companions._sequences(log, CUTOFF)),
+    "recommendations, discovery and repurchase: bought": _bought,
+    "repurchase: bought again": _bought_again,
+    "response: messages": lambda log: rows(sent(log, CUTOFF, 7 * DAY)),
+    "uplift: trials": lambda log: rows(trials(log, CUTOFF, 14 * DAY).rows),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_of_features_agree(name: str, here: Log, there: Log) -> None:
+    expected, found = (rows(FAMILIES[name](log, CUTOFF)) for log in (here, there))
+    assert len(expected) > 80
+    assert_same(found.sort(USER), expected.sort(USER), name)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_specs_ask_beside_features_agrees(name: str, here: Log, there: Log) -> None:
+    assert_same(QUESTIONS[name](there), QUESTIONS[name](here), name)
 
 
 @pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore")  # Spark's own
-def test_polars_and_spark_agree_to_nine_decimals(on_spark: Log) -> None:
-    for name, family in FAMILIES.items():
-        here = family(complete_journey_log(), CUTOFF).sort(USER).collect("polars").to_native()
-        there = family(on_spark, CUTOFF).collect("polars").to_native().sort(USER)
-        assert there.columns == here.columns, name
-        assert there.null_count().equals(here.null_count()), name
-        for column in here.columns:
-            a, b = here[column].cast(float).to_numpy(), there[column].cast(float).to_numpy()
-            np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-9, err_msg=f"{name}.{column}")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_agree_on_real_shopping(name: str, journey_there: Log) -> None:
+    expected, found = (rows(FAMILIES[name](log, JOURNEY)) for log in (complete_journey_log(), journey_there))
+    assert_same(found.sort(USER), expected.sort(USER), name)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_labels_agree_exactly(on_spark: Log) -> None:
-    here, there = (
-        churn(log, CUTOFF, timedelta(days=28), timedelta(days=90)).collect("polars").to_native().sort(USER)
-        for log in (complete_journey_log(), on_spark)
-    )
-    assert there.rows() == here.rows()
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", SPECS)
+def test_a_model_learned_on_spark_answers_there_as_one_learned_here_does_here(name: str, here: Log, there: Log) -> None:
+    spec = quick(SPECS[name])
+    verbs = replace(spec, parameters={**spec.parameters, **SMALL.get(name, {})}).verbs
+    expected, found = (rows(verbs.predict(verbs.fit(log, CUTOFF), log, CUTOFF)) for log in (here, there))
+    assert len(expected) > 0
+    assert_same(found, expected, name)
 
 
-def test_both_take_the_same_people_for_a_sample(on_spark: Log) -> None:
-    asked = [sampled(log, 0.3).events.select(USER).unique() for log in (complete_journey_log(), on_spark)]
-    here, there = (sorted(frame.collect("polars")[USER].to_list()) for frame in asked)
-    assert here == there
-    assert 0.25 < len(here) / 2500 < 0.35
+SMALL: Mapping[str, Mapping[str, Any]] = {"clusters": {"fewest": 4, "most": 4, "bootstraps": 2}}

@@ -13,6 +13,7 @@ from mlengine.columns import USER, Log
 from mlengine.estimators import examples, parts, segments
 from mlengine.estimators.boosted import grown
 from mlengine.estimators.lifetime_value.growing import Growing
+from mlengine.estimators.value import ValueModel
 from mlengine.specs import SPECS, Task
 from tests.mlengine.quick import quick
 from tests.mlengine.shoppers import BEGIN, DAY, shoppers
@@ -78,8 +79,9 @@ def test_a_part_has_the_events_of_its_people_before_the_cutoff_and_no_others(log
 def test_value_learns_from_a_sample_where_there_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examples, "MOST_ROWS", 240)
     log.memo.clear()
-    facts = verbs_of("value").fit(log, END).facts
-    assert 100 < facts["rows"] < 400
+    model = verbs_of("value").fit(log, END)
+    assert isinstance(model, ValueModel)
+    assert 100 < model.facts["rows"] < 400
 
 
 def test_segments_learn_from_a_sample_where_there_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +99,6 @@ def test_a_seed_grows_the_same_trees_however_many_grow_beside_it() -> None:
     X, shape = rng.random((400, 3)), Growing(rounds=5)
     y = (X[:, 0] > 0.5).astype(float)
     alone, beside = (grown(shape, X, y, ("a", "b", "c"), seeds=seeds) for seeds in (1, 2))
-    first, again, other = (booster.predict(X, raw_score=True) for booster in (*alone, *beside))
+    first, again, other = (np.asarray(booster.predict(X)) for booster in (*alone, *beside))
     assert np.array_equal(first, again)
     assert not np.array_equal(again, other)
