@@ -1,4 +1,4 @@
-"""People a part at a time: what is worked out of a million needs no more memory than that of a hundred thousand.
+"""People a part at a time: what is worked out of a million needs no more memory than that of two hundred thousand.
 
 Of each part the events are read once and stay in memory while its answers are made, which is also faster than asking
 the files for everybody at once: tables of a part fit into the processor's cache.
@@ -14,7 +14,7 @@ import narwhals as nw
 from mlengine import labels
 from mlengine.columns import USER, Log
 
-AT_ONCE: Final = 100_000  # people: with twenty events each about 200 MB of events, and as much again of features
+AT_ONCE: Final = 200_000  # people: with twenty events each about 400 MB of events, and as much again of features
 
 
 def active(log: Log, cutoff: datetime, activity_window: timedelta, kind: str) -> nw.DataFrame[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from mlengine.columns import Log
-from tests.mlengine.frames import RELATIONS, log_of
+from tests.mlengine.frames import RELATIONS, PolarsType, log_of
 
 PEOPLE = 120
 ITEMS_SOLD = 30
@@ -71,7 +71,7 @@ def log_of_every_kind(events: int = 6_000) -> Log:
 
 def _offers(rng: np.random.Generator) -> pl.DataFrame:
     """Return three runs by lot: assigned, some of them sent, some of those clicked, a few by programs."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for run in (60, 120, 180):
         for user in range(1, PEOPLE + 1):
             at, out = OPENED + timedelta(days=run, hours=9), rng.random() < 0.4
@@ -81,7 +81,7 @@ def _offers(rng: np.random.Generator) -> pl.DataFrame:
             if not out and rng.random() < 0.3:
                 clicked = at + timedelta(hours=float(rng.uniform(2, 60)))
                 rows.append((user, "clicked", clicked, run, 5, None, int(rng.random() < 0.1)))
-    names = {
+    names: dict[str, PolarsType] = {
         "user": pl.Int64, "kind": pl.String, "occurred_at": pl.Datetime("us"), "run": pl.Int64, "variant": pl.Int64,
         "propensity": pl.Float64, "machine": pl.Int64,
     }  # fmt: skip

@@ -36,7 +36,6 @@ pytestmark = [
 DAY = timedelta(days=1)
 WINDOW = 90 * DAY
 JOURNEY = datetime(2017, 10, 6)
-FRAMES = ("events", "items", "profiles", "offers", "relations")
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +71,16 @@ def journey_there(session: Any, tmp_path_factory: pytest.TempPathFactory) -> Log
 
 def on_spark(session: Any, log: Log, where: Path) -> Log:
     """Write the frames of a log as Parquet, and return them read by Spark."""
-    read: dict[str, nw.LazyFrame[Any]] = {}
-    for name in FRAMES:
-        frame = getattr(log, name)
-        if frame is not None:
-            frame.collect("polars").to_native().write_parquet(where / f"{name}.parquet")
-            read[name] = nw.from_native(session.read.parquet(str(where / f"{name}.parquet")))
-    return Log(**read)
+
+    def read(name: str) -> nw.LazyFrame[Any]:
+        getattr(log, name).collect("polars").to_native().write_parquet(where / f"{name}.parquet")
+        found: nw.LazyFrame[Any] = nw.from_native(session.read.parquet(str(where / f"{name}.parquet")))
+        return found
+
+    offers, relations = (None if getattr(log, name) is None else read(name) for name in ("offers", "relations"))
+    return Log(
+        events=read("events"), items=read("items"), profiles=read("profiles"), offers=offers, relations=relations
+    )
 
 
 def rows(frame: nw.LazyFrame[Any] | nw.DataFrame[Any] | pl.DataFrame) -> pl.DataFrame:

@@ -56,7 +56,7 @@ def test_answers_part_by_part_are_those_of_everybody_at_once(
 ) -> None:
     verbs = verbs_of(name)
     with monkeypatch.context() as at_once:
-        at_once.setattr(parts, "AT_ONCE", 100_000)
+        at_once.setattr(parts, "AT_ONCE", 1_000)
         model = verbs.fit(log, END)
         whole = verbs.predict(model, log, END)
     log.memo.clear()
