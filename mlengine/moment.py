@@ -92,7 +92,8 @@ def items(asked: Iterable[int]) -> dict[int, Item]:
     with connection.cursor() as cursor:
         cursor.execute(ITEMS, [list(asked)])
         rows = [(*row[:attributes], orjson.loads(row[attributes]), *row[attributes + 1 :]) for row in cursor.fetchall()]
-    return {row[0]: Item.from_db(connection.alias, names, row) for row in rows}
+    alias = connection.alias  # which asks the thread for its connection
+    return {row[0]: Item.from_db(alias, names, row) for row in rows}
 
 
 def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime, spec: str | None) -> dict[str, Any]:

@@ -84,9 +84,10 @@ def arrange(
     ``just_bought`` are items of this session, or of ever; ``bought`` the days since each item was bought last.
     """
     gone, days_since = set(just_bought), bought or {}
+    against = [rule for rule in rules if rule.does in TESTS]
     kept, left = [], []
     for one in candidates:
-        rule = next((rule for rule in rules if _takes_out(rule, one.item, days_since)), None)
+        rule = next((rule for rule in against if _takes_out(rule, one.item, days_since)), None)
         if one.item.pk in gone or rule is not None:
             left.append(Left(candidate=one, rule=None if one.item.pk in gone else rule))
         else:
