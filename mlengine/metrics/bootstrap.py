@@ -2,6 +2,10 @@
 
 Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), ch. 13; pairs are resampled together, so that what
 two models share (the same easy and hard people) cancels out.
+
+Of very many people a resample takes some only, and what it says is drawn in towards the figure of everybody by the root
+of their share (Bickel, Götze & van Zwet, Resampling Fewer Than n Observations, 1997): the same interval, at a cost
+that does not grow with the people.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +23,7 @@ Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
 
 RESAMPLES = 500
+MOST_DRAWN = 100_000  # people that a resample has at most
 
 
 _VALUES_ONLY: ContextVar[bool] = ContextVar("values_only", default=False)
@@ -92,8 +97,9 @@ def interval(
     if _VALUES_ONLY.get():
         return Measure(value=metric(y, score))
     whole = None if people is None else rows_of_people(people)
+    value = metric(y, score)
     draws = _resampled(lambda rows: metric(y[rows], score[rows]), len(y), resamples, random_state, whole)
-    return _measure(metric(y, score), draws)
+    return _measure(value, _drawn_in(draws, value, len(y) if whole is None else whole.count))
 
 
 def difference(
@@ -115,7 +121,8 @@ def difference(
     def gain(rows: Array) -> float:
         return metric(y[rows], score[rows]) - metric(y[rows], rival[rows])
 
-    return _measure(gain(np.arange(len(y))), _resampled(gain, len(y), resamples, random_state))
+    value = gain(np.arange(len(y)))
+    return _measure(value, _drawn_in(_resampled(gain, len(y), resamples, random_state), value, len(y)))
 
 
 def band(
@@ -163,11 +170,22 @@ def _resampled(
 ) -> Array:
     rng = np.random.default_rng(random_state)
 
+    people = n if whole is None else whole.count
+
     def drawn() -> Array:
-        return rng.integers(0, n, n) if whole is None else whole(rng.integers(0, whole.count, whole.count))
+        numbers = rng.integers(0, people, min(people, MOST_DRAWN))
+        return numbers if whole is None else whole(numbers)
 
     draws = np.array([value(drawn()) for _ in range(resamples)])
     return np.asarray(draws[np.isfinite(draws)])
+
+
+def _drawn_in(draws: Array, value: float, people: int) -> Array:
+    """Return resamples of some of the people as those of all would lie: around the value, nearer to it."""
+    if people <= MOST_DRAWN or not draws.size:
+        return draws
+    # Around their own mean: a figure that is larger of fewer people (calibration's error) would lie beside itself.
+    return np.asarray(value + (draws - draws.mean()) * np.sqrt(MOST_DRAWN / people))
 
 
 def _measure(value: float, draws: Array) -> Measure:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
+from mlengine.metrics import bootstrap
 from mlengine.metrics.bootstrap import difference, interval
 from mlengine.metrics.calibration import calibration_curve, calibration_error
 from mlengine.metrics.classification import average_precision, brier, lift, log_loss, roc_auc
 from mlengine.metrics.drift import drift, psi
+from mlengine.specs import Measure
 
 people = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 20).map(lambda n: n / 20)), min_size=2, max_size=60
@@ -86,6 +88,44 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     assert apart[0] is not None
     assert apart[1] is not None
     assert apart[0] < apart[1]
+
+
+def width(found: Measure) -> float:
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low
+
+
+@pytest.mark.parametrize("rows_each", [1, 3])
+def test_resamples_of_some_people_give_the_interval_of_all(rows_each: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    y = np.repeat((rng.random(8_000) < 0.3).astype(float), rows_each)
+    whose = np.repeat(np.arange(8_000), rows_each)
+    sizes: list[int] = []
+
+    def share(y: np.ndarray, score: np.ndarray) -> float:
+        sizes.append(len(y))
+        return float(y.mean())
+
+    whole = interval(share, y, y, people=whose, resamples=300)
+    monkeypatch.setattr(bootstrap, "MOST_DRAWN", 500)
+    sizes.clear()
+    some = interval(share, y, y, people=whose, resamples=300)
+    assert sorted(set(sizes)) == [500 * rows_each, 8_000 * rows_each]
+    assert some.value == whole.value
+    assert width(some) == pytest.approx(width(whole), rel=0.2)
+    assert width(some) == pytest.approx(2 * 1.96 * np.sqrt(0.3 * 0.7 / 8_000), rel=0.15)
+
+
+def test_an_interval_lies_around_a_figure_that_is_larger_of_fewer_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    score = rng.random(20_000)
+    y = (rng.random(20_000) < score).astype(int)
+    monkeypatch.setattr(bootstrap, "MOST_DRAWN", 400)
+    found = interval(calibration_error, y, score, resamples=200)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
 
 
 def test_drift_of_shares_done_by_hand() -> None:
