@@ -22,7 +22,7 @@ from mlengine.estimators.boosted import BoostedTrees, grown, mean_raw
 from mlengine.estimators.calibration import choose
 from mlengine.estimators.examples import Examples, begins_at, labelled, matrix, people
 from mlengine.estimators.logistic import LogLogistic
-from mlengine.estimators.parts import each_part
+from mlengine.estimators.parts import among, each_part
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.calibration import calibration_error
 from mlengine.metrics.classification import average_precision, brier, lift, roc_auc
@@ -131,7 +131,7 @@ class Question:
         self, model: BoostedTrees | LogLogistic, log: Log, cutoff: datetime, users: Sequence[int]
     ) -> dict[int, list[Reason]]:
         """Return up to three reasons for the scores of these people, the weightiest first."""
-        rows = self.people(log, cutoff)
+        rows = self.people(among(log, cutoff, self.activity_window, self.kind, users), cutoff)
         return explain.explain(model, rows.filter(nw.col(USER).is_in(list(users))))
 
     def after(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:

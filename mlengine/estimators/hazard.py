@@ -24,7 +24,7 @@ from mlengine.estimators.boosted import BoostedTrees, grown
 from mlengine.estimators.calibration import Platt
 from mlengine.estimators.examples import begins_at, enough, matrix, people
 from mlengine.estimators.logistic import LogLogistic
-from mlengine.estimators.parts import each_part
+from mlengine.estimators.parts import among, each_part
 from mlengine.estimators.weeks import PERIOD, Weeks, expanded, weeks_known
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.survival import absolute_error, concordance
@@ -250,5 +250,5 @@ class StayingAway(Staying):
 
     def explain(self, model: Hazards, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
         """Return up to three reasons for the scores of these people, the weightiest first."""
-        rows = self.people(log, cutoff)
+        rows = self.people(among(log, cutoff, self.activity_window, self.kind, users), cutoff)
         return explain.explain(model, rows.filter(nw.col(USER).is_in(list(users))))

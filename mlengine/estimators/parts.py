@@ -4,7 +4,7 @@ Of each part the events are read once and stay in memory while its answers are m
 the files for everybody at once: tables of a part fit into the processor's cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -50,6 +50,15 @@ def each_part(
         return answer(log)
     begins = range(0, len(everybody), AT_ONCE)
     return nw.concat([answer(only(log, cutoff, everybody[begin : begin + AT_ONCE])) for begin in begins])
+
+
+def among(log: Log, cutoff: datetime, activity_window: timedelta, kind: str, users: Sequence[int]) -> Log:
+    """Return the log of these people alone where everybody would be asked part by part, else the log itself."""
+    if not users or not log.events.implementation.is_polars():
+        return log
+    if len(active(log, cutoff, activity_window, kind)) <= AT_ONCE:
+        return log
+    return only(log, cutoff, nw.new_series(USER, list(users), nw.Int64, backend="polars").to_frame())
 
 
 def only(log: Log, cutoff: datetime, people: nw.DataFrame[Any]) -> Log:

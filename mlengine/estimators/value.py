@@ -21,7 +21,7 @@ from mlengine.estimators.examples import begins_at, enough, matrix
 from mlengine.estimators.lifetime_value.customers import Customers, histories
 from mlengine.estimators.lifetime_value.growing import Growing
 from mlengine.estimators.lifetime_value.two_stage import LEVELS, Residuals, TwoStage
-from mlengine.estimators.parts import each_part
+from mlengine.estimators.parts import among, each_part
 from mlengine.estimators.value_question import CustomersValue, Question, RateValue, frame
 from mlengine.reasons import Reason
 from mlengine.specs import NotEnoughData, Task
@@ -177,7 +177,8 @@ class Value(Question):
 
     def explain(self, model: ValueModel, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
         """Return up to three reasons for the expected spends of these people, the weightiest first."""
-        rows = self.rows(model.customers, log, cutoff)
+        some = among(log, cutoff, self.activity_window, self.kind, users)
+        rows = self.rows(model.customers, some, cutoff)
         return explain.explain(model.trees, rows.filter(nw.col(USER).is_in(list(users))))
 
     def rows_for(self, model: ValueModel, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:

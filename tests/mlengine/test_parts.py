@@ -14,7 +14,7 @@ from mlengine.estimators import examples, parts, segments
 from mlengine.estimators.boosted import grown
 from mlengine.estimators.lifetime_value.growing import Growing
 from mlengine.estimators.value import ValueModel
-from mlengine.specs import SPECS, Task
+from mlengine.specs import SPECS, Explains, Task
 from tests.mlengine.quick import quick
 from tests.mlengine.shoppers import BEGIN, DAY, shoppers
 
@@ -74,6 +74,21 @@ def test_a_part_has_the_events_of_its_people_before_the_cutoff_and_no_others(log
     expected = log.until(END).events.filter(nw.col(USER).is_in([3, 5, 8])).collect("polars")
     assert set(some[USER].to_list()) == {3, 5, 8}
     assert some.sort("session").to_native().equals(expected.sort("session").to_native())
+
+
+def test_a_few_are_explained_without_asking_for_everybody(
+    log: Log, few_at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verbs = verbs_of("churn")
+    assert isinstance(verbs, Explains)
+    with monkeypatch.context() as at_once:
+        at_once.setattr(parts, "AT_ONCE", 1_000)
+        model = verbs.fit(log, END)
+        expected = verbs.explain(model, log, END, [5, 8])
+    log.memo.clear()
+    assert verbs.explain(model, log, END, [5, 8]) == expected
+    assert few_at_once == [2]
+    assert set(expected) == {5, 8}
 
 
 def test_value_learns_from_a_sample_where_there_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
