@@ -70,6 +70,11 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         icon="ads_click",
         rule={"score": "response", **HIGHEST_FIFTH},
     ),
+    "conversion": Question(
+        words=gettext_lazy("Who orders after what we send, be it for that or not?"),
+        icon="shopping_cart_checkout",
+        rule={"score": "conversion", **HIGHEST_FIFTH},
+    ),
     "uplift": Question(
         words=gettext_lazy("Whom does a campaign make buy, and whom would it only bother?"),
         icon="trending_up",

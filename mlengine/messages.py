@@ -1,70 +1,134 @@
-"""What was sent to whom, on which channel and when, who clicked, and what was known of the like just before.
+"""What was sent to whom, on which channel and when, who clicked or ordered, and what was known of the like just before.
 
-A click counts within the window after the message; clicks by programs do not. What is known of a message's outcome is
-known when its window has passed, so that no figure of a row looks ahead.
+A click counts within the window after the message; clicks by programs do not. An order counts for every message in
+whose window it lies, as it does in the reports of campaigns: which of them brought it, if any, nobody can tell from it.
+What is known of a message's outcome is known when its window has passed, so that no figure of a row looks ahead.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
 
-from mlengine.columns import CHANNEL, CLICKED, KIND, MACHINE, OCCURRED_AT, SENT, SESSION, USER, VARIANT, Log
+from mlengine.columns import CHANNEL, CLICKED, KIND, MACHINE, OCCURRED_AT, PURCHASE, SENT, SESSION, USER, VARIANT, Log
 
 PRIOR: Final = 5.0  # so many messages of everybody's rate are added to each one's own
 EMPTY: Final = pl.DataFrame(
     schema={
         USER: pl.Int64, SESSION: pl.String, OCCURRED_AT: pl.Datetime("us"), CHANNEL: pl.String, VARIANT: pl.Int64,
-        "clicked": pl.Float64,
+        "did": pl.Float64,
     }
 )  # fmt: skip
+A_MOMENT: Final = timedelta(microseconds=1)
 
 
 def sent(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
-    """Return one row a message whose window had passed by ``until``, ``clicked`` 1.0 or 0.0, in the order of time."""
+    """Return one row a message whose window had passed by ``until``, in order of time; ``did`` 1.0 where clicked."""
     return log.once(("messages", window), until, lambda: _sent(log.until(until), until - window, window))
 
 
+def ordered(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
+    """Return the same rows as ``sent``, ``did`` 1.0 where the person purchased in the window after the message."""
+    return log.once(("orders", window), until, lambda: _ordered(log.until(until), until - window, window))
+
+
+def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
+    """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before, as known then.
+
+    Columns ``shopping_days_28`` and ``shopping_days_91``, in the days before the row, and ``days_since_last_purchase``,
+    null of whom no purchase is known.
+    """
+    days = log.once(("shopping days",), until, lambda: _shopping_days(log.until(until)))
+    found = _until_then(rows, days, timedelta(0), "days", "last")
+    for since in (28, 91):
+        found = _until_then(found, days, timedelta(days=since), "before", None)
+        spent = (pl.col("days") - pl.col("before")).cast(pl.Float64)
+        found = found.with_columns(spent.alias(f"shopping_days_{since}")).drop("before")
+    quiet = (pl.col(OCCURRED_AT) - pl.col("last")).dt.total_hours() / 24
+    return found.with_columns(quiet.alias("days_since_last_purchase")).drop("days", "last")
+
+
 def rates(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str], name: str, window: timedelta) -> pl.DataFrame:
-    """Return ``rows`` with how many messages of the same keys had been judged by then, and the rate of clicks.
+    """Return ``rows`` with how many messages of the same keys had been judged by then, and the rate of answers.
 
     Parameters
     ----------
     rows : DataFrame
         With ``occurred_at`` and the keys.
     known : DataFrame
-        As ``sent`` returns.
+        As ``sent`` or ``ordered`` returns.
     name : str
         The columns are ``<name>_messages`` and ``<name>_rate``; the rate is drawn towards everybody's.
     """
-    everybody = float(known["clicked"].mean() or 0.0) if len(known) else 0.0  # type: ignore[arg-type]
-    told = known.select(*keys, "clicked", at=pl.col(OCCURRED_AT) + window).sort("at")
+    everybody = float(known["did"].mean() or 0.0) if len(known) else 0.0  # type: ignore[arg-type]
+    told = known.select(*keys, "did", at=pl.col(OCCURRED_AT) + window).sort("at")
     so_far = told.with_columns(
-        messages=pl.col("clicked").cum_count().over(keys).cast(pl.Float64),
-        clicks=pl.col("clicked").cum_sum().over(keys),
-    ).drop("clicked")
+        messages=pl.col("did").cum_count().over(keys).cast(pl.Float64),
+        answers=pl.col("did").cum_sum().over(keys),
+    ).drop("did")
     found = rows.sort(OCCURRED_AT).join_asof(
         so_far, left_on=OCCURRED_AT, right_on="at", by=list(keys), strategy="backward", check_sortedness=False
     )
-    messages, clicks = pl.col("messages").fill_null(0.0), pl.col("clicks").fill_null(0.0)
+    messages, answers = pl.col("messages").fill_null(0.0), pl.col("answers").fill_null(0.0)
     return found.with_columns(
-        messages.alias(f"{name}_messages"), ((clicks + PRIOR * everybody) / (messages + PRIOR)).alias(f"{name}_rate")
-    ).drop("messages", "clicks", "at", strict=False)
+        messages.alias(f"{name}_messages"), ((answers + PRIOR * everybody) / (messages + PRIOR)).alias(f"{name}_rate")
+    ).drop("messages", "answers", "at", strict=False)
 
 
 def _sent(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     if log.offers is None:
         return EMPTY
-    found = log.offers.filter(nw.col(KIND).is_in([SENT, CLICKED]) & ~nw.col(SESSION).is_null())
-    told: pl.DataFrame = found.collect("polars").to_native()
-    messages = told.filter((pl.col(KIND) == SENT) & (pl.col(OCCURRED_AT) <= before)).sort(OCCURRED_AT, USER, SESSION)
-    messages = messages.unique([USER, SESSION, CHANNEL], keep="first", maintain_order=True)
-    by_people = told.filter((pl.col(KIND) == CLICKED) & (pl.col(MACHINE).fill_null(0) == 0))
+    messages = _messages(log.offers, before)
+    of_clicks = nw.col(KIND) == CLICKED
+    told: pl.DataFrame = log.offers.filter(of_clicks & ~nw.col(SESSION).is_null()).collect("polars").to_native()
+    by_people = told.filter(pl.col(MACHINE).fill_null(0) == 0)
     clicks = by_people.select(USER, SESSION, CHANNEL, clicked_at=pl.col(OCCURRED_AT))
     both = messages.select(USER, SESSION, CHANNEL, OCCURRED_AT).join(clicks, on=[USER, SESSION, CHANNEL], how="inner")
     since = pl.col("clicked_at") - pl.col(OCCURRED_AT)
     hit = both.filter((since >= timedelta(0)) & (since <= window)).select(USER, SESSION, CHANNEL).unique()
-    rows = messages.join(hit.with_columns(clicked=pl.lit(1.0)), on=[USER, SESSION, CHANNEL], how="left")
-    return rows.with_columns(pl.col("clicked").fill_null(0.0)).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+    rows = messages.join(hit.with_columns(did=pl.lit(1.0)), on=[USER, SESSION, CHANNEL], how="left")
+    return rows.with_columns(pl.col("did").fill_null(0.0)).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+
+
+def _ordered(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
+    if log.offers is None:
+        return EMPTY
+    bought = _purchases(log).select(USER, bought_at=pl.col(OCCURRED_AT)).unique().sort("bought_at", USER)
+    rows = _messages(log.offers, before).join_asof(
+        bought, left_on=OCCURRED_AT, right_on="bought_at", by=USER, strategy="forward", check_sortedness=False
+    )
+    did = (pl.col("bought_at") < pl.col(OCCURRED_AT) + window).fill_null(value=False).cast(pl.Float64)
+    return rows.with_columns(did.alias("did")).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+
+
+def _messages(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:
+    """Return what was sent up to ``before``, once, in the order of time."""
+    of_messages = (nw.col(KIND) == SENT) & (nw.col(OCCURRED_AT) <= before) & ~nw.col(SESSION).is_null()
+    told: pl.DataFrame = offers.filter(of_messages).collect("polars").to_native().sort(OCCURRED_AT, USER, SESSION)
+    return told.unique([USER, SESSION, CHANNEL], keep="first", maintain_order=True)
+
+
+def _purchases(log: Log) -> pl.DataFrame:
+    found: pl.DataFrame = (
+        log.events.filter(nw.col(KIND) == PURCHASE).select(USER, OCCURRED_AT).collect("polars").to_native()
+    )
+    return found
+
+
+def _shopping_days(log: Log) -> pl.DataFrame:
+    """Return when each person's days with a purchase began, how many she had by then, in the order of time."""
+    day = pl.col(OCCURRED_AT).dt.truncate("1d")
+    first = _purchases(log).group_by(USER, day.alias("day")).agg(last=pl.col(OCCURRED_AT).min()).sort("last", USER)
+    return first.select(
+        USER, "last", days=pl.col("last").cum_count().over(USER).cast(pl.Int64), at=pl.col("last") + A_MOMENT
+    )
+
+
+def _until_then(rows: pl.DataFrame, days: pl.DataFrame, ago: timedelta, count: str, last: str | None) -> pl.DataFrame:
+    """Return ``rows`` with how many shopping days there had been so long before each, and when the last one was."""
+    then = rows.with_columns(then=pl.col(OCCURRED_AT) - ago).sort("then")
+    told = days.select(USER, "at", pl.col("days").alias(count), *([pl.col("last").alias(last)] if last else []))
+    found = then.join_asof(told, left_on="then", right_on="at", by=USER, strategy="backward", check_sortedness=False)
+    return found.with_columns(pl.col(count).fill_null(0)).drop("then", "at", strict=False)

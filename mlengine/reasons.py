@@ -127,6 +127,26 @@ TEXTS: Final[dict[str, Text]] = {
         zh="约 {percent}% 的人点击此类消息",
         numbers={"percent": "message_rate"},
     ),
+    "orders": Text(
+        en="Orders after about {percent} % of what is sent; messages so far: {messages}",
+        zh="约 {percent}% 的消息之后有下单；至今收到 {messages} 条",
+        numbers={"percent": "person_rate", "messages": "person_messages"},
+    ),
+    "orders_by_channel": Text(
+        en="On this channel, about {percent} % of messages are followed by an order of theirs",
+        zh="该渠道约有 {percent}% 的消息之后，此人有下单",
+        numbers={"percent": "channel_rate"},
+    ),
+    "orders_of_message": Text(
+        en="About {percent} % of people order after such a message",
+        zh="约 {percent}% 的人在此类消息之后下单",
+        numbers={"percent": "message_rate"},
+    ),
+    "clicks": Text(
+        en="Clicks about {percent} % of what is sent",
+        zh="约点击所收消息的 {percent}%",
+        numbers={"percent": "clicks_rate"},
+    ),
     "moment": Text(en="The hour and the day it would be sent", zh="拟发送的时段与日期", numbers={}),
     "expected": Text(
         en="At the pace so far, {purchases} purchases are to be expected",
@@ -175,6 +195,7 @@ BEGINNINGS: Final[dict[str, str]] = {
     "everybody_": "by_channel",
     "on_": "by_channel",
     "message_": "message",
+    "clicks_": "clicks",
     "hour_sin": "moment",
     "hour_cos": "moment",
     "hour_late": "moment",

@@ -273,4 +273,4 @@ def is_welcome(spec: str) -> bool:
     """Return whether a high score of a model is what one hopes for, as with money and answers, and not a risk."""
     from mlengine.specs import SPECS  # noqa: PLC0415
 
-    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec == "response")
+    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in {"response", "conversion"})

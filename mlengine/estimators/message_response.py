@@ -1,15 +1,15 @@
 """Who clicks: the probability for a person, a message, a channel and an hour, learned from what was sent before.
 
 A score is that of somebody's next message on the channel and at the hour that suit her best. Who was sent what was not
-drawn by lot, so this tells who will click, and not what a message changes: for that there is campaign uplift.
+drawn by lot, so this tells who will click, and not what a message changes: for that there is campaign uplift. Who
+orders is asked in the same way, by :mod:`mlengine.estimators.message_conversion`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final
 
 import narwhals as nw
 import numpy as np
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from mlengine.clicks import HOURS
 from mlengine.columns import CHANNEL, HIGH, LABEL, LOW, OCCURRED_AT, SCORE, USER, VARIANT, Log
 from mlengine.estimators import explain
+from mlengine.estimators.message_line import OF_HOUR, STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.prepared import Prepared
-from mlengine.estimators.uplift import Line, Logistic, Part, part_of
+from mlengine.estimators.uplift import Logistic
 from mlengine.messages import rates, sent
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.classification import average_precision, brier, roc_auc
@@ -36,111 +37,8 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 RATES: Final = tuple(f"{name}_{figure}" for name in KEYS for figure in ("messages", "rate"))
 COLUMNS: Final = (*RATES, *(f"on_{channel}" for channel in CHANNELS), "hour_sin", "hour_cos", "hour_late", "weekend")
-_TURN: Final = pl.col(OCCURRED_AT).dt.hour().cast(pl.Float64) * (2 * np.pi / 24)
-_OF_HOUR: Final = (
-    _TURN.sin().alias("hour_sin"),
-    _TURN.cos().alias("hour_cos"),
-    (pl.col(OCCURRED_AT).dt.hour() >= 18).cast(pl.Float64).alias("hour_late"),
-)
-STRENGTH: Final = 0.1  # of the line, scikit-learn's C on columns of one spread
 MOST_MESSAGES: Final = 200  # of which a model knows how each was clicked: those sent most
 METRICS: Final = {"roc_auc": roc_auc, "average_precision": average_precision, "brier": brier}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Clicks:
-    """A logistic line over ``names``.
-
-    Attributes
-    ----------
-    doubt : array of shape (len(names) + 1, len(names) + 1)
-        How weights, and last the intercept, vary together from one set of people to another.
-    messages : mapping
-        By variant: how many of it had been judged, and their rate of clicks drawn towards everybody's.
-    """
-
-    names: tuple[str, ...]
-    prepared: Prepared
-    part: Part
-    doubt: Array
-    messages: Mapping[int, tuple[float, float]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def probability(self, rows: pl.DataFrame) -> Array:
-        """Return the probability of a click for rows as ``described`` makes them, of shape (n,)."""
-        return self.part(self.prepared(rows.select(self.names).to_numpy()))
-
-    def error(self, rows: pl.DataFrame) -> Array:
-        """Return the standard error of the log-odds of the same rows, of shape (n,)."""
-        Z = self.prepared(rows.select(self.names).to_numpy())
-        return self._error(np.column_stack([Z, np.ones(len(Z))]))
-
-    def parts(self) -> dict[str, Any]:
-        """Return what an hour and a message add to the log-odds, each with its standard error.
-
-        ``hours`` are the 24 hours beside the best of ``HOURS``, ``messages`` those most sent beside one never sent.
-        The line is a sum, so these and a person's probability on a channel give that of any hour and message.
-        """
-        turn = pl.DataFrame({OCCURRED_AT: [datetime(2024, 1, 1, hour) for hour in range(24)]}).with_columns(*_OF_HOUR)
-        hours = self._moved(turn, ("hour_sin", "hour_cos", "hour_late"))
-        best = max(HOURS, key=lambda hour: hours[hour] @ self._weight)
-        known = [(0.0, self.facts.get("rate", 0.0)), *self.messages.values()]
-        told = pl.DataFrame(known, schema=["message_messages", "message_rate"], orient="row")
-        messages = self._moved(told, ("message_messages", "message_rate"))
-        return {
-            "hours": self._added(hours - hours[best]),
-            "messages": dict(zip(self.messages, self._added(messages[1:] - messages[0]), strict=True)),
-        }
-
-    def _moved(self, rows: pl.DataFrame, columns: Sequence[str]) -> Array:
-        """Return rows as the line sees them, zero in all other columns."""
-        others = [pl.lit(0.0).alias(name) for name in self.names if name not in columns]
-        Z = self.prepared(rows.with_columns(*others).select(self.names).to_numpy())
-        return np.asarray(Z * np.isin(self.names, columns))
-
-    def _added(self, moves: Array) -> list[list[float]]:
-        error = self._error(np.column_stack([moves, np.zeros(len(moves))]))
-        return np.column_stack([moves @ self._weight, error]).round(6).tolist()  # type: ignore[no-any-return]
-
-    def _error(self, Z: Array) -> Array:
-        return np.asarray(np.sqrt(np.maximum(np.einsum("nk,kj,nj->n", Z, self.doubt, Z), 0.0)))
-
-    def contributions(self, X: Array) -> Array:
-        """Return what each column adds to the log-odds beside the average message, of shape (n, len(names)); exact."""
-        return np.asarray(self.prepared(X) * self._weight)
-
-    def importances(self) -> dict[str, float]:
-        """Return each column's share of all weight (of columns brought to one scale), the largest first."""
-        share = np.abs(self._weight) / max(float(np.abs(self._weight).sum()), 1e-12)
-        return {self.names[n]: float(share[n]) for n in np.argsort(-share, kind="stable")}
-
-    @property
-    def _weight(self) -> Array:
-        return self.part.weight if isinstance(self.part, Line) else np.zeros(len(self.names))
-
-    def save(self, directory: Path) -> None:
-        kept = {
-            "names": self.names,
-            "prepared": self.prepared.kept(),
-            "part": self.part.kept(),
-            "doubt": self.doubt.tolist(),
-            "messages": [[variant, *told] for variant, told in self.messages.items()],
-            "facts": self.facts,
-        }
-        (directory / "model.json").write_text(json.dumps(kept), encoding="utf-8")
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        kept = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-        size = len(kept["names"]) + 1
-        return cls(
-            names=tuple(kept["names"]),
-            prepared=Prepared.of(kept["prepared"]),
-            part=part_of(kept["part"]),
-            doubt=np.array(kept.get("doubt", np.full((size, size), np.nan))),  # nan: of a release before
-            messages={variant: (messages, rate) for variant, messages, rate in kept.get("messages", ())},
-            facts=kept["facts"],
-        )
 
 
 def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.DataFrame:
@@ -152,14 +50,14 @@ def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.
             (pl.col(CHANNEL) == channel).fill_null(value=False).cast(pl.Float64).alias(f"on_{channel}")
             for channel in CHANNELS
         ],
-        *_OF_HOUR,
+        *OF_HOUR,
         (pl.col(OCCURRED_AT).dt.weekday() >= 6).cast(pl.Float64).alias("weekend"),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MessageResponse:
-    """Learns clicks on messages.
+    """Learns clicks on messages; another answer to a message is learned by a class below this one.
 
     Parameters
     ----------
@@ -167,20 +65,29 @@ class MessageResponse:
         Messages sent in the horizon, less the window, judge; who was sent one in which window before is answered for.
     window : timedelta
         A click within it counts.
-    least, least_clicks : int
+    least, least_answers : int
         So many messages, and clicks on them, at least, to learn from.
     """
+
+    title: ClassVar[str] = "Message response"
+    answers: ClassVar[str] = "clicks"
+    said_by: ClassVar[str] = "clicks on them"
+    columns: ClassVar[tuple[str, ...]] = COLUMNS
+    watched: ClassVar[tuple[str, ...]] = RATES
+    alone: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "past_clicks": ("person_rate",), "channel_rate": ("everybody_rate",),
+    }  # fmt: skip
 
     horizon: timedelta
     activity_window: timedelta
     window: timedelta = timedelta(days=7)
     least: int = 500
-    least_clicks: int = 30
+    least_answers: int = 30
     names: tuple[str, ...] = COLUMNS
 
     def judged_at(self, log: Log, end: datetime, most: int) -> list[datetime]:
         """Return the latest dates, a horizon apart, before which enough was sent to learn from, and something after."""
-        known = sent(log, end, self.window)
+        known = self._known(log, end)
         self._refuse_without(known)
         first: datetime = known[OCCURRED_AT].min()  # type: ignore[assignment]
         regular = cutoffs_before(end, first=first, horizon=self.horizon, step=self.horizon, most=52)
@@ -189,25 +96,25 @@ class MessageResponse:
             cutoff
             for cutoff in regular
             if self._enough(known.filter(at + self.window <= cutoff))
-            and known.filter((at >= cutoff) & (at < cutoff + self.horizon - self.window))["clicked"].sum() > 0
+            and known.filter((at >= cutoff) & (at < cutoff + self.horizon - self.window))["did"].sum() > 0
         ]
         if not found:
-            raise NotEnoughData(f"Message response has {len(known):,} messages sent, but all of late: wait a month.")
+            raise NotEnoughData(f"{self.title} has {len(known):,} messages sent, but all of late: wait a month.")
         return found[-most:]
 
-    def fit(self, log: Log, cutoff: datetime) -> Clicks:
-        known = sent(log, cutoff, self.window)
+    def fit(self, log: Log, cutoff: datetime) -> MessageLine:
+        known = self._known(log, cutoff)
         self._refuse_without(known)
-        rows = described(known, known, self.window)
-        X, y = rows.select(self.names).to_numpy(), rows["clicked"].to_numpy()
+        rows = self._described(known, known, log, cutoff)
+        X, y = rows.select(self.names).to_numpy(), rows["did"].to_numpy()
         prepared = Prepared.fit(X)
         part = Logistic(strength=STRENGTH).probability(prepared(X), y)
-        facts = {"messages": len(y), "clicks": int(y.sum()), "rate": round(float(y.mean()), 6)}
-        doubt = _doubt(prepared(X), y, part(prepared(X)), rows[USER].to_numpy())
+        facts = {"messages": len(y), self.answers: int(y.sum()), "rate": round(float(y.mean()), 6)}
+        doubt = doubt_of(prepared(X), y, part(prepared(X)), rows[USER].to_numpy())
         messages = _by_message(known, cutoff, self.window)
-        return Clicks(names=self.names, prepared=prepared, part=part, doubt=doubt, messages=messages, facts=facts)
+        return MessageLine(names=self.names, prepared=prepared, part=part, doubt=doubt, messages=messages, facts=facts)
 
-    def predict(self, model: Clicks, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+    def predict(self, model: MessageLine, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``score`` (the best channel and hour) and its interval, ``best_hour``, and by channel.
 
         ``by_<channel>`` is a channel at its best hour, ``by_<channel>_low`` and ``_high`` the ends of its interval: of
@@ -228,27 +135,27 @@ class MessageResponse:
         return nw.from_native(found.sort(USER))
 
     def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
-        """Judge scores by whether people clicked anything sent to them; nothing where nothing was sent."""
+        """Judge scores by whether people answered anything sent to them; nothing where nothing was sent."""
         y, score = self.outcomes(predictions, log, cutoff)
         if not 0 < y.sum() < len(y):
             return {}
         return {name: interval(metric, y, score, resamples=200) for name, metric in METRICS.items()}
 
     def outcomes(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> tuple[Array, Array]:
-        """Return who clicked (1) of those who were sent something, beside what was said."""
-        did: pl.DataFrame = nw.to_native(self.after(log, cutoff)).rename({LABEL: "clicked"})
+        """Return who answered (1) of those who were sent something, beside what was said."""
+        did: pl.DataFrame = nw.to_native(self.after(log, cutoff))
         told: pl.DataFrame = nw.to_native(predictions.select(USER, SCORE))
         rows = did.join(told, on=USER, how="inner").sort(USER)
-        return rows["clicked"].to_numpy().astype(np.int64), rows[SCORE].to_numpy()
+        return rows[LABEL].to_numpy().astype(np.int64), rows[SCORE].to_numpy()
 
     def after(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
-        """Return ``user`` and ``label``: who clicked (1) of those who were sent something."""
+        """Return ``user`` and ``label``: who answered (1) of those who were sent something."""
         at = pl.col(OCCURRED_AT)
-        known = sent(log, cutoff + self.horizon, self.window)
+        known = self._known(log, cutoff + self.horizon)
         later = known.filter((at >= cutoff) & (at < cutoff + self.horizon - self.window))
-        return nw.from_native(later.group_by(USER).agg(pl.col("clicked").max().alias(LABEL)).sort(USER))
+        return nw.from_native(later.group_by(USER).agg(pl.col("did").max().alias(LABEL)).sort(USER))
 
-    def explain(self, model: Clicks, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
+    def explain(self, model: MessageLine, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
         """Return up to three reasons for these people's scores, on the channel and at the hour that suit them best."""
         asked = self._asked(log, cutoff).filter(pl.col(USER).is_in(list(users)))
         if not len(asked):
@@ -257,25 +164,25 @@ class MessageResponse:
         order = ["chance", OCCURRED_AT, CHANNEL]
         best = asked.with_columns(chance).sort(order, descending=[True, False, False])
         rows = best.unique(USER, keep="first", maintain_order=True).sort(USER)
-        return explain.explain(model, nw.from_native(rows.select(USER, *COLUMNS)))
+        return explain.explain(model, nw.from_native(rows.select(USER, *self.columns)))
 
     def people(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and what is known of everybody answered for, on her last channel (for drift)."""
         asked = self._asked(log, cutoff).unique(USER, keep="first", maintain_order=True)
-        return nw.from_native(asked.select(USER, *RATES).sort(USER))
+        return nw.from_native(asked.select(USER, *self.watched).sort(USER))
 
-    def load(self, directory: Path) -> Clicks:
-        return Clicks.load(directory)
+    def load(self, directory: Path) -> MessageLine:
+        return MessageLine.load(directory)
 
     def baselines(self) -> Mapping[str, Task]:
-        shared = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        past: Task = MessageResponse(**shared | {"names": ("person_rate",)})
-        channel: Task = MessageResponse(**shared | {"names": ("everybody_rate",)})
-        return {"past_clicks": past, "channel_rate": channel} if self.names == COLUMNS else {}
+        """Return what must be beaten, each a line over a few of the columns."""
+        if self.names != self.columns:
+            return {}
+        return {name: replace(self, names=names) for name, names in self.alone.items()}
 
     def _asked(self, log: Log, cutoff: datetime) -> pl.DataFrame:
         """Return everybody's channels at each of ``HOURS`` of the day that begins at the cutoff; of no message."""
-        known = sent(log, cutoff, self.window)
+        known = self._known(log, cutoff)
         lately = known.filter(pl.col(OCCURRED_AT) >= cutoff - self.activity_window).reverse()
         pairs = lately.select(USER, CHANNEL).unique(maintain_order=True)
         begin = cutoff.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -283,32 +190,25 @@ class MessageResponse:
             {OCCURRED_AT: [begin + timedelta(hours=hour) for hour in HOURS]}, schema={OCCURRED_AT: pl.Datetime("us")}
         )
         rows = pairs.join(times, how="cross").with_columns(pl.lit(None, pl.Int64).alias(VARIANT))
+        return self._described(rows, known, log, cutoff)
+
+    def _known(self, log: Log, until: datetime) -> pl.DataFrame:
+        """Return one row a message whose window had passed by ``until``, with ``did``: who answered it."""
+        return sent(log, until, self.window)
+
+    def _described(self, rows: pl.DataFrame, known: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
+        """Return rows (person, channel, variant, when) with ``columns``, by what was known at each and at ``until``."""
         return described(rows, known, self.window)
 
     def _enough(self, known: pl.DataFrame) -> bool:
-        return len(known) >= self.least and known["clicked"].sum() >= self.least_clicks
+        return len(known) >= self.least and known["did"].sum() >= self.least_answers
 
     def _refuse_without(self, known: pl.DataFrame) -> None:
         if not self._enough(known):
             raise NotEnoughData(
-                f"Message response needs {self.least:,} messages sent and {self.least_clicks} clicks on them, has "
-                f"{len(known):,} and {int(known['clicked'].sum())}."
+                f"{self.title} needs {self.least:,} messages sent and {self.least_answers} {self.said_by}, has "
+                f"{len(known):,} and {int(known['did'].sum())}."
             )
-
-
-def _doubt(Z: Array, y: Array, chance: Array, people: Array) -> Array:
-    """Return the covariance of the weights and the intercept, messages to one person counting as one draw.
-
-    The sandwich of Huber (1967) with the messages of a person together (Liang and Zeger, 1986), about the penalised
-    line; shape (k + 1, k + 1).
-    """
-    rows = np.column_stack([Z, np.ones(len(Z))])
-    penalty = np.diag([1 / STRENGTH] * Z.shape[1] + [0.0])
-    bread = np.linalg.pinv((rows * (chance * (1 - chance))[:, None]).T @ rows + penalty)
-    _, person = np.unique(people, return_inverse=True)
-    score = np.zeros((person.max() + 1, rows.shape[1]))
-    np.add.at(score, person, rows * (y - chance)[:, None])
-    return np.asarray(bread @ (score.T @ score) @ bread)
 
 
 def _by_message(known: pl.DataFrame, cutoff: datetime, window: timedelta) -> dict[int, tuple[float, float]]:

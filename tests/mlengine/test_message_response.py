@@ -11,7 +11,8 @@ import pytest
 
 from mlengine.clicks import Parts, reached
 from mlengine.columns import SCORE, USER, Log
-from mlengine.estimators.message_response import STRENGTH, Clicks, MessageResponse, _doubt
+from mlengine.estimators.message_line import STRENGTH, MessageLine, doubt_of
+from mlengine.estimators.message_response import MessageResponse
 from mlengine.estimators.uplift import Line, Logistic
 from mlengine.messages import rates, sent
 from mlengine.specs import NotEnoughData
@@ -86,7 +87,7 @@ def test_a_click_counts_once_within_its_time_and_not_by_a_machine() -> None:
     rows += [event(2, "clicked", at + timedelta(seconds=1), "email", session="a", machine=1)]
     rows += [event(3, "clicked", at + 8 * DAY, "email", session="a"), event(4, "clicked", at, "sms", session="a")]
     log = log_with(rows)
-    assert sent(log, ENDS, 7 * DAY)["clicked"].to_list() == [1.0, 0.0, 0.0, 0.0]
+    assert sent(log, ENDS, 7 * DAY)["did"].to_list() == [1.0, 0.0, 0.0, 0.0]
     assert len(sent(log, at + 6 * DAY, 7 * DAY)) == 0
 
 
@@ -113,7 +114,7 @@ def test_few_messages_are_refused_in_words_and_a_model_read_back_says_the_same(t
     log, cutoff = world(), BEGAN + 60 * DAY
     model = TASK.fit(log, cutoff)
     model.save(tmp_path)
-    again = Clicks.load(tmp_path)
+    again = MessageLine.load(tmp_path)
     assert TASK.predict(again, log, cutoff).to_native().equals(TASK.predict(model, log, cutoff).to_native())
 
 
@@ -146,9 +147,9 @@ def test_the_doubt_of_a_line_is_how_far_it_moves_with_other_people() -> None:
         line = Logistic(strength=STRENGTH).probability(Z, y)
         assert isinstance(line, Line)
         weights.append(line.weight[0])
-        doubts.append(float(_doubt(Z, y, line(Z), people)[0, 0] ** 0.5))
+        doubts.append(float(doubt_of(Z, y, line(Z), people)[0, 0] ** 0.5))
     assert np.mean(doubts) == pytest.approx(np.std(weights), rel=0.25)
-    alone = float(_doubt(Z, y, line(Z), np.arange(900))[0, 0] ** 0.5)
+    alone = float(doubt_of(Z, y, line(Z), np.arange(900))[0, 0] ** 0.5)
     assert alone < 0.8 * doubts[-1]  # as if every message were somebody else's
 
 
@@ -156,7 +157,7 @@ def test_the_interval_of_a_click_holds_what_is_true() -> None:
     log, cutoff = world(), BEGAN + 120 * DAY
     found = TASK.predict(TASK.fit(log, cutoff), log, cutoff).to_native()
     keen = found.filter(pl.col(USER) % 3 == 0)
-    assert keen["by_sms_low"].mean() < 0.5 < keen["by_sms_high"].mean()  # type: ignore[operator]
+    assert keen["by_sms_low"].mean() < 0.5 < keen["by_sms_high"].mean()
     assert (found["low"] < found["score"]).all()
     assert (found["score"] < found["high"]).all()
     assert found["by_wechat_low"].null_count() == len(found)

@@ -43,6 +43,7 @@ PRODUCTS = (
     *("churn", "staying_away", "rfm", "clusters", "companions", "repurchase", "recommendations", "value"),
     "discovery",
     "response",
+    "conversion",
     "uplift",
 )
 SHORTER: dict[str, dict[str, Any]] = {
@@ -52,7 +53,8 @@ SHORTER: dict[str, dict[str, Any]] = {
 QUICK: dict[str, dict[str, Any]] = {
     "staying_away": {"rounds": 5, "most_cutoffs": 3, "min_in_leaf": 5},
     "churn": {"rounds": 5, "seeds": 1, "most_cutoffs": 3, "min_in_leaf": 5, "calibration_folds": 2},
-    "response": {"least": 20, "least_clicks": 5},
+    "response": {"least": 20, "least_answers": 5},
+    "conversion": {"least": 20, "least_answers": 5},
     "uplift": {"least": 20, "least_judged": 10, "again": 2},
     # Everybody has bought everything here: there is nothing to discover, so that all competes.
     "discovery": {"new_only": False, "recommender": "ease"},
