@@ -215,7 +215,7 @@ class Fairness:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A number that an answer has beside its score: what to call it, and its unit (see :attr:`Spec.unit`)."""
+    """A number that an answer has beside its score: what to call it, and its unit (as :attr:`Spec.unit`, or hour)."""
 
     title: str
     unit: str
@@ -461,7 +461,7 @@ _ALL: tuple[Spec, ...] = (
         parameters={"window": 7 * _DAY, "least": 500, "least_answers": 30},
         kind="sent",
         facts={
-            "best_hour": Fact(title="Best hour of the day", unit="count"),
+            "best_hour": Fact(title="Best hour of the day", unit="hour"),
             **_with_ends(
                 "probability",
                 {

@@ -27,18 +27,18 @@ def unit_of(spec: str) -> str:
 
 
 def amount(value: float | None, unit: str) -> str:
-    """Return a number as it is read: a probability as percent, money, days, a count, or an effect in points."""
+    """Return a number as it is read: a probability as percent, money, days, a count, an hour, or an effect."""
     if value is None:
         return "–"
     match unit:
-        case "probability":
-            return written(value, "percent")
-        case "effect":
-            return f"{'+' if value > 0 else ''}{written(value, 'percent')}"
+        case "probability" | "effect":
+            return f"{'+' if unit == 'effect' and value > 0 else ''}{written(value, 'percent')}"
         case "days":
             return _("about %(days)s days") % {"days": rounded(value, 0)}
         case "count":
             return rounded(value, 1)
+        case "hour":
+            return f"{value:.0f}:00"
         case _:
             return written(value, unit)
 
