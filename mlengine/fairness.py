@@ -190,13 +190,9 @@ def leading(score: Array, share: float) -> Array:
     >>> leading(np.array([np.nan, 0.5, 0.9, np.inf]), 0.5).tolist()
     [0.0, 0.0, 1.0, 0.0]
     """
-    ranked = np.sort(score[np.isfinite(score)])
-    k = int(np.ceil(len(ranked) * share))
-    if not k:
-        return np.zeros(len(score))
-    edge = ranked[-k]
-    above, at_edge = np.isfinite(score) & (score > edge), score == edge
-    return np.asarray(above + at_edge * (k - above.sum()) / at_edge.sum(), dtype=float)
+    from mlengine.metrics.ties import among_first  # noqa: PLC0415
+
+    return among_first(score, int(np.ceil(np.isfinite(score).sum() * share)))
 
 
 def _positive(y: Array, spec: Spec) -> Array:

@@ -25,6 +25,11 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Return the version that answers in the champion's shadow, where nobody reads it."""
         return self.filter(spec=spec, stage=ModelVersion.Stage.CHALLENGER).first()
 
+    def unjudged_challenger(self, spec: str) -> "ModelVersion | None":
+        """Return a challenger that nobody but a person may take out of the shadow: it has not had its say."""
+        waiting = self.filter(spec=spec, stage=ModelVersion.Stage.CHALLENGER)
+        return waiting.exclude(metrics__kind=Metric.Kind.SHADOW).first()
+
     def champion_before(self, spec: str) -> "ModelVersion | None":
         """Return the version that served last of those older than the present champion: where one goes back to.
 

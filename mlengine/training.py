@@ -45,7 +45,8 @@ def train(
 ) -> ModelVersion:
     """Train a spec on what was known at the cutoff, and promote it if it beats every rival on the backtest.
 
-    With what a search ``found`` it becomes a challenger at most: chosen among many, its figures flatter it.
+    With what a search ``found`` it becomes a challenger at most: chosen among many, its figures flatter it. A
+    challenger that waits to be judged keeps the shadow; only a person takes it out.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def _keep(
         champion = registry.champion_for_update(spec.name)
         if wins and (champion is None or not (champion.held or searched)):
             registry.promote(version, by=job.requested_by if job else None, reason=decision, now=now)
-        elif searched or ((wins or _loses_to_champion_only(spec, judged)) and _shadow_is_free(spec)):
+        elif (searched or wins or _loses_to_champion_only(spec, judged)) and _shadow_is_free(spec):
             registry.challenge(version, reason=decision.replace("Promoted:", SHADOW_FIRST, 1))
         elif wins:
             _turn_away(version, decision.replace("Promoted:", SHADOW_TAKEN, 1))
@@ -179,10 +180,8 @@ def _loses_to_champion_only(spec: Spec, judged: Backtest) -> bool:
 
 def _shadow_is_free(spec: Spec) -> bool:
     """Return whether a challenger may be replaced unasked: there is none, it had its say, or it can never have one."""
-    challenger = ModelVersion.objects.challenger(spec.name)
-    if challenger is None or spec.answers == "link":  # of items alone nobody can tell two answers apart
-        return True
-    return challenger.metrics.filter(kind=Metric.Kind.SHADOW).exists()
+    # Of items alone nobody can tell two answers apart: waiting would never end.
+    return spec.answers == "link" or ModelVersion.objects.unjudged_challenger(spec.name) is None
 
 
 def decide(spec: Spec, judged: Backtest) -> tuple[bool, str]:

@@ -92,6 +92,7 @@ def about(spec: Spec) -> dict[str, Any]:
         "again": again(spec),
         "steps": nights.of_spec(spec.name),
         "trials": trials_of(spec),
+        "waits": spec.answers != "link" and ModelVersion.objects.unjudged_challenger(spec.name) is not None,
         "search_job": JobRun.objects.active().filter(kind="search", parameters__spec=spec.name).first(),
         "run": PredictionRun.objects.latest_finished(spec.name),
         "versions": [

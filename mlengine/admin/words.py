@@ -133,6 +133,12 @@ DECISION = re.compile(
     r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
     r" mean over (?P<count>\d+) cutoffs, (?P<first>[\d-]+) to (?P<last>[\d-]+)\."
 )
+SHADOWS: Mapping[str, Any] = {
+    "Not promoted, it answers in the shadow first": _("It answers in the shadow first."),
+    "Not promoted, another one that waits to be judged is in the shadow": _(
+        "Another one that waits to be judged is in the shadow."
+    ),
+}
 UNEQUAL = re.compile(r"treats groups of people unequally \((?P<groups>.*)\)$")
 UNMEASURED = "how it treats groups of people could not be measured"
 RIVAL = re.compile(r"([^\s,][^,]*?) (-?\d+\.\d+)")
@@ -288,6 +294,8 @@ def decision_text(decision: str) -> str:
         if promoted
         else gettext("Not promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
     )
+    if found["verdict"] in SHADOWS:
+        sentence = f"{sentence} {SHADOWS[found['verdict']]}"
     facts = {"metric": metric_title(found["metric"]), "value": found["value"], "rivals": rivals or "–"}
     return sentence % (facts | {"count": found["count"], "span": f"{found['first']} – {found['last']}"})
 

@@ -10,7 +10,11 @@ from mlengine.estimators.repeat_features import RECENT_DAYS, Pairs
 from mlengine.interactions import Floats, Interactions, Ints, Matrix
 
 Cause = tuple[str, dict[str, Any]]  # a code of SENTENCES and its numbers
-_FEW = 3  # fewer common buyers than this are chance, and would also tell who they are
+# Of two common buyers each would learn from the reason what the other bought; from three on nobody can tell by what she
+# knows of herself (the threshold rule for tables: Hundepool et al., "Statistical Disclosure Control", 2012, ch. 4).
+# Exact numbers are told to nobody outside (``because.at_least``).
+_COMMON_BUYERS = 3
+_A_RHYTHM = 3  # purchases: two gaps between them are the fewest that can be alike
 
 
 class Causes:
@@ -60,7 +64,7 @@ class Causes:
         if times == 1:
             return "bought_once", {"days": days}
         gap = (first - last) / (times - 1)
-        if times >= _FEW and 0.75 * gap <= last <= 2.0 * gap and gap >= 1.0:
+        if times >= _A_RHYTHM and 0.75 * gap <= last <= 2.0 * gap and gap >= 1.0:
             return "due_again", {"times": times, "gap": round(gap), "days": days}
         return "bought_before", {"times": times, "days": days}
 
@@ -86,7 +90,7 @@ class Causes:
             for person in user[item == column].tolist():
                 had = self._had(person)
                 best = had[np.argmax(alike[had])]
-                if common[best] >= _FEW:
+                if common[best] >= _COMMON_BUYERS:
                     values = {"item": int(self._x.items[best]), "people": int(common[best])}
                     found[person, column] = ("goes_with", values)
         return found

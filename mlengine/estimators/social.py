@@ -1,6 +1,6 @@
 """Social: what people have a taste for, and what their friends have."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from mlengine.estimators.tastes import standard
 from mlengine.interactions import Interactions, Ints, Matrix
 
 Array = npt.NDArray[np.floating]
+# People may know 100,000 others: their scores all at once would be as many rows as wide as the catalogue.
+_FRIENDS_AT_ONCE: Final = 256
 
 
 def friends_share(friends: Matrix) -> Matrix:
@@ -45,15 +47,29 @@ class SocialRecommender(TastesRecommender):
         share = friends_share(interactions.friends)
 
         def score(users: Ints) -> Scores:
-            theirs = share[users]
-            known = np.unique(theirs.indices).astype(np.int64)
-            part: Any = theirs[:, known]
-            return np.asarray(own(users) + self.strength * np.asarray(part @ own(known)))
+            return np.asarray(own(users) + self.strength * of_friends(share[users], own))
 
         return score
 
     def _made_with(self) -> dict[str, Any]:
         return {**super()._made_with(), "strength": self.strength}
+
+
+def of_friends(theirs: Matrix, own: Scorer) -> Scores:
+    """Return the sum of friends' own scores, weighted, (n, n_items); 0 for whoever knows nobody.
+
+    Parameters
+    ----------
+    theirs : csr_array, (n, n_people)
+        How much each friend counts.
+    """
+    known = np.unique(theirs.indices).astype(np.int64)
+    found: Any = 0.0
+    for start in range(0, len(known), _FRIENDS_AT_ONCE):
+        some = known[start : start + _FRIENDS_AT_ONCE]
+        part: Any = theirs[:, some]
+        found = found + part @ own(some)
+    return np.asarray(found)
 
 
 def with_friends(own: Array, share: Matrix, strength: float) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlengine.metrics.bootstrap import interval
+from mlengine.metrics.ties import among_first
 from mlengine.specs import Measure
 
 Array = NDArray[Any]
@@ -84,14 +85,12 @@ def gain(
 
 
 def best(uplift: Array, share: float) -> Array:
-    """Return who is among the highest ``share`` of scores, as truth values; ties by their order.
+    """Return who is among the highest ``share`` of scores: 1, 0, or the part of those tied at the edge.
 
     >>> best(np.array([0.1, 0.3, 0.2]), 0.34).tolist()
-    [False, True, False]
+    [0.0, 1.0, 0.0]
     """
-    chosen = np.zeros(len(uplift), bool)
-    chosen[np.argsort(-uplift, kind="stable")[: int(len(uplift) * share)]] = True
-    return chosen
+    return among_first(uplift, int(len(uplift) * share))
 
 
 def _weights(treated: Array, propensity: Array, chosen: Array) -> Array:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from mlengine.metrics.bootstrap import band, interval
+from mlengine.metrics.ties import among_first
 from mlengine.specs import Measure
 
 Array = NDArray[Any]
@@ -38,8 +39,9 @@ class Sums:
 
     @classmethod
     def of(cls, y: Array, uplift: Array, treated: Array, weight: Array) -> "Sums":
-        order = np.argsort(-uplift, kind="stable")
-        last = np.r_[np.flatnonzero(np.diff(uplift[order])), len(y) - 1]
+        score = np.nan_to_num(uplift, nan=-np.inf, posinf=np.inf, neginf=-np.inf)  # no score: last, and all alike
+        order = np.argsort(-score, kind="stable")
+        last = np.r_[np.flatnonzero(score[order][1:] != score[order][:-1]), len(y) - 1]
         w, t, did = weight[order], treated[order], y[order]
 
         def so_far(values: Array) -> Array:
@@ -137,18 +139,19 @@ def qini_curve(
 def uplift_at(share: float, y: Array, uplift: Array, treated: Array, weight: Array | None = None) -> float:
     """Return how many more did it of the treated than of the others, as shares, among those with the highest scores.
 
+    People who are tied at the edge count in part: as on average over every order they might stand in.
+
     Examples
     --------
     >>> uplift_at(0.5, np.array([1.0, 0, 1, 1]), np.array([2.0, 2, 1, 1]), np.array([1.0, 0, 1, 0]))
     1.0
     """
     weight = np.ones(len(y)) if weight is None else weight
-    top = np.argsort(-uplift, kind="stable")[: max(1, int(len(y) * share))]
-    w, t, did = weight[top], treated[top], y[top]
-    one, other = (w * t).sum(), (w * (1 - t)).sum()
+    w = weight * among_first(uplift, max(1, int(len(y) * share)))
+    one, other = (w * treated).sum(), (w * (1 - treated)).sum()
     if not one or not other:
         return float("nan")
-    return float((w * t * did).sum() / one - (w * (1 - t) * did).sum() / other)
+    return float((w * treated * y).sum() / one - (w * (1 - treated) * y).sum() / other)
 
 
 def uplift_interval(

@@ -25,6 +25,8 @@ from mlengine import (
     training,
 )
 from mlengine import search as searching
+from mlengine.admin import care
+from mlengine.admin.words import decision_text
 from mlengine.cards import recipe
 from mlengine.columns import LABEL, SCORE, USER, Log
 from mlengine.models import Metric, ModelVersion, PredictionRun, Trial
@@ -361,6 +363,24 @@ def test_a_search_finds_the_better_recipe_and_it_becomes_a_challenger(searchable
     later = trained(wrong, END)  # by what was found, and not by what the code says
     assert (later.stage, later.card["recipe"]["parameters"]) == (Stage.CHAMPION, {"upside_down": False})
     assert later.card["tuned"] == found.card["tuned"]
+
+
+def test_what_a_search_found_does_not_push_out_a_challenger_that_waits_to_be_judged(
+    searchable: Callable[..., Spec],
+) -> None:
+    wrong = searchable(parameters={"upside_down": True})
+    registry.promote(trained(wrong), by=None, reason="for this test", now=NOW)
+    waiting = trained(wrong)
+    registry.challenge(waiting, reason="somebody wants to see it")
+    job = search_job()
+    assert searching.run(job, lambda: NOW)
+    found = ModelVersion.objects.get(pk=job.result["version"])
+    assert (ModelVersion.objects.challenger("silence"), found.stage) == (waiting, Stage.CANDIDATE)
+    assert found.decision.startswith(f"{training.SHADOW_TAKEN} concordance")
+    assert decision_text(found.decision).endswith("Another one that waits to be judged is in the shadow.")
+    assert care.about(wrong)["waits"]
+    registry.stand_down(waiting, reason="make room")
+    assert not care.about(wrong)["waits"]
 
 
 def test_a_search_that_was_killed_goes_on_from_its_trials(searchable: Callable[..., Spec]) -> None:

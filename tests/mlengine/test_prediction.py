@@ -5,7 +5,8 @@ from datetime import timedelta
 import narwhals as nw
 import polars as pl
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from crm import lake
 from crm.models import JobRun, Profile, ProfileAlias
@@ -198,6 +199,34 @@ def test_drift_and_health_are_told(serving: Callable[[Spec], Spec]) -> None:
     assert found.drift == max(row.value for row in moved)
     later = {health.spec: health for health in monitoring.health(NOW + timedelta(days=40))}["silence"]
     assert "old" in later.concerns
+
+
+@pytest.mark.django_db
+def test_health_takes_as_many_queries_for_all_models_as_for_one(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+    def champion_of(name: str) -> None:
+        version = ModelVersion.objects.create(
+            spec=name, number=1, sha256=name, stage=ModelVersion.Stage.CHAMPION, cutoff=END, trained_at=NOW
+        )
+        facts = {"version": version, "subject": "model", "name": SPECS[name].decided_by}
+        for kind, value, cutoff in (("backtest", 0.6, EARLIER), ("backtest", 0.8, END), ("live", 0.5, END)):
+            Metric.objects.create(kind=kind, value=value, cutoff=cutoff, **facts)
+        for subject, value, cutoff in (("score", 0.9, EARLIER), ("score", 0.1, END), ("labels", 0.3, END)):
+            Metric.objects.create(
+                version=version, kind="drift", name="psi", subject=subject, value=value, cutoff=cutoff
+            )
+
+    first, *others = SPECS
+    champion_of(first)
+    with CaptureQueriesContext(connection) as queries:
+        monitoring.health(NOW)
+    for name in others:
+        champion_of(name)
+    with django_assert_num_queries(len(queries)):
+        found = monitoring.health(NOW)
+    assert [(one.backtest, one.live, one.drift, one.drifted) for one in found] == [
+        (pytest.approx(0.7), 0.5, 0.3, "labels")
+    ] * len(SPECS)
+    assert all({"drift", "worse_than_backtest"} <= set(one.concerns) for one in found)
 
 
 def test_reasons_are_worked_out_when_somebody_looks_and_then_kept(

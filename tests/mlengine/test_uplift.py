@@ -1,10 +1,12 @@
 """Learners of uplift and their measures: where the effect is known, where there is none, and on published data."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from mlengine.benchmarks import Asked, BadFile
 from mlengine.benchmarks import uplift as benchmark
@@ -69,6 +71,31 @@ def test_people_with_one_score_are_one_step_whatever_their_order() -> None:
         assert metric(made.y, np.zeros(500), made.treated) == 0.0
         assert np.isnan(metric(made.y, score, np.ones(500)))
     assert np.isnan(uplift_at(0.3, made.y, score, np.zeros(500)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_measure_of_uplift_depends_on_the_order_of_rows(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    n = int(draw.integers(4, 40))
+    y, treated = draw.integers(0, 2, n) * 1.0, draw.integers(0, 2, n) * 1.0
+    score, half = draw.choice([0.1, 0.2, 0.3, np.nan], n), np.full(n, 0.5)
+
+    def measured(at: NDArray[Any]) -> list[float]:
+        facts = y[at], score[at], treated[at]
+        chosen = [best(score[at], share) for share in (0.1, 0.5)]
+        worth = [worth(y[at], treated[at], half, each) for worth in (ips, snips) for each in chosen]
+        return [qini(*facts), auuc(*facts), *(uplift_at(share, *facts) for share in (0.1, 0.3, 0.5, 1.0)), *worth]
+
+    assert measured(draw.permutation(n)) == pytest.approx(measured(np.arange(n)), abs=1e-9, nan_ok=True)
+
+
+def test_those_tied_at_the_edge_count_as_on_average_over_their_orders() -> None:
+    y, treated, score = np.array([1.0, 0, 1, 0]), np.array([1.0, 0, 1, 0]), np.array([2.0, 1, 1, 1])
+    # The first, and one of the three that are alike: a third of each.
+    assert uplift_at(0.5, y, score, treated) == pytest.approx((1 + 1 / 3) / (1 + 1 / 3) - 0)
+    assert best(score, 0.5).tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
+    # By lot: half of the people, whoever they are.
+    assert ips(y, treated, np.full(4, 0.5), np.full(4, 0.5)) == pytest.approx(y.mean())
 
 
 def test_weights_make_up_for_groups_drawn_with_different_shares() -> None:
