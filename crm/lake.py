@@ -41,7 +41,7 @@ from crm.retention_past import LetGo, let_go
 __all__ = ["LakeError", "LakeFile", "compact", "export", "manifest", "paths", "shred", "verify"]
 
 LOCK = "the event lake"
-LAYOUT = 2  # of the files' columns: files of another layout are not added to, the lake is written anew
+LAYOUT = 3  # of the files' columns: files of another layout are not added to, the lake is written anew
 
 EXPORT = """
 COPY (
@@ -55,7 +55,8 @@ COPY (
                 WHEN ours AND jsonb_typeof(properties->'variant') = 'string' THEN -1 END,
            CASE WHEN ours AND jsonb_typeof(properties->'propensity') = 'number'
                 THEN (properties->>'propensity')::float8 END,
-           CASE WHEN ours AND properties->'machine' = 'true' THEN 1 END
+           CASE WHEN ours AND properties->'machine' = 'true' THEN 1 END,
+           nullif(currency, '')
     FROM crm_event
     CROSS JOIN LATERAL (SELECT source_id IN (SELECT id FROM crm_source WHERE kind = 'system') AS ours) AS whose
     WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
@@ -214,6 +215,7 @@ def _read_csv(spool: Path) -> Any:
     schema |= {"occurred_at": moment, "received_at": moment, "value": number, "quantity": number, "discount": number}
     schema |= {"session": pl.String(), "channel": pl.String()}
     schema |= {"campaign": pl.Int64(), "variant": pl.Int64(), "propensity": number, "machine": pl.Int64()}
+    schema |= {"currency": pl.String()}
     return pl.scan_csv(spool, has_header=False, schema=schema)
 
 

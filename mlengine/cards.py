@@ -8,13 +8,21 @@ from importlib import metadata
 from typing import Any
 
 from mlengine.backtest import MODEL, Backtest, Extent
+from mlengine.columns import Log
 from mlengine.specs import AddsUp, Group, Groups, Model, Spec, Tells, Weighs
 
 LIBRARIES = ("lightgbm", "narwhals", "numpy", "polars", "scikit-learn", "scipy", "torch")
 
 
 def model_card(
-    spec: Spec, *, extent: Extent, until: datetime, judged: Backtest, model: Model, seconds: Mapping[str, float]
+    spec: Spec,
+    *,
+    extent: Extent,
+    log: Log,
+    until: datetime,
+    judged: Backtest,
+    model: Model,
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the card of a model as JSON has it.
 
@@ -30,6 +38,8 @@ def model_card(
             "events": extent.events,
             "profiles": extent.profiles,
             "active_profiles": extent.active,
+            "currency": log.currency,
+            "foreign": log.foreign,  # events in another currency: they count, their money does not
         },
         "backtest": {
             "cutoffs": [f"{cutoff:%Y-%m-%d}" for cutoff in at],

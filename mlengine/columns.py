@@ -19,6 +19,7 @@ KIND: Final = "kind"
 OCCURRED_AT: Final = "occurred_at"
 RECEIVED_AT: Final = "received_at"
 VALUE: Final = "value"
+CURRENCY: Final = "currency"
 QUANTITY: Final = "quantity"
 DISCOUNT: Final = "discount"
 SESSION: Final = "session"
@@ -63,7 +64,7 @@ class Log:
     ----------
     events : LazyFrame
         user (int64), item (int64, null when none), kind (string), occurred_at and received_at (naive datetime[us]),
-        value (float64, money, null when none), quantity (float64), discount (float64 >= 0, money saved),
+        value (float64, money of one currency, null when none), quantity (float64), discount (float64 >= 0, saved),
         session (string: basket, order or visit), channel (string).
     items : LazyFrame
         item (int64), kind (string), category (string: the broadest), subcategory (string), brand (string),
@@ -81,6 +82,10 @@ class Log:
         known); both are people who may be learned from. None where nothing is known of who knows whom.
     ends : datetime or None
         What the log was cut at; None where it was not.
+    currency : str
+        What amounts are in, as far as it is known; nothing is converted.
+    foreign : int
+        How many events were in another one: they are there, without their money.
     memo : dict
         What was worked out from this log and from cuts of it, for those who ask again: a backtest needs the same
         examples at many of its cutoffs. A key must name everything that the answer depends on.
@@ -92,6 +97,8 @@ class Log:
     offers: nw.LazyFrame[Any] | None = None
     relations: nw.LazyFrame[Any] | None = None
     ends: datetime | None = None
+    currency: str = ""
+    foreign: int = 0
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def until(self, cutoff: datetime) -> "Log":

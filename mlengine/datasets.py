@@ -28,6 +28,7 @@ from mlengine.columns import (
     CATEGORY,
     CHANNEL,
     CLICKED,
+    CURRENCY,
     DISCOUNT,
     ITEM,
     KIND,
@@ -47,6 +48,7 @@ from mlengine.columns import (
     WEIGHT,
     Log,
 )
+from mlengine.money import of_one_currency
 
 if TYPE_CHECKING:  # web processes may load this module; Polars is loaded by whoever reads
     import polars as pl
@@ -123,14 +125,18 @@ def log(*, until: datetime) -> Log:
     """Return everything that had happened and had arrived before ``until``, of people who may be learned from."""
     people = _people()
     persons = people.select(USER).unique().join(_profiles(), on=USER, how="left")
+    wall = wall_clock(until)
+    events, currency, foreign = of_one_currency(_events(people), wall)
     found = Log(
-        events=_events(people),
+        events=events,
         items=engines.table(_items(), "items"),
         profiles=engines.table(persons, "profiles"),
         offers=_offers(people),
         relations=engines.table(_relations(people), "relations"),
+        currency=currency,
+        foreign=foreign,
     )
-    return found.until(wall_clock(until))
+    return found.until(wall)
 
 
 def _events(people: "pl.LazyFrame") -> nw.LazyFrame[Any]:
@@ -142,7 +148,9 @@ def _events(people: "pl.LazyFrame") -> nw.LazyFrame[Any]:
         return engines.table(pl.LazyFrame(schema=_event_schema()), "no-events")
     renamed = people.rename({USER: "person", "profile": USER})
     joined = engines.scan(lake.paths()).join(engines.table(renamed, "people"), on=USER, how="inner")
-    events = joined.with_columns(nw.col("person").alias(USER)).select(*_event_schema())
+    there = joined.collect_schema().names()
+    columns = [name for name in (*_event_schema(), CURRENCY) if name in there]  # an older lake knows no currency
+    events = joined.with_columns(nw.col("person").alias(USER)).select(*columns)
     return engines.kept(events) if known.rows <= EVENTS_IN_MEMORY else events
 
 

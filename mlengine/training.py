@@ -76,7 +76,9 @@ def train(
         with progress.step("learn from everything"):
             model = _following(spec.verbs.fit(log, wall), spec, champion)
         with progress.step("keep and decide"):
-            card = model_card(spec, extent=extent, until=wall, judged=judged, model=model, seconds=progress.seconds)
+            card = model_card(
+                spec, extent=extent, log=log, until=wall, judged=judged, model=model, seconds=progress.seconds
+            )
             card |= {"lineage": lineage.of_run(), "cause": why.told()}
             card |= explained(spec, model, log, wall)
             card |= _tuned(base, spec, champion, found)

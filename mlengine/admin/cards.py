@@ -11,7 +11,7 @@ from mlengine.admin.words import decision_text, metric_title, spec_description, 
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
 
-DATES = ("from", "until")
+PLAIN = ("from", "until", "currency")  # of the data: what tells of no number of people
 UNITS = {"probability": "percent", "money": "money"}
 LOWER_IS_BETTER = frozenset(
     {
@@ -60,7 +60,7 @@ def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
 
 def without_people(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return a card without its exact counts of people, for somebody who may not see people."""
-    data = {name: value for name, value in card.get("data", {}).items() if name in DATES}
+    data = {name: value for name, value in card.get("data", {}).items() if name in PLAIN}
     return {**card, "data": data, "facts": {}}
 
 

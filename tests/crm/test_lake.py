@@ -57,7 +57,7 @@ def test_an_event_is_exported_by_surrogates_at_the_hour_on_the_wall() -> None:
         "quantity": 2.0,
         "discount": 0.5,
         "channel": "shop",
-        **dict.fromkeys(("campaign", "variant", "propensity", "machine")),
+        **dict.fromkeys(("campaign", "variant", "propensity", "machine", "currency")),
     }
     assert len(session) == 16
     assert "13800138000" not in session
