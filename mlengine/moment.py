@@ -120,7 +120,7 @@ def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime,
 def _statement() -> tuple[str, dict[str, Any]]:
     version, values = standing.version()
     constants = {
-        "ages": online.MAY_BE_SCORED["profile__age_class__in"],
+        "ages": online.AGES,
         "kinds": tuple(live.WEIGHTS),
         "preferred": list(live.PREFERRED),
         "most": live.MOST,

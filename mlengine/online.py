@@ -17,10 +17,11 @@ from mlengine.clicks import Parts, Reached, reached
 from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
+AGES = ("adult", "unknown")  # the unknown were scored, or not, as the setting says
 MAY_BE_SCORED: Mapping[str, Any] = {
     "profile__personalisation": True,
     "profile__restricted_at": None,
-    "profile__age_class__in": ("adult", "unknown"),  # the unknown were scored, or not, as the setting says
+    "profile__age_class__in": AGES,
 }
 
 

@@ -5,13 +5,13 @@ of leaving Beta(a, b). Nobody leaves before the second purchase, which is what i
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln, hyp2f1
 
-from mlengine.estimators.lifetime_value.fitting import SLIGHT, learned_from, maximise
+from mlengine.estimators.lifetime_value.fitting import learned_from, likeliest
 from mlengine.estimators.lifetime_value.histories import Histories
 
 Array = NDArray[Any]
@@ -37,12 +37,7 @@ class BgNbd:
         """
         known = told.rows(learned_from(len(told)))
         unit = max(float(known.T.mean()), 1e-6)
-
-        def likelihood(parameters: Array) -> float:
-            return float(cls(**dict(zip(_NAMES, parameters, strict=True))).log_likelihood(known).mean())
-
-        best = maximise(likelihood, np.array([0.5, unit / 5, 1.0, 2.0]), penalty or SLIGHT / len(known))
-        return cls(**dict(zip(_NAMES, map(float, best), strict=True)))
+        return likeliest(cls, known, {"r": 0.5, "alpha": unit / 5, "a": 1.0, "b": 2.0}, penalty)
 
     def log_likelihood(self, told: Histories) -> Array:
         """Return the logarithm of how likely each history is, of shape (n,): equation (6)."""
@@ -76,6 +71,3 @@ class BgNbd:
 
     def facts(self) -> dict[str, float]:
         return asdict(self)
-
-
-_NAMES: Final = ("r", "alpha", "a", "b")

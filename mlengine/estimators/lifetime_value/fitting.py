@@ -1,12 +1,13 @@
 """Maximum likelihood over positive parameters, the same for every model here."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from mlengine.estimators.lifetime_value.histories import Histories
 from mlengine.specs import NotEnoughData
 
 Array = NDArray[Any]
@@ -43,6 +44,25 @@ def maximise(mean_log_likelihood: Callable[[Array], float], begin: Array, penalt
         options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500},
     )
     return np.asarray(np.exp(start + found.x))
+
+
+class HasLikelihood(Protocol):
+    """A model that says how likely each history is."""
+
+    def log_likelihood(self, told: Histories) -> Array: ...
+
+
+M = TypeVar("M", bound=HasLikelihood)
+
+
+def likeliest(made: Callable[..., M], known: Histories, begin: Mapping[str, float], penalty: float = 0.0) -> M:
+    """Return the model of highest likelihood, its parameters sought from ``begin``; without a penalty a slight one."""
+
+    def likelihood(parameters: Array) -> float:
+        return float(made(**dict(zip(begin, parameters, strict=True))).log_likelihood(known).mean())
+
+    best = maximise(likelihood, np.array(list(begin.values())), penalty or SLIGHT / len(known))
+    return made(**dict(zip(begin, map(float, best), strict=True)))
 
 
 def learned_from(people: int, did: str = "purchased", *, random_state: int = 0) -> Array:

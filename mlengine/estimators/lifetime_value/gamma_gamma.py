@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from mlengine.estimators.lifetime_value.fitting import SLIGHT, learned_from, maximise
+from mlengine.estimators.lifetime_value.fitting import learned_from, likeliest
 from mlengine.estimators.lifetime_value.histories import Histories
 
 Array = NDArray[Any]
@@ -39,12 +39,7 @@ class GammaGamma:
         paid = told.rows(told.monetary_value > 0)
         known = paid.rows(learned_from(len(paid), "paid anything"))
         scale = float(np.median(known.monetary_value))
-
-        def likelihood(parameters: Array) -> float:
-            return float(cls(**dict(zip(_NAMES, parameters, strict=True))).log_likelihood(known).mean())
-
-        best = maximise(likelihood, np.array([4.0, 3.0, scale]), penalty or SLIGHT / len(known))
-        return cls(**dict(zip(_NAMES, map(float, best), strict=True)))
+        return likeliest(cls, known, {"p": 4.0, "q": 3.0, "gamma": scale}, penalty)
 
     def log_likelihood(self, told: Histories) -> Array:
         """Return the logarithm of how likely each mean spend is, of shape (n,): equation (1a)."""
@@ -70,6 +65,3 @@ class GammaGamma:
 
     def facts(self) -> dict[str, float]:
         return asdict(self)
-
-
-_NAMES: Final = ("p", "q", "gamma")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln
 
-from mlengine.estimators.lifetime_value.fitting import SLIGHT, learned_from, maximise
+from mlengine.estimators.lifetime_value.fitting import learned_from, likeliest
 from mlengine.estimators.lifetime_value.histories import Histories
 
 Array = NDArray[Any]
@@ -44,12 +44,7 @@ class ParetoNbd:
         """
         known = told.rows(learned_from(len(told)))
         unit = max(float(known.T.mean()), 1e-6)
-
-        def likelihood(parameters: Array) -> float:
-            return float(cls(**dict(zip(_NAMES, parameters, strict=True))).log_likelihood(known).mean())
-
-        best = maximise(likelihood, np.array([0.5, unit / 3, 0.5, unit / 3]), penalty or SLIGHT / len(known))
-        return cls(**dict(zip(_NAMES, map(float, best), strict=True)))
+        return likeliest(cls, known, {"r": 0.5, "alpha": unit / 3, "s": 0.5, "beta": unit / 3}, penalty)
 
     def log_likelihood(self, told: Histories) -> Array:
         """Return the logarithm of how likely each history is, of shape (n,): equation (18) of the note."""
@@ -116,6 +111,3 @@ class ParetoNbd:
 def _at_most(shape: Array, rate: Array, time: Array, count: Array) -> Array:
     """Return the probability that Poisson purchases of Gamma rates are no more than ``count`` in ``time``."""
     return np.asarray(betainc(shape, count + 1.0, rate / (rate + time)))
-
-
-_NAMES: Final = ("r", "alpha", "s", "beta")
