@@ -63,7 +63,11 @@ def _chart(one: Mapping[str, Any], title: str) -> Chart:
                 kind="bar",
             ),
             Series(
-                label=str(_("share of sales")), values=[group["sold"] for group in groups], unit="percent", kind="bar"
+                label=str(_("share of sales")),
+                values=[group["sold"] for group in groups],
+                unit="percent",
+                kind="bar",
+                colour="grey",
             ),
         ],
         height=240,

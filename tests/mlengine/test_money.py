@@ -56,7 +56,7 @@ def test_what_is_not_known_yet_decides_nothing() -> None:
     assert (amounts(found), currency) == ([10.0], "")
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_log_that_models_learn_from_has_one_currency_and_knows_how_many_lost_theirs() -> None:
     person = factories.profile()
     start = datetime.fromisoformat("2026-01-10T12:00:00+08:00")

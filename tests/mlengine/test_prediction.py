@@ -223,9 +223,8 @@ def test_health_takes_as_many_queries_for_all_models_as_for_one(django_assert_nu
         champion_of(name)
     with django_assert_num_queries(len(queries)):
         found = monitoring.health(NOW)
-    assert [(one.backtest, one.live, one.drift, one.drifted) for one in found] == [
-        (pytest.approx(0.7), 0.5, 0.3, "labels")
-    ] * len(SPECS)
+    assert [one.backtest for one in found] == pytest.approx([0.7] * len(SPECS))
+    assert {(one.live, one.drift, one.drifted) for one in found} == {(0.5, 0.3, "labels")}
     assert all({"drift", "worse_than_backtest"} <= set(one.concerns) for one in found)
 
 
