@@ -20,7 +20,7 @@ from mlengine.estimators.lifetime_value import customers
 from mlengine.features import FAMILIES
 from mlengine.features.categories import category_shares, top_categories
 from mlengine.interactions import interactions
-from mlengine.messages import sent
+from mlengine.messages import ordered, sent
 from mlengine.offers import trials
 from mlengine.specs import SPECS
 from tests.mlengine.every_kind import CUTOFF, log_of_every_kind
@@ -142,6 +142,7 @@ QUESTIONS: Mapping[str, Callable[[Log], Any]] = {
     "recommendations, discovery and repurchase: bought": _bought,
     "repurchase: bought again": _bought_again,
     "response: messages": lambda log: rows(sent(log, CUTOFF, 7 * DAY)),
+    "conversion: orders": lambda log: rows(ordered(log, CUTOFF, 14 * DAY)),
     "uplift: trials": lambda log: rows(trials(log, CUTOFF, 14 * DAY).rows),
 }
 
