@@ -119,14 +119,16 @@ def due_by_category(run: PredictionRun) -> list[tuple[str, list[int]]]:
 
 
 def response_of(
-    profile_id: int, hour: int | None = None, message: int | None = None
+    profile_id: int, hour: int | None = None, message: int | None = None, spec: str = "response"
 ) -> tuple[Score | None, list[Reached]]:
     """Return a person's score, and how likely she clicks on each channel that reached her, the likeliest first.
+
+    With ``conversion`` as ``spec`` the same of an order after a message.
 
     ``hour`` is on the organisation's wall, ``message`` a variant's number; of one that the model has not seen it
     answers as of a new one. One query.
     """
-    run = PredictionRun.objects.latest_of(["response"]).values("pk")
+    run = PredictionRun.objects.latest_of([spec]).values("pk")
     scores = Score.objects.filter(profile=profile_id, run__in=run, **MAY_BE_SCORED).select_related("run")
     score = scores.annotate(parts=F("run__version__card__parts")).first()
     return (score, reached(score.facts or {}, Parts.of(score.parts), hour, message)) if score else (None, [])

@@ -491,7 +491,7 @@ _ALL: tuple[Spec, ...] = (
         parameters={"window": 14 * _DAY, "clicked_within": 7 * _DAY, "least": 500, "least_answers": 30},
         kind="sent",
         facts={
-            "best_hour": Fact(title="Best hour of the day", unit="count"),
+            "best_hour": Fact(title="Best hour of the day", unit="hour"),
             **_with_ends(
                 "probability",
                 {

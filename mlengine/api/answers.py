@@ -132,6 +132,9 @@ class ResponseOut(serializers.Serializer[Any]):
 
 
 class ResponseQuestion(serializers.Serializer[Any]):
+    spec = serializers.ChoiceField(
+        ["response", "conversion"], default="response", help_text="Of what: of a click, or of an order after a message."
+    )
     channel = serializers.ChoiceField(Channel.values, required=False, help_text="This one only.")
     hour = serializers.IntegerField(
         min_value=0, max_value=23, required=False, help_text="On the organisation's wall; left out, all by day."
@@ -220,14 +223,14 @@ class AnswerViewSet(ForBrowsers, OfPerson):
     @extend_schema(parameters=[ResponseQuestion], responses=ResponseOut)
     @action(detail=True, url_path="response")
     def clicks(self, request: Request, pk: str) -> Response:
-        """How likely a person clicks what is sent to her, by channel and hour, the likeliest channel first.
+        """How likely a person clicks what is sent to her, or orders after it, by channel and hour, the likeliest first.
 
         Only channels on which she was written to lately are answered for; the results are empty where nothing is known
         of her, and where she has switched personalisation off. Who was sent what was not drawn by lot, so this tells
-        who will click, and not what a message changes: for that there is the score ``uplift``.
+        who will, and not what a message changes: for that there is the score ``uplift``.
         """
         asked = self.parameters(ResponseQuestion)
-        score, found = online.response_of(self.person().id, asked.get("hour"), asked.get("message"))
+        score, found = online.response_of(self.person().id, asked.get("hour"), asked.get("message"), asked["spec"])
         results = [_reached(one) for one in found if asked.get("channel", one.channel) == one.channel]
         about = (score.run.cutoff, score.run_id, score.run.version_id) if score else (None, None, None)
         told = dict(zip(("cutoff", "run", "version"), about, strict=True))

@@ -70,6 +70,16 @@ def test_one_channel_one_hour_and_one_message_can_be_asked_for(run: PredictionRu
     assert told(person, client, channel="wechat")["results"] == []
 
 
+def test_orders_after_a_message_are_answered_for_in_the_same_way(run: PredictionRun) -> None:
+    person, client = scored(run), api.caller("scores:read")
+    assert told(person, client, spec="conversion")["results"] == []
+    Score.objects.create(
+        profile_id=person, run=api.run("conversion"), value=0.1, facts={"best_hour": 9.0, "by_sms": 0.1}
+    )
+    assert [one["channel"] for one in told(person, client, spec="conversion")["results"]] == ["sms"]
+    assert len(told(person, client)["results"]) == 2
+
+
 def test_of_a_model_of_a_release_before_only_the_best_hour_is_told(run: PredictionRun) -> None:
     run.version.card = {}
     run.version.save()
@@ -113,6 +123,7 @@ def test_a_merged_profile_is_answered_for_as_the_one_that_was_kept(run: Predicti
         ("hour=24", "hour"),
         ("hour=-1", "hour"),
         ("hour=x", "hour"),
+        ("spec=churn", "spec"),
         ("channel=pigeon", "channel"),
         ("message=0", "message"),
     ],
