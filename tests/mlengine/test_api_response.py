@@ -98,7 +98,7 @@ def test_of_a_model_of_a_release_before_only_the_best_hour_is_told(run: Predicti
 
 @pytest.mark.parametrize("about", [{"personalisation": False}, {"age_class": "minor"}])
 def test_of_whom_nothing_may_be_said_nothing_is(run: PredictionRun, about: dict[str, Any]) -> None:
-    nothing = {"cutoff": None, "run": None, "version": None, "results": []}
+    nothing: dict[str, Any] = {"cutoff": None, "run": None, "version": None, "results": []}
     assert told(scored(run, **about)) == nothing
     assert told(factories.profile("never written to").pk) == nothing
 
