@@ -102,7 +102,7 @@ def test_the_finding_is_a_sentence_and_each_way_of_sending_stands_beside_nobody(
         " sending to everybody brings, 12.0, for 30 % of the messages."
     ) in text
     assert "+28.0 purchases" in text  # 8.4 by 30 messages
-    rows = re.findall(r"<tr[^>]*><td>(Send to [^<]*)</td><td class=\"zy-right\">(\d+)</td>", text)
+    rows = re.findall(r"<tr[^>]*><td[^>]*>(Send to [^<]*)</td><td class=\"zy-right\">(\d+)</td>", text)
     assert rows == [
         ("Send to nobody", "0"),
         ("Send to 30 %, drawn by lot", "30"),
