@@ -260,4 +260,5 @@ def _told(found: recommending.Answer) -> dict[str, Any]:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in RecommendedItem.Meta.fields}
+    price = None if item.price is None else f"{item.price:.2f}"  # money is text, or a reader would round it
+    return {name: getattr(item, name) for name in RecommendedItem.Meta.fields} | {"price": price}

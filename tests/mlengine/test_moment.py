@@ -47,11 +47,13 @@ def test_an_answer_takes_two_queries_whatever_counts_in_it(django_assert_num_que
 
 def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
     person, client = served(), api.caller("recommendations:read")
+    Item.objects.filter(code="bread").update(price=Decimal("2.50"))
     address = f"/api/v1/profiles/{person.pk}/recommendations/"
     client.get(address)
     with django_assert_num_queries(4):  # the token, who is meant; titles in reasons take none
         body = client.get(address).json()
     assert body["results"][0]["because"] == "Because you bought mat"
+    assert body["results"][0]["item"]["price"] == "2.50"
     # What is sent is made without the serializer that describes it.
     assert body == json.loads(JSONRenderer().render(RecommendationsOut(body).data))
 

@@ -80,6 +80,8 @@ def test_the_card_says_what_the_model_was_made_of(silence: Spec) -> None:
         "events": 672,
         "profiles": 20,
         "active_profiles": 16,
+        "currency": "",
+        "foreign": 0,
     }
     assert card["recipe"]["horizon_days"] == 28
     assert card["backtest"]["cutoffs"] == ["2025-07-15", "2025-08-12"]
