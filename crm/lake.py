@@ -186,8 +186,7 @@ def _restamp() -> None:
 def _export_since(seen: str) -> tuple[str, list[LakeFile]]:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        snapshot = cursor.fetchone()[0]
+        snapshot = watermarks.snapshot(cursor)
         files = [_export_month(month, seen, snapshot) for month in sorted(partitions.existing())]
     return snapshot, [file for file in files if file is not None]
 
