@@ -57,12 +57,12 @@ COPY (
                 THEN (properties->>'propensity')::float8 END,
            CASE WHEN ours AND properties->'machine' = 'true' THEN 1 END,
            nullif(currency, '')
-    FROM crm_event
+    FROM crm_event AS event
     CROSS JOIN LATERAL (SELECT source_id IN (SELECT id FROM crm_source WHERE kind = 'system') AS ours) AS whose
     WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
-      AND xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
+      AND {new}
 ) TO STDOUT (FORMAT csv)
-"""
+""".replace("{new}", watermarks.NEW_EVENTS)
 
 
 @dataclass(frozen=True, kw_only=True)
