@@ -1,0 +1,109 @@
+"""What is asked of messages: who answers one, and for whom one changes anything."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from mlengine.specs.spec import DAY, Fact, Spec
+
+
+def _with_ends(unit: str, titles: Mapping[str, str]) -> dict[str, Fact]:
+    """Return numbers that have the ends of an interval beside them, ``<name>_low`` and ``<name>_high``."""
+    ends = (("", ""), ("_low", ", at least"), ("_high", ", at most"))
+    return {
+        f"{name}{end}": Fact(title=f"{title}{words}", unit=unit)
+        for name, title in titles.items()
+        for end, words in ends
+    }
+
+
+RESPONSE: Final = Spec(
+    name="response",
+    title="Message response",
+    description="The probability that somebody clicks the next message, on her best channel and at her best hour.",
+    answers="score",
+    task="mlengine.estimators.message_response.MessageResponse",
+    horizon=28 * DAY,
+    activity_window=182 * DAY,
+    decided_by="roc_auc",
+    min_profiles=200,
+    min_events=1_000,
+    min_days=56,
+    backtest_cutoffs=2,
+    parameters={"window": 7 * DAY, "least": 500, "least_answers": 30},
+    kind="sent",
+    facts={
+        "best_hour": Fact(title="Best hour of the day", unit="hour"),
+        **_with_ends(
+            "probability",
+            {
+                "by_wechat": "Clicks by WeChat",
+                "by_wecom": "Clicks by WeCom",
+                "by_mini_program": "Clicks by mini program",
+                "by_email": "Clicks by e-mail",
+                "by_sms": "Clicks by SMS",
+            },
+        ),
+    },
+    is_optional=True,
+)
+
+CONVERSION: Final = Spec(
+    name="conversion",
+    title="Orders after a message",
+    description="How likely somebody purchases in the 14 days after the next message, be it because of it or not.",
+    answers="score",
+    task="mlengine.estimators.message_conversion.MessageConversion",
+    horizon=28 * DAY,
+    activity_window=182 * DAY,
+    decided_by="roc_auc",
+    min_profiles=200,
+    min_events=1_000,
+    min_days=56,
+    backtest_cutoffs=2,
+    parameters={"window": 14 * DAY, "clicked_within": 7 * DAY, "least": 500, "least_answers": 30},
+    kind="sent",
+    facts={
+        "best_hour": Fact(title="Best hour of the day", unit="hour"),
+        **_with_ends(
+            "probability",
+            {
+                "by_wechat": "Orders after WeChat",
+                "by_wecom": "Orders after WeCom",
+                "by_mini_program": "Orders after mini program",
+                "by_email": "Orders after e-mail",
+                "by_sms": "Orders after SMS",
+            },
+        ),
+    },
+    is_optional=True,
+)
+
+UPLIFT: Final = Spec(
+    name="uplift",
+    title="Campaign uplift",
+    description="By how much a campaign raises the probability that somebody purchases in the 14 days after.",
+    answers="score",
+    task="mlengine.estimators.campaign_uplift.CampaignUplift",
+    horizon=28 * DAY,
+    activity_window=182 * DAY,
+    decided_by="qini",
+    min_profiles=500,
+    min_events=5_000,
+    min_days=120,
+    backtest_cutoffs=2,
+    parameters={"window": 14 * DAY, "least": 300, "least_judged": 100, "strength": 0.03, "again": 20},
+    unit="effect",
+    facts={
+        "untreated": Fact(title="Purchases without a campaign", unit="probability"),
+        **_with_ends(
+            "effect",
+            {
+                "effect_wechat": "Effect by WeChat",
+                "effect_wecom": "Effect by WeCom",
+                "effect_email": "Effect by e-mail",
+                "effect_sms": "Effect by SMS",
+            },
+        ),
+    },
+    is_optional=True,
+)
