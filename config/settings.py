@@ -47,13 +47,16 @@ BROKER_URL = env.str("BROKER_URL", default="")
 EMBEDDED = Servers(var=VAR_DIR, postgres=not DATABASE_URL, valkey=not BROKER_URL)
 
 EMBEDDED_DATABASE = {
-    "ENGINE": "django.db.backends.postgresql",
     "HOST": str(EMBEDDED.run),
     "USER": EMBEDDED.application_role,
     "NAME": "zhiyin",
 }
 DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else EMBEDDED_DATABASE}
-DATABASES["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=600), "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {
+    "ENGINE": "config.postgresql",
+    "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=600),
+    "CONN_HEALTH_CHECKS": True,
+}
 # Who owns the tables, where that is not the application's role: migrations run so (crm/database_roles.py).
 MIGRATE_DATABASE_URL = env.str("MIGRATE_DATABASE_URL", default="")
 OWNER_DATABASE: dict[str, Any] = {} if DATABASE_URL else {"USER": EMBEDDED.owner_role}
