@@ -13,6 +13,7 @@ from config.errors import not_found
 from crm.pack_pages import pack_page
 
 urlpatterns = [
+    path("api/v1/", include(router.urls)),  # first: programs ask oftener than people, and each line before takes time
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("config.account_urls")),
@@ -24,7 +25,6 @@ urlpatterns = [
     path("hooks/wechat/<uuid:key>/", wechat_hook, name="wechat-hook"),
     path("", include("campaigns.responses.link_pages")),
     path("privacy/pack/<str:token>/", pack_page, name="reply-pack"),
-    path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     re_path("^api/", csrf_exempt(not_found)),

@@ -46,5 +46,7 @@ def _counted_at_once(cache: RedisCache, key: str, *, timeout: int) -> int:
     if client is None:
         client = _clients[cache] = cache._cache.get_client(write=True)
     kept = cache.make_and_validate_key(key)
-    counted, _expires = client.pipeline(transaction=False).incr(kept).expire(kept, timeout).execute()
-    return int(counted)
+    question = client.pipeline(transaction=False)
+    question.incr(kept)
+    question.expire(kept, timeout)
+    return int(question.execute()[0])

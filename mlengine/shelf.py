@@ -4,7 +4,7 @@ Plain Python over rows that were read before: a web request does this for each a
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from itertools import takewhile
 from typing import Any, Final
@@ -14,6 +14,7 @@ from mlengine.models import ItemLink
 from mlengine.shop_rules import RecommendationRule
 
 Does = RecommendationRule.Does
+Test = Callable[[RecommendationRule, Item, int | None], bool]  # of a rule, an item, and the days since it was bought
 LATELY: Final = 90  # days, where a rule against what was bought lately names none
 VARIETY: Final = 30  # percent, where a rule for variety names none
 SESSION_WEIGHT: Final = 0.5  # of what the session says, beside 1 for what the model said
@@ -52,10 +53,11 @@ def merged(model: Iterable[Candidate], session: Iterable[Candidate], weight: flo
         known = found.get(one.item.pk)
         said = weight * one.value
         if known is None:
-            found[one.item.pk] = replace(one, value=said)
+            found[one.item.pk] = Candidate(item=one.item, value=said, reason=one.reason, source=one.source)
         else:
-            why = (one.reason, one.source) if said > known.value else (known.reason, known.source)
-            found[one.item.pk] = replace(known, value=known.value + said, reason=why[0], source=why[1])
+            why = one if said > known.value else known
+            value = known.value + said
+            found[one.item.pk] = Candidate(item=one.item, value=value, reason=why.reason, source=why.source)
     return sorted(found.values(), key=lambda one: (-one.value, one.item.pk))
 
 
@@ -84,12 +86,13 @@ def arrange(
     ``just_bought`` are items of this session, or of ever; ``bought`` the days since each item was bought last.
     """
     gone, days_since = set(just_bought), bought or {}
-    against = [rule for rule in rules if rule.does in TESTS]
+    tests = [(rule, TESTS[rule.does]) for rule in rules if rule.does in TESTS]
     kept, left = [], []
     for one in candidates:
-        rule = next((rule for rule in against if _takes_out(rule, one.item, days_since)), None)
-        if one.item.pk in gone or rule is not None:
-            left.append(Left(candidate=one, rule=None if one.item.pk in gone else rule))
+        if one.item.pk in gone:
+            left.append(Left(candidate=one, rule=None))
+        elif (rule := _taken_out_by(tests, one.item, days_since.get(one.item.pk))) is not None:
+            left.append(Left(candidate=one, rule=rule))
         else:
             kept.append(one)
     variety = max((rule.strength or VARIETY for rule in rules if rule.does == Does.DIVERSE), default=0)
@@ -102,20 +105,26 @@ def varied(candidates: Sequence[Candidate], k: int, variety: float) -> list[Cand
     Two items are alike by the share of their categories, broadest first, that agree.
     """
     worth = [(1 - variety) * value for value in scaled([one.value for one in candidates])]
-    alike, waiting, shown = [0.0] * len(candidates), list(range(len(candidates))), list[Candidate]()
+    left, waiting, shown = worth.copy(), dict.fromkeys(range(len(candidates))), list[Candidate]()
+    relatives: dict[str, list[int]] = {}  # only items of one broadest category are alike at all
+    for place, one in enumerate(candidates):
+        for broadest in one.item.categories[:1]:
+            relatives.setdefault(broadest, []).append(place)
     while waiting and len(shown) < k:
-        best = max(waiting, key=lambda place: worth[place] - variety * alike[place])
-        waiting.remove(best)
+        best = max(waiting, key=left.__getitem__)
+        del waiting[best]
         shown.append(candidates[best])
-        for place in waiting:
-            alike[place] = max(alike[place], likeness(candidates[place].item, candidates[best].item))
+        for broadest in candidates[best].item.categories[:1]:
+            for place in relatives[broadest]:
+                costs = variety * likeness(candidates[place].item, candidates[best].item)
+                left[place] = min(left[place], worth[place] - costs)
     return shown
 
 
 def likeness(one: Item, other: Item) -> float:
     """Return the share of the longer path of categories that both items have in common, from the broadest on."""
     mine, its = one.categories, other.categories
-    if not mine or not its or mine[0] != its[0]:  # as most pairs are
+    if not mine or not its:
         return 0.0
     common = sum(1 for _same in takewhile(lambda pair: pair[0] == pair[1], zip(mine, its, strict=False)))
     return common / max(len(mine), len(its))
@@ -123,7 +132,8 @@ def likeness(one: Item, other: Item) -> float:
 
 def allowed(links: Iterable[ItemLink], rules: Sequence[RecommendationRule]) -> list[ItemLink]:
     """Return the links to items that no rule takes out; nobody is asking here, so nobody has bought anything."""
-    return [link for link in links if not any(_takes_out(rule, link.other, {}) for rule in rules)]
+    tests = [(rule, TESTS[rule.does]) for rule in rules if rule.does in TESTS]
+    return [link for link in links if _taken_out_by(tests, link.other, None) is None]
 
 
 def asks_back(rules: Iterable[RecommendationRule]) -> int:
@@ -140,11 +150,14 @@ def holds_of(rule: RecommendationRule, item: Item) -> bool:
     )
 
 
-def _takes_out(rule: RecommendationRule, item: Item, days_since: Mapping[int, int]) -> bool:
-    test = TESTS.get(rule.does)
-    if test is None or not holds_of(rule, item):
-        return False
-    return test(rule, item, days_since.get(item.pk))
+def _taken_out_by(
+    tests: Iterable[tuple[RecommendationRule, Test]], item: Item, days: int | None
+) -> RecommendationRule | None:
+    """Return the first rule that takes an item out, which was bought last so many days ago, if one does."""
+    for rule, test in tests:
+        if test(rule, item, days) and holds_of(rule, item):
+            return rule
+    return None
 
 
 def _out_of_stock(rule: RecommendationRule, item: Item, _days: int | None) -> bool:
@@ -186,6 +199,8 @@ def number(told: object) -> Decimal | None:
     >>> number("3"), number(True), number("many"), number("NaN")
     (Decimal('3'), None, None, None)
     """
+    if type(told) is int:  # as most shops send it
+        return Decimal(told)
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return None
     try:
@@ -195,7 +210,7 @@ def number(told: object) -> Decimal | None:
     return found if found.is_finite() else None
 
 
-TESTS: Final[Mapping[str, Callable[[RecommendationRule, Item, int | None], bool]]] = {
+TESTS: Final[Mapping[str, Test]] = {
     Does.EXCLUDE: lambda _rule, _item, _days: True,
     Does.STOCK: _out_of_stock,
     Does.PRICE: _out_of_band,

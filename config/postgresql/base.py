@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from django.db.backends.postgresql import base
+from psycopg2 import Error
 
 TRUSTED: Final = 10.0  # seconds; a firewall or balancer that forgets connections takes minutes
 
@@ -33,6 +34,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             watched = poll()
             watched.register(self.connection.fileno(), POLLIN)
-        except (base.Database.Error, ValueError):  # closed on this side
+        except (Error, ValueError):  # closed on this side
             return False
         return not watched.poll(0)

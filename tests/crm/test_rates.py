@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from redis import Redis
+from redis.connection import AbstractConnection
 
 from crm import rates
 from tests.api import own_counters  # noqa: F401
@@ -23,10 +24,8 @@ def server(own_counters: None) -> Any:  # noqa: F811
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Collect one for each question that is sent to the server."""
-    from redis.connection import AbstractConnection
-
     sent: list[int] = []
-    real = AbstractConnection.send_packed_command
+    real: Any = AbstractConnection.send_packed_command
 
     def watched(self: Any, command: Any, **options: Any) -> None:
         sent.append(1)

@@ -1,16 +1,15 @@
 """What one answer asks the database, and that what a process remembers between answers is never old."""
 
-import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from rest_framework.renderers import JSONRenderer
+from rest_framework.serializers import ModelSerializer
 
 from crm.models import Item, Profile, Purpose
 from mlengine import moment, recommending, standing
-from mlengine.api.answers import RecommendationsOut
+from mlengine.api.answers import RecommendationOut, RecommendationsOut, RecommendedItem
 from mlengine.models import ModelVersion, PredictionRun, Recommendation
 from mlengine.shop_rules import RecommendationRule
 from tests import api, factories
@@ -54,8 +53,17 @@ def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
         body = client.get(address).json()
     assert body["results"][0]["because"] == "Because you bought mat"
     assert body["results"][0]["item"]["price"] == "2.50"
-    # What is sent is made without the serializer that describes it.
-    assert body == json.loads(JSONRenderer().render(RecommendationsOut(body).data))
+    # What is sent is said without the fields that describe it.
+    assert body.keys() == RecommendationsOut().fields.keys()
+    assert body["results"][0].keys() == RecommendationOut().fields.keys()
+
+
+@pytest.mark.parametrize("price", [None, Decimal(3), Decimal("3.50"), Decimal("1234567890.99")])
+def test_an_item_is_told_as_its_fields_would_tell_it(price: Decimal | None) -> None:
+    one = Item(pk=3, kind="article", code="c", title="T", brand="", price=price, currency="USD")
+    by_fields = ModelSerializer.to_representation(RecommendedItem(), one)
+    assert RecommendedItem(one).data == by_fields
+    assert isinstance(by_fields["price"], str | None)
 
 
 def test_the_text_of_an_item_is_left_where_it_is() -> None:
@@ -64,6 +72,9 @@ def test_the_text_of_an_item_is_left_where_it_is() -> None:
     assert list(found) == [dear.pk]
     assert found[dear.pk].get_deferred_fields() == {"body"}
     assert found[dear.pk].body == "long"
+    assert not found[dear.pk]._state.adding
+    assert found[dear.pk]._state.db == "default"
+    assert found[dear.pk] == dear
     assert all(getattr(found[dear.pk], one.attname) == getattr(dear, one.attname) for one in Item._meta.concrete_fields)
 
 

@@ -1,6 +1,7 @@
 """The shelf: what rules take out, what variety costs, how a session and a model add up."""
 
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -84,6 +85,19 @@ def test_variety_puts_another_category_before_the_second_best_of_the_same() -> N
     assert [one.item.pk for one in varied(told, 3, 0.0)] == [1, 2, 3]
     assert [one.item.pk for one in varied(told, 3, 0.5)] == [1, 3, 2]
     assert [one.item.pk for one in arrange(told, [rule("diverse", strength=50)], 2).shown] == [1, 3]
+
+
+@pytest.mark.parametrize("variety", [0.1, 0.3, 0.9, 1.0])
+def test_variety_is_the_worth_less_the_likeness_to_the_likest_that_stands_there(variety: float) -> None:
+    random = Random(7)
+    paths = [[random.choice("ab"), random.choice("cd")][: random.randint(0, 2)] for _ in range(30)]
+    told = candidates(*(item(pk, categories=path) for pk, path in enumerate(paths)))
+    expected, waiting = list[Candidate](), told.copy()
+    while waiting and len(expected) < 12:
+        likest = [max((likeness(one.item, other.item) for other in expected), default=0.0) for one in waiting]
+        left = [(1 - variety) * one.value - variety * alike for one, alike in zip(waiting, likest, strict=True)]
+        expected.append(waiting.pop(left.index(max(left))))
+    assert varied(told, 12, variety) == expected
 
 
 @pytest.mark.parametrize(
