@@ -9,7 +9,7 @@ from typing import Any
 
 from mlengine.backtest import MODEL, Backtest, Extent
 from mlengine.columns import Log
-from mlengine.specs import AddsUp, Group, Groups, Model, Spec, Tells, Weighs
+from mlengine.specs import AddsUp, Continues, Group, Groups, Model, Spec, Tells, Weighs
 
 LIBRARIES = ("lightgbm", "narwhals", "numpy", "polars", "scikit-learn", "scipy", "torch")
 
@@ -27,7 +27,8 @@ def model_card(
     """Return the card of a model as JSON has it.
 
     ``facts`` are what the estimator tells of itself, ``importances`` how much each of its columns weighs, ``parts``
-    what its answers are the sum of, and ``details`` what the last backtest showed (a calibration curve).
+    what its answers are the sum of, ``light`` how its network is asked by web processes, and ``details`` what the last
+    backtest showed (a calibration curve).
     """
     at = sorted(judged.measures[MODEL])
     card = {
@@ -50,6 +51,7 @@ def model_card(
         "facts": model.facts if isinstance(model, Tells) else {},
         "importances": model.importances() if isinstance(model, Weighs) else {},
         "parts": model.parts() if isinstance(model, AddsUp) else {},
+        "light": model.light if isinstance(model, Continues) else {},
         "segments": [_told(each) for each in model.segments] if isinstance(model, Groups) else [],
         "libraries": libraries(),
         "seconds": list(seconds.items()),  # pairs: jsonb keeps no order

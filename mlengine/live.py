@@ -31,6 +31,7 @@ class Session:
 
     items: Sequence[tuple[int, float]] = ()
     bought: frozenset[int] = frozenset()
+    began: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -48,7 +49,7 @@ def session(done: Iterable[tuple[int, str, datetime]], now: datetime) -> Session
         items.setdefault(item, WEIGHTS[kind])
         if kind == Event.Kind.PURCHASE:
             bought.add(item)
-    return Session(items=tuple(items.items()), bought=frozenset(bought))
+    return Session(items=tuple(items.items()), bought=frozenset(bought), began=latest if items else None)
 
 
 def led_to(doing: Session, links: Iterable[Link]) -> list[Told]:

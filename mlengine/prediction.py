@@ -14,10 +14,22 @@ from django.db import transaction
 from crm import assessments
 from crm.locks import only_one
 from crm.models import JobRun
-from mlengine import answers, clusters, datasets, jobs, lineage, online, recipes, registry, shop_rows, summaries
+from mlengine import (
+    answers,
+    clusters,
+    datasets,
+    jobs,
+    lineage,
+    network,
+    online,
+    recipes,
+    registry,
+    shop_rows,
+    summaries,
+)
 from mlengine.columns import SCORE, USER, Log
 from mlengine.models import ModelVersion, PredictionRun, PredictionRunQuerySet, Score
-from mlengine.specs import Explains, Groups, Model, Spec
+from mlengine.specs import Continues, Explains, Groups, Model, Spec
 from mlengine.work import Clock, Progress, Refused
 
 EXPLAINED = 10_000  # reasons of all others are worked out when somebody looks: exact ones cost milliseconds each
@@ -140,6 +152,7 @@ def _write(
         case "recommendation":
             made.rows = answers.write_recommendations(made, found)
             made.summary = summaries.of_recommendations(found)
+            made.summary |= {network.LIGHT: True} if isinstance(model, Continues) else {}
         case "cluster" if isinstance(model, Groups):
             keys = clusters.rows_for(spec, model, now, rename=not made.shadow)
             made.rows = answers.write_members(made, found, keys)

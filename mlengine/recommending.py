@@ -1,7 +1,8 @@
 """One person's recommendations, now: what the models said, what the session says, what marketing decided.
 
-Everything is rows that a batch wrote and events that have arrived; nothing is learned or loaded here. An answer takes
-two statements: what is known of the person (``mlengine.moment``), then the items that this leads to.
+Everything is rows that a batch wrote and events that have arrived; nothing is learned here. An answer takes two
+statements: what is known of the person (``mlengine.moment``), then the items that this leads to; one more in a session
+where the model has a network that is asked anew (``mlengine.network``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -14,7 +15,7 @@ from django.db.models import Max
 from crm import profiling
 from crm.merging import members_of
 from crm.models import Event, Item
-from mlengine import because, fresh, live, moment, online, shelf, standing
+from mlengine import because, fresh, live, moment, network, online, shelf, standing
 from mlengine.live import Session
 from mlengine.models import PredictionRun, Recommendation
 from mlengine.moment import Seen
@@ -59,8 +60,10 @@ def answer(profiles: Sequence[int], person: int, k: int, now: datetime, spec: st
     if not seen.is_empty and profiling.refused_of(person, holds.purposes, now):  # also who said no since last night
         seen = Seen()
     doing = live.session(seen.done, now)
-    said, leading, titles = _read(seen, live.led_to(doing, seen.links), now)
-    candidates = shelf.merged(said, leading)
+    onward = network.leads_to(run, profiles, doing)
+    said, following, leading, titles = _read(seen, onward, live.led_to(doing, seen.links), now)
+    # The network knows what the batch knew, and what came since: its word counts as much.
+    candidates = shelf.merged(shelf.merged(said, following, weight=1.0), leading)
     basis = "personal" if said else "session" if candidates else "popular"
     had = Had(
         gone=doing.bought | (seen.bought.keys() if standing.is_new_only(run) else set()),
@@ -106,16 +109,21 @@ def popular(run: PredictionRun, now: datetime) -> list[Candidate]:
 
 
 def _read(
-    seen: Seen, led: Sequence[live.Told], now: datetime
-) -> tuple[list[Candidate], list[Candidate], dict[int, str]]:
-    """Return what a model said and what a session leads to, as far as it is available, and the titles; one query."""
-    asked = {item for item, _value, _reason in (*seen.said, *led)}
-    named = because.named(reason for _item, _value, reason in (*seen.said, *led))
-    items = moment.items(asked | named) if asked else {}
+    seen: Seen, onward: Sequence[live.Told], led: Sequence[live.Told], now: datetime
+) -> tuple[list[Candidate], list[Candidate], list[Candidate], dict[int, str]]:
+    """Return what a model said, and what its network and links make of a session, as far as it is available; one query.
+
+    With them the titles, also of the items that reasons name.
+    """
+    told = [*seen.said, *onward, *led]
+    named = because.named(reason for _item, _value, reason in told)
+    items = moment.items({item for item, _value, _reason in told} | named) if told else {}
     here = {pk: item for pk, item in items.items() if item.is_available(now)}
-    said = _candidates((here[pk], value, reason) for pk, value, reason in seen.said if pk in here)
-    leading = _candidates(((here[pk], value, reason) for pk, value, reason in led if pk in here), "session")
-    return said, leading[:MOST_LED_TO], {pk: str(item) for pk, item in items.items()}
+    said, following, leading = (
+        _candidates(((here[pk], value, reason) for pk, value, reason in part if pk in here), source)
+        for part, source in ((seen.said, "model"), (onward, "session"), (led, "session"))
+    )
+    return said, following, leading[:MOST_LED_TO], {pk: str(item) for pk, item in items.items()}
 
 
 def _candidates(told: Iterable[tuple[Item, float, Mapping[str, Any]]], source: str = "model") -> list[Candidate]:

@@ -6,7 +6,7 @@ pickles, safetensors. A pickle runs whatever its author wrote, so none is ever w
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -82,6 +82,22 @@ def check(version: ModelVersion) -> None:
         f"The artifact of {version} in {where} is not what was saved: {', '.join(different) or 'its card'} differ. "
         "It is not loaded; train again, or promote an earlier version."
     )
+
+
+def checked(version: ModelVersion, files: Sequence[str]) -> Path:
+    """Return where the files of a version lie, after a look at these: who needs a few of many need not read all.
+
+    Raises
+    ------
+    ArtifactError
+        One of them is missing, or is not what was saved.
+    """
+    saved, directory = version.card.get("files", {}), _directory(version.artifact)
+    for name in files:
+        there = (directory / name).is_file()
+        if _digest_of(saved) != version.sha256 or not there or _digest(directory / name) != saved.get(name):
+            raise ArtifactError(f"{name} of {version} in {directory} is not what was saved. It is not loaded.")
+    return directory
 
 
 def promote(version: ModelVersion, *, by: User | None, reason: str, now: datetime) -> None:
@@ -182,11 +198,13 @@ def retire(version: ModelVersion, *, reason: str) -> None:
 
 def digests(directory: Path) -> dict[str, str]:
     """Return the SHA-256 of each file below a directory, by its path there, sorted."""
-    found = {}
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        with path.open("rb") as read:
-            found[path.relative_to(directory).as_posix()] = file_digest(read, "sha256").hexdigest()
-    return found
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): _digest(path) for path in files}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as read:
+        return file_digest(read, "sha256").hexdigest()
 
 
 def _digest_of(files: Mapping[str, str]) -> str:

@@ -28,6 +28,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "Goes with {item} of this session: {people} people did both",
         "与本次访问中的 {item} 相配：{people} 人两者都有",
     ),
+    "next_of_session": Sentence("Comes next after {item} of this session", "在本次访问中的 {item} 之后常见"),
     "new_item": Sentence(
         "New in {category} for {days} days: too young for the models, chosen by its category",
         "“{category}”中上架 {days} 天的新品：模型尚不了解，按品类选出",
@@ -53,6 +54,7 @@ TO_HER: Final[dict[str, Sentence]] = {
     "bought_once": Sentence("You have bought it before", "您之前买过"),
     "goes_with": Sentence("Because you bought {item}", "因为您买过 {item}"),
     "because_of_now": Sentence("Because you looked at {item}", "因为您看了 {item}"),
+    "next_of_session": Sentence("Because you looked at {item}", "因为您看了 {item}"),
     "new_item": Sentence("New in {category}", "{category} 新品"),
     "reads_like": Sentence("New, and like {item} that you bought", "新品，与您买过的 {item} 相似"),
     "popular": Sentence("Popular now", "近期热门"),

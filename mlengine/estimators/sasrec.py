@@ -12,14 +12,15 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
+from mlengine.estimators.next_items import LOOKED_AT
 from mlengine.estimators.recommender import Scores
 from mlengine.estimators.sasrec_numpy import LightSASRec
 from mlengine.estimators.sequences import Sequences
 from mlengine.interactions import Ints
 
 _FACTS: Final = "facts.json"
-_LOOKED_AT: Final = 10  # items of a history, when asked why
 _PEOPLE_EXPLAINED: Final = 500
+HEADS: Final = 2
 _ALL_COMPETE: Final = 15_000  # items; beyond, a step over all of them takes longer than it teaches
 _DRAWN: Final = 2_048
 _PEOPLE_ASKED: Final = 2_000
@@ -69,7 +70,14 @@ class SASRec:
     """
 
     def __init__(
-        self, *, epochs: int = 60, every: int = 2, patience: int = 5, heads: int = 2, random_state: int = 0, **rest: Any
+        self,
+        *,
+        epochs: int = 60,
+        every: int = 2,
+        patience: int = 5,
+        heads: int = HEADS,
+        random_state: int = 0,
+        **rest: Any,
     ) -> None:
         self.epochs = epochs
         self.every = every
@@ -124,7 +132,7 @@ class SASRec:
         found = np.full(len(people), -1, dtype=np.int64)
         for start in range(0, len(asked), _PEOPLE_EXPLAINED):
             part = np.flatnonzero((place >= start) & (place < start + _PEOPLE_EXPLAINED))
-            last = sequences.last(_LOOKED_AT, asked[start : start + _PEOPLE_EXPLAINED])
+            last = sequences.last(min(LOOKED_AT, self.light_.length), asked[start : start + _PEOPLE_EXPLAINED])
             row = place[part] - start
             added = np.einsum("plw,pw->pl", self.light_.occluded(last)[row], self.light_.items[items[part]])
             best = added.argmax(axis=1)

@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from mlengine.estimators.next_items import IDS
 from mlengine.estimators.recommender import Lists, Scorer, Scores, read_parameters, write_parameters
-from mlengine.estimators.sasrec import SASRec
+from mlengine.estimators.sasrec import HEADS, SASRec
 from mlengine.estimators.sequence_blend import SequenceBlend
 from mlengine.estimators.sequences import Sequences
 from mlengine.estimators.transitions import Transitions
 from mlengine.interactions import Interactions, Ints
-
-_IDS = "ids.npz"
 
 
 class Ordered(Protocol):
@@ -76,13 +75,13 @@ class Sequential:
 
     def save(self, directory: Path) -> None:
         write_parameters(directory, {"min_buyers": self.min_buyers, **self.parameters})
-        np.savez_compressed(directory / _IDS, ids=self.items_)
+        np.savez_compressed(directory / IDS, ids=self.items_)
         self.estimator_.save(directory)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         made = cls(**read_parameters(directory))
-        with np.load(directory / _IDS, allow_pickle=False) as kept:
+        with np.load(directory / IDS, allow_pickle=False) as kept:
             made.items_ = kept["ids"]
         made.estimator_ = cls.made_by(**made.parameters).restore(directory)
         return made
@@ -99,24 +98,49 @@ class TransitionsRecommender(Sequential):
 
 
 class Trained(Sequential):
-    """One that knows how its training went."""
+    """One that has a network, which web processes ask for what comes next, and knows how its training went."""
+
+    network_in: ClassVar[str]  # which directory of those that `save` makes
+    repeats: ClassVar[bool]  # whether it recommends what a person has taken, too
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """What its card says of the training."""
         return {"network": getattr(self.estimator_, "facts_", {})}
 
+    @property
+    def light(self) -> Mapping[str, Any]:
+        """How `NextItems` finds the network, and asks it."""
+        heads = self.parameters.get("heads", HEADS)
+        return {"network": self.network_in, "heads": heads, "repeats": self.repeats}
+
 
 class SASRecRecommender(Trained):
-    """SASRec over interactions; see `SASRec` for its parameters."""
+    """SASRec over interactions; see `SASRec` for its parameters. Its scores are how likely an item is the next one."""
 
     made_by = SASRec
+    network_in = "."
+    repeats = True
+
+    def scorer(self, interactions: Interactions) -> Scorer:
+        scored = super().scorer(interactions)
+        return lambda users: _chances(scored(users))
 
 
 class SequenceBlendRecommender(Trained):
     """SASRec and transitions ranked together, over interactions; see `SequenceBlend` for its parameters."""
 
     made_by = SequenceBlend
+    network_in = "network"
+    repeats = False
+
+
+def _chances(scores: Scores) -> Scores:
+    """Return the probabilities that logits stand for, in the same order; −inf where there is no answer."""
+    best = np.maximum(scores.max(axis=1, keepdims=True), np.finfo(np.float32).min)
+    chances = np.exp(scores - best)
+    chances /= np.maximum(chances.sum(axis=1, keepdims=True), 1e-30)
+    return np.asarray(np.where(np.isneginf(scores), -np.inf, chances))
 
 
 def _places(ids: Ints, asked: Ints) -> Ints:

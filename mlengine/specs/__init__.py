@@ -15,6 +15,7 @@ from mlengine.specs.spec import Fact, Fairness, Spec
 from mlengine.specs.verbs import (
     AddsUp,
     Averages,
+    Continues,
     Dated,
     Explains,
     Exposes,
@@ -39,6 +40,7 @@ __all__ = [
     "SPECS",
     "AddsUp",
     "Averages",
+    "Continues",
     "Dated",
     "Explains",
     "Exposes",

@@ -77,6 +77,14 @@ class Follows(Protocol):
     def following(self, previous: Any) -> Any: ...
 
 
+@runtime_checkable
+class Continues(Protocol):
+    """A model with a network so light that a web request can ask it what comes next; see `NextItems` of estimators."""
+
+    @property
+    def light(self) -> Mapping[str, Any]: ...
+
+
 class Group(Protocol):
     """One group of people: its code, and what to call it by language."""
 

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from mlengine.columns import Log
 from mlengine.estimators.leading import leading
+from mlengine.estimators.next_items import NextItems, files_of
 from mlengine.estimators.popular import PopularInSegment
 from mlengine.estimators.recommendation_reasons import SENTENCES, say
 from mlengine.estimators.recommendations import RECOMMENDERS, Recommendations
@@ -22,7 +23,7 @@ from mlengine.estimators.recommender import Recommender, Scores, recommend
 from mlengine.estimators.social import of_friends
 from mlengine.interactions import Interactions, Ints, interactions, interactions_of
 from mlengine.recipes import with_parameters
-from mlengine.specs import SPECS, NotEnoughData
+from mlengine.specs import SPECS, Continues, NotEnoughData
 from tests.mlengine.frames import log_of
 
 CUTOFF = datetime(2026, 5, 1)
@@ -248,6 +249,15 @@ def test_every_reason_can_be_said_in_both_languages(code: str) -> None:
     assert english.isascii()
     assert not chinese.isascii()
     assert "{" not in english + chinese
+
+
+@pytest.mark.parametrize("name", ["sasrec", "sequence_blend"])
+def test_a_model_with_a_network_keeps_it_where_web_processes_look(name: str, tmp_path: Path) -> None:
+    model = _fitted(name)
+    assert isinstance(model, Continues)
+    model.save(tmp_path)
+    assert [file for file in files_of(model.light) if not (tmp_path / file).is_file()] == []
+    assert NextItems.load(tmp_path, model.light).after(_known().items[:3].tolist(), 5)
 
 
 def test_judging_by_hand() -> None:

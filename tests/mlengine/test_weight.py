@@ -10,7 +10,7 @@ WEB = """
 import sys, django
 django.setup()
 import config.urls, config.wsgi
-from mlengine import online, training, prediction, monitoring, evaluation, registry, tasks
+from mlengine import network, online, recommending, training, prediction, monitoring, evaluation, registry, tasks
 from mlengine.specs import SPECS
 print(*[spec.title for spec in SPECS.values()])
 print(sorted(set(sys.argv[1:]) & set(sys.modules)))

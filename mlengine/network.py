@@ -1,0 +1,67 @@
+"""What comes next after what somebody has done until now, by the network of the model that answers.
+
+A batch is of last night; the network reads her purchases and the session anew in each answer, so an event that has
+arrived counts in the next one. It is a file of numbers and NumPy: a web process loads neither torch nor LightGBM.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from crm.models import Event
+from mlengine import registry
+from mlengine.live import Session, Told
+from mlengine.models import ModelVersion, PredictionRun
+
+if TYPE_CHECKING:  # NumPy is loaded by the first answer that needs it
+    from mlengine.estimators.next_items import Next, NextItems
+
+logger = logging.getLogger(__name__)
+
+LIGHT: Final = "light"  # of a run's summary: how its model's network is asked, where it has one
+MOST: Final = 20
+
+
+def leads_to(run: PredictionRun, profiles: Sequence[int], doing: Session) -> list[Told]:
+    """Return the items that likely come next, with how strongly and why, the likeliest first.
+
+    None without a session, for then the run's own answer is as new; none where the run's model has no network, or its
+    files cannot be trusted. The files are read once in a process and version; one query besides.
+    """
+    if doing.began is None or LIGHT not in run.summary:
+        return []
+    network = _network(run.version_id)
+    if network is None:
+        return []
+    now = [item for item, _weight in doing.items]
+    history = [*_bought_before(doing, profiles, network.network.length), *reversed(now)]
+    return [(one.item, one.chance, _reason(one, now)) for one in network.after(history, MOST, without=now)]
+
+
+def _bought_before(doing: Session, profiles: Sequence[int], most: int) -> list[int]:
+    """Return what a person bought before the session, the oldest first; once a basket, as the network learned it."""
+    rows = Event.objects.filter(profile__in=profiles, kind=Event.Kind.PURCHASE, item__isnull=False)
+    rows = rows.filter(occurred_at__lt=doing.began).order_by("-occurred_at", "-session", "-item_id")
+    found = rows.values_list("occurred_at", "session", "item_id")[: 2 * most]
+    once = {(basket or at, item): item for at, basket, item in reversed(found)}
+    return list(once.values())[-most:]
+
+
+def _reason(one: "Next", now: Sequence[int]) -> dict[str, object]:
+    item = now[0] if one.because is None else one.because
+    return {"code": "next_of_session" if item in now else "because", "values": {"item": item}}
+
+
+@lru_cache(maxsize=4)
+def _network(version: int) -> "NextItems | None":
+    from mlengine.estimators.next_items import NextItems, files_of  # noqa: PLC0415
+
+    found = ModelVersion.objects.get(pk=version)
+    light = found.card[LIGHT]
+    try:
+        directory = registry.checked(found, files_of(light))
+    except registry.ArtifactError:  # told once: what the batch says is still there to answer with
+        logger.exception("The network of %s is not asked", found)
+        return None
+    return NextItems.load(directory, light)
