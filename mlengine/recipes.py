@@ -13,12 +13,15 @@ TUNED = "tuned"  # the key of a card: what a search changed, and in which recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a search found: the spec with other parameters, those, what it searched from, and which trial it was."""
+    """What a search found: the spec with other parameters, those, what it searched from, and which trial it was.
+
+    Without a trial it is what a person asked for.
+    """
 
     recipe: Spec
     parameters: Mapping[str, Any]
     base: Spec
-    trial: int
+    trial: int | None
 
     def told(self) -> dict[str, Any]:
         """Return what a card keeps of it."""
@@ -35,6 +38,14 @@ def made_by(version: ModelVersion, spec: Spec | None = None) -> Spec:
         return asked
     former = replace(asked, task=made["task"], parameters=parameters_of(made))
     return former if is_known(former) else asked
+
+
+def asked_for(spec: Spec, champion: ModelVersion | None, wanted: Mapping[str, Any]) -> Found | None:
+    """Return the recipe in use with what a person wants in place of some of it; None where that is what is in use."""
+    used = adopted(spec, champion)
+    changed = {name: used.parameters[name] for name in spec.search if name in used.parameters} | dict(wanted)
+    made = with_parameters(used, changed)
+    return None if made == used else Found(recipe=made, parameters=changed, base=spec, trial=None)
 
 
 def adopted(spec: Spec, champion: ModelVersion | None) -> Spec:

@@ -1,6 +1,7 @@
 """From the log to a champion: backtest against the rivals, decide, learn from everything, keep."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -18,23 +19,41 @@ from mlengine.cards import as_json, model_card, parameters_of, recipe
 from mlengine.columns import Log
 from mlengine.models import Metric, ModelVersion
 from mlengine.recipes import Found
-from mlengine.specs import Follows, Model, Shown, Spec, Task
+from mlengine.specs import SPECS, Follows, Model, Shown, Spec, Task
 from mlengine.work import Clock, Progress
 
 SHADOW_FIRST = "Not promoted, it answers in the shadow first:"
 SHADOW_TAKEN = "Not promoted, another one that waits to be judged is in the shadow:"
 
 
-def request(spec: str, *, now: datetime, by: User | None = None, cutoff: datetime | None = None) -> JobRun:
-    """Ask a worker to train a spec until the cutoff, or the end of the data."""
-    return jobs.request(jobs.TRAIN, spec, now=now, by=by, cutoff=cutoff)
+def request(
+    spec: str,
+    *,
+    now: datetime,
+    by: User | None = None,
+    cutoff: datetime | None = None,
+    wanted: Mapping[str, Any] | None = None,
+) -> JobRun:
+    """Ask a worker to train a spec until the cutoff, or the end of the data; with parameters of a person's choice.
+
+    Raises
+    ------
+    ValueError
+        What is wanted is none of what a search may try.
+    """
+    for name, value in (wanted or {}).items():
+        if value not in SPECS[spec].search.get(name, ()):
+            raise ValueError(f"{SPECS[spec].title} cannot be trained with {name} {value!r}.")
+    return jobs.request(jobs.TRAIN, spec, now=now, by=by, cutoff=cutoff, more={"wanted": wanted} if wanted else None)
 
 
 def run(job: JobRun, clock: Clock) -> bool:
     """Do a training job; whatever goes wrong becomes its error, and the champion goes on serving."""
 
     def verb(spec: Spec, cutoff: datetime, now: datetime, progress: Progress) -> dict[str, Any]:
-        version = train(spec, cutoff=cutoff, now=now, progress=progress)
+        wanted = job.parameters.get("wanted") or {}
+        found = recipes.asked_for(spec, ModelVersion.objects.champion(spec.name), wanted)
+        version = train(spec, cutoff=cutoff, now=now, progress=progress, found=found)
         return {"version": version.pk, "stage": version.stage, "decision": version.decision}
 
     return jobs.carry_out_for_spec(job, clock, verb)
@@ -45,8 +64,9 @@ def train(
 ) -> ModelVersion:
     """Train a spec on what was known at the cutoff, and promote it if it beats every rival on the backtest.
 
-    With what a search ``found`` it becomes a challenger at most: chosen among many, its figures flatter it. A
-    challenger that waits to be judged keeps the shadow; only a person takes it out.
+    With what a search ``found`` it becomes a challenger at most: chosen among many, its figures flatter it. So does
+    what a person asked for, who can look at it before it serves. A challenger that waits to be judged keeps the
+    shadow; only a person takes it out.
 
     Raises
     ------
@@ -95,7 +115,7 @@ def _audits(spec: Spec) -> dict[str, Audit]:
 def _why(spec: Spec, cutoff: datetime, job: JobRun | None, found: Found | None) -> retraining.Cause:
     """Return why this training is made: what asked for it, or else what made it due."""
     if found or (job and job.requested_by_id):
-        return retraining.Cause(code="search" if found else "asked")
+        return retraining.Cause(code="search" if found and found.trial else "asked")
     return retraining.cause(spec, cutoff) or retraining.Cause(code="asked")
 
 

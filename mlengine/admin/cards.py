@@ -6,7 +6,7 @@ from typing import Any
 from crm.charts import Chart, written
 from mlengine import exposure as exposures
 from mlengine import fairness as reports
-from mlengine.admin import drawings, exposure, fairness
+from mlengine.admin import care, drawings, exposure, fairness
 from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
@@ -36,6 +36,7 @@ def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
     older = champion is not None and version.number < champion.number
     return {
         "version": version,
+        "recommends_by": care.recommends_by(version),
         "goes_back": older and version.stage == ModelVersion.Stage.RETIRED,
         "subtitle": str(version),
         "model_title": spec_title(version.spec),

@@ -18,7 +18,15 @@ from crm.models import JobRun
 from mlengine import fairness, lineage, monitoring, retraining
 from mlengine.admin import nights, private
 from mlengine.admin.care_words import cause_text, drifting_title, duration
-from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title
+from mlengine.admin.words import (
+    RECOMMENDER,
+    decision_text,
+    metric_title,
+    parameters_text,
+    spec_description,
+    spec_title,
+    subject_title,
+)
 from mlengine.models import Metric, ModelVersion, PredictionRun, Trial
 from mlengine.specs import SPECS, Spec
 
@@ -82,10 +90,13 @@ def about(spec: Spec) -> dict[str, Any]:
         "champion": champion,
         "champion_decision": decision_text(champion.decision) if champion else "",
         "champion_figures": figures_of(champion, spec),
+        "champion_recommends_by": recommends_by(champion),
         "before": ModelVersion.objects.champion_before(spec.name) if champion else None,
         "challenger": challenger,
         "challenger_decision": decision_text(challenger.decision) if challenger else "",
         "challenger_figures": figures_of(challenger, spec),
+        "challenger_recommends_by": recommends_by(challenger),
+        "recommenders": [(name, subject_title(name)) for name in spec.search.get(RECOMMENDER, ())],
         "beside": beside(challenger, spec) if challenger else None,
         "live": live_chart(spec, versions),
         "drift": drift_of(champion),
@@ -100,6 +111,12 @@ def about(spec: Spec) -> dict[str, Any]:
             for one in versions
         ],
     }
+
+
+def recommends_by(version: ModelVersion | None) -> str:
+    """Return which recommender a version is, as words; nothing where it is none."""
+    name = version.card.get("recipe", {}).get("parameters", {}).get(RECOMMENDER) if version else None
+    return subject_title(name) if name else ""
 
 
 def figures_of(version: ModelVersion | None, spec: Spec) -> dict[str, Any]:
@@ -219,7 +236,7 @@ def trials_of(spec: Spec) -> dict[str, Any]:
     rows: list[dict[str, Any]] = [
         {
             "number": number,
-            "parameters": ", ".join(f"{name} {value}" for name, value in rounds[-1].parameters.items()),
+            "parameters": parameters_text(rounds[-1].parameters),
             "rounds": rounds,
             "last": rounds[-1],
             "seconds": duration(sum(one.seconds for one in rounds)),

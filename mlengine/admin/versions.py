@@ -1,5 +1,6 @@
 """Models: what each is for, how its champion does, the buttons to train and predict, and the card of each version."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,7 +19,7 @@ from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine import fairness
 from mlengine.admin import cards, care, effects, overview, private
-from mlengine.admin.words import decision_text, spec_description, spec_title
+from mlengine.admin.words import RECOMMENDER, decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.specs import SPECS
 
@@ -113,9 +114,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @method_decorator(require_POST)
     def train_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        """Train by the recipe in use, or with what the reader chose in its place."""
         from mlengine import training
 
-        return _ask(request, spec, training.request, "mlengine.add_modelversion")
+        wanted = {name: request.POST[name] for name in (RECOMMENDER,) if request.POST.get(name)}
+        return _ask(request, spec, partial(training.request, wanted=wanted), "mlengine.add_modelversion")
 
     @method_decorator(require_POST)
     def predict_view(self, request: HttpRequest, spec: str) -> HttpResponse:
@@ -188,7 +191,7 @@ def _ask(request: HttpRequest, spec: str, ask: Any, permission: str) -> HttpResp
         raise Http404(spec)
     try:
         job = ask(spec, now=timezone.now(), by=person_of(request))
-    except assessments.NoAssessment as error:
+    except (assessments.NoAssessment, ValueError) as error:
         messages.error(request, str(error))
         return redirect("admin:mlengine_modelversion_changelist")
     return redirect("admin:crm_jobrun_change", job.pk)

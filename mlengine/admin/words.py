@@ -50,6 +50,7 @@ METRICS: Mapping[str, Any] = {
 }
 
 
+RECOMMENDER = "recommender"  # the parameter of specs that recommend: what they learn from
 SUBJECTS: Mapping[str, Any] = {
     "model": _("This model"),
     "days_since_last_purchase": _("Days since last purchase"),
@@ -57,6 +58,17 @@ SUBJECTS: Mapping[str, Any] = {
     "recency_quintiles": _("Quintiles of recency"),
     "popular": _("Popular items"),
     "own_history": _("Own history"),
+    "item_knn": _("Items that the same people buy"),
+    "ease": _("Items explained by all others (EASE)"),
+    "ials": _("Tastes in few dimensions (iALS)"),
+    "infinite": _("People of like baskets (∞-AE)"),
+    "tastes": _("Three views of tastes, added up"),
+    "social": _("Tastes, and those of friends"),
+    "transitions": _("What follows what"),
+    "sasrec": _("Network of sequences (SASRec)"),
+    "sequence_blend": _("SASRec and what follows what, ranked together; new items only"),
+    "content": _("What reads alike"),
+    "blend": _("Repeats and discoveries, ranked together"),
     "rate_so_far": _("Rate so far times the time to come"),
     "pareto_nbd": _("Pareto/NBD and Gamma-Gamma"),
     "bg_nbd": _("BG/NBD and Gamma-Gamma"),
@@ -265,6 +277,16 @@ def metric_title(name: str) -> str:
 def subject_title(name: str) -> str:
     """Return a baseline's name as words, in the reader's language."""
     return str(SUBJECTS.get(name, name.replace("_", " ")))
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Return what a recipe changes, as words where it names a recommender."""
+    flat = {**parameters}
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            flat |= flat.pop(name)
+    told = {name: subject_title(value) if name == RECOMMENDER else value for name, value in flat.items()}
+    return ", ".join(str(value) if name == RECOMMENDER else f"{name} {value}" for name, value in told.items())
 
 
 def decision_text(decision: str) -> str:

@@ -193,8 +193,13 @@ class Recommendations:
             "people who bought": (int((~known.cold).sum()), self.min_people),
             "items bought": (known.shape[1], self.k),
             "purchases": (len(known.age), self.min_purchases),
+            # Without any it would be tastes under another name, and a search would try the same twice.
+            "relations between people": (
+                0 if known.friends is None else known.friends.nnz,
+                self.recommender == "social",
+            ),
         }
-        missing = [f"{least} {what} (there are {n})" for what, (n, least) in there.items() if n < least]
+        missing = [f"{int(least)} {what} (there are {n})" for what, (n, least) in there.items() if n < least]
         if missing:
             raise NotEnoughData(f"Recommendations need at least {', '.join(missing)}.")
 

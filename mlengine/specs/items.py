@@ -1,8 +1,14 @@
-"""What is asked of items: which somebody will want, when again, and which go together."""
+"""What is asked of items: which somebody will want, when again, and which go together.
+
+What a recommender learns from (tastes, order, friends, texts) is a recipe of one spec and no spec of its own: a person
+gets one list, so they compete for it, in a search or because somebody asks for one.
+"""
 
 from typing import Final
 
 from mlengine.specs.spec import DAY, Spec
+
+TASTES: Final = ("item_knn", "ease", "ials", "infinite", "tastes", "social")
 
 COMPANIONS: Final = Spec(
     name="companions",
@@ -47,7 +53,7 @@ RECOMMENDATIONS: Final = Spec(
     min_events=1_000,
     min_days=56,
     parameters={"k": 20, "recommender": "blend", "new_only": False, "fresh": 2},
-    search={"recommender": ("own_history", "item_knn", "ease", "ials", "infinite", "tastes", "sequence_blend")},
+    search={"recommender": ("blend", "own_history", *TASTES, "transitions", "sasrec", "sequence_blend", "content")},
 )
 
 DISCOVERY: Final = Spec(
@@ -64,4 +70,5 @@ DISCOVERY: Final = Spec(
     min_days=56,
     backtest_cutoffs=2,
     parameters={"k": 20, "recommender": "blend", "new_only": True},
+    search={"recommender": ("blend", *TASTES, "transitions", "sasrec", "sequence_blend", "content")},
 )

@@ -92,6 +92,7 @@ UPLIFT: Final = Spec(
     min_days=120,
     backtest_cutoffs=2,
     parameters={"window": 14 * DAY, "least": 300, "least_judged": 100, "strength": 0.03, "again": 20},
+    search={"strength": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)},
     unit="effect",
     facts={
         "untreated": Fact(title="Purchases without a campaign", unit="probability"),

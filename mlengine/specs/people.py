@@ -1,8 +1,14 @@
 """What is asked of people: who leaves, who buys how much, who is alike."""
 
+from itertools import product
 from typing import Final
 
 from mlengine.specs.spec import DAY, Fact, Spec
+
+GROWN: Final = tuple(
+    {"rounds": rounds, "leaves": leaves, "min_in_leaf": least, "l2": l2}
+    for rounds, leaves, least, l2 in product((75, 150, 300), (4, 6, 10), (30, 60, 120), (1.0, 10.0, 50.0))
+)
 
 CHURN: Final = Spec(
     name="churn",
@@ -109,6 +115,7 @@ CLUSTERS: Final = Spec(
     min_events=5_000,
     min_days=182,
     parameters={"fewest": 4, "most": 8, "top_categories": 4, "least_stability": 0.7, "least_share": 0.03},
+    search={"top_categories": (2, 4, 6, 8, 12)},  # more groups explain more and are of less use: how many, people say
 )
 
 VALUE: Final = Spec(
@@ -124,6 +131,8 @@ VALUE: Final = Spec(
     min_events=5_000,
     min_days=350,
     backtest_cutoffs=2,
+    parameters={"growing": {"rounds": 150, "leaves": 6, "min_in_leaf": 60, "l2": 10.0}, "most_cutoffs": 5},
+    search={"growing": GROWN, "most_cutoffs": (3, 5, 8)},
     unit="money",
     facts={
         "purchases": Fact(title="Expected purchases", unit="count"),

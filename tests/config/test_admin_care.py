@@ -137,3 +137,26 @@ def test_from_a_score_there_is_a_way_back_to_data_and_code(analyst: Client) -> N
     for words in ("f" * 12, "e" * 12, "2025-01-01", "2026-02-01", "days_since", champion.sha256[:12]):
         assert words in found, words
     assert "4,711" not in found  # an analyst is told of no exact number of people
+
+
+def test_an_analyst_sees_by_what_is_recommended_and_trains_with_another(analyst: Client) -> None:
+    factories.assess("recommendations")
+    card = {"recipe": {"parameters": {"recommender": "sasrec"}}}
+    made = {"card": card, "cutoff": NOW, "trained_at": NOW, "stage": Stage.CHAMPION}
+    champion = registry.save(Rate(days=1, upside_down=False), SPECS["recommendations"], **made)
+    found = page(analyst, "admin:mlengine_care", "recommendations")
+    assert "<dt>Recommends by</dt><dd>Network of sequences (SASRec)</dd>" in found
+    assert '<option value="social">Tastes, and those of friends</option>' in found
+    assert "Network of sequences (SASRec)" in page(analyst, "admin:mlengine_modelversion_change", champion.pk)
+    address = reverse("admin:mlengine_modelversion_train", args=["recommendations"])
+    told = analyst.post(address, {"recommender": "crystal_ball"}, follow=True).content.decode()
+    assert "cannot be trained with recommender &#x27;crystal_ball&#x27;" in told
+    assert not JobRun.objects.exists()
+    analyst.post(address, {"recommender": "social"})
+    assert JobRun.objects.get().parameters["wanted"] == {"recommender": "social"}
+
+
+def test_a_model_that_recommends_nothing_offers_no_recommender(analyst: Client) -> None:
+    version(Stage.CHAMPION)
+    assert "Recommends by" not in care(analyst)
+    assert "train-with" not in care(analyst)

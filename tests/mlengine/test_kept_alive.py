@@ -365,6 +365,23 @@ def test_a_search_finds_the_better_recipe_and_it_becomes_a_challenger(searchable
     assert later.card["tuned"] == found.card["tuned"]
 
 
+def test_what_a_person_asks_for_is_trained_waits_in_the_shadow_and_is_kept_to(searchable: Callable[..., Spec]) -> None:
+    wrong = searchable(parameters={"upside_down": True})
+    registry.promote(trained(wrong), by=None, reason="for this test", now=NOW)
+    with pytest.raises(ValueError, match="cannot be trained with fails 'always'"):
+        training.request("silence", now=NOW, wanted={"fails": "always"})
+    job = training.request("silence", now=NOW, wanted={"upside_down": False})
+    assert training.run(job, lambda: NOW), job.error
+    found = ModelVersion.objects.challenger("silence")
+    assert found is not None
+    assert found.card["recipe"]["parameters"] == {"upside_down": False}
+    assert (found.card["tuned"]["trial"], found.card["cause"]["code"]) == (None, "asked")
+    registry.promote(found, by=None, reason="we want it so", now=NOW)
+    same = training.request("silence", now=NOW, wanted={"upside_down": False})
+    assert training.run(same, lambda: NOW), same.error
+    assert ModelVersion.objects.get(pk=same.result["version"]).card["tuned"] == found.card["tuned"]
+
+
 def test_what_a_search_found_does_not_push_out_a_challenger_that_waits_to_be_judged(
     searchable: Callable[..., Spec],
 ) -> None:
@@ -391,6 +408,7 @@ def test_a_search_that_was_killed_goes_on_from_its_trials(searchable: Callable[.
     assert job.start(NOW)
     found = searching.search(made, cutoff=END, now=NOW, seconds=600, progress=progress(job))
     assert found is not None
+    assert found.trial
     assert found.recipe.parameters == {"upside_down": False, "fails": ""}
     first = {trial.number: trial for trial in Trial.objects.filter(rung=0)}
     assert first[0].value == 0.25  # it was not tried again

@@ -20,6 +20,7 @@ from mlengine.estimators.sasrec import SASRec
 from mlengine.estimators.sasrec_numpy import LightSASRec
 from mlengine.estimators.sequential import SASRecRecommender, SequenceBlendRecommender
 from mlengine.interactions import interactions_of
+from mlengine.live import Session
 from mlengine.models import ModelVersion, PredictionRun, Recommendation
 from mlengine.specs import SPECS
 from tests import api, factories
@@ -95,6 +96,7 @@ def test_one_person_in_the_web_is_told_what_a_batch_tells_everybody(tmp_path: Pa
     ]
     x = interactions_of(rows)
     model = by_hand(x.items.tolist())
+    assert isinstance(model.estimator_, SASRec)
     light = model.estimator_.light_
     drawn = {name: random.normal(size=a.shape).astype(np.float32) for name, a in light.arrays.items()}
     model.estimator_.light_ = replace(light, arrays=drawn)
@@ -120,7 +122,7 @@ def test_a_blend_that_ranks_new_items_only_is_asked_for_such(tmp_path: Path) -> 
     by_hand([10, 11, 20, 21]).save(tmp_path)
     light = SequenceBlendRecommender(heads=1).light
     assert light == {"network": "network", "heads": 1, "repeats": False}
-    web = NextItems.load(tmp_path, light | {"network": "."})
+    web = NextItems.load(tmp_path, {**light, "network": "."})
     assert [one.item for one in web.after([21, 10], 4)] == [11, 20]
 
 
@@ -142,7 +144,7 @@ def test_what_was_bought_before_the_session_is_known_to_the_network_and_the_newe
 ) -> None:
     person, run = served(shop)
     api.event(person, NOW - 9 * MINUTE * 60, item=shop["tea"], kind="purchase")
-    assert network._bought_before(recommending.Session(began=NOW), [person.pk], 5) == [shop["tea"].pk]
+    assert network._bought_before(Session(began=NOW), [person.pk], 5) == [shop["tea"].pk]
     api.event(person, NOW - 2 * MINUTE, item=shop["tent"])
     api.event(person, NOW - MINUTE, item=shop["milk"])
     doing = recommending.answer([person.pk], person.pk, 1, NOW).session

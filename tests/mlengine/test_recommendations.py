@@ -66,9 +66,14 @@ def _profiles() -> pl.DataFrame:
     return pl.DataFrame({"user": list(bands), "age_band": list(bands.values())})
 
 
+def _friends() -> pl.DataFrame:
+    """Return that two people of one taste know each other."""
+    return pl.DataFrame({"user": [2], "other": [4], "weight": [1.0], "occurred_at": [CUTOFF - timedelta(days=200)]})
+
+
 @cache
 def _log(*closed: int) -> Log:
-    return log_of(_shopping(), _items(closed), _profiles())
+    return log_of(_shopping(), _items(closed), _profiles(), _friends())
 
 
 @cache
@@ -150,7 +155,7 @@ def test_nothing_at_or_after_the_cutoff_changes_anything(name: str) -> None:
     arrived_late = _shopping(seed=5).with_columns(received_at=pl.lit(CUTOFF))
     before = _shopping().with_columns(received_at=pl.col("occurred_at"))
     events = pl.concat([before, later.with_columns(received_at=pl.col("occurred_at")), arrived_late])
-    log, task = log_of(events, _items(), _profiles()), _task(name)
+    log, task = log_of(events, _items(), _profiles(), _friends()), _task(name)
     assert task.predict(task.fit(log, CUTOFF), log, CUTOFF).to_native().equals(_predicted(name))
 
 
@@ -260,6 +265,13 @@ def test_a_model_with_a_network_keeps_it_where_web_processes_look(name: str, tmp
     assert NextItems.load(tmp_path, model.light).after(_known().items[:3].tolist(), 5)
 
 
+def test_friends_recommend_nothing_where_nobody_knows_anybody() -> None:
+    alone = log_of(_shopping(), _items(), _profiles())
+    with pytest.raises(NotEnoughData, match=r"at least 1 relations between people \(there are 0\)"):
+        _task("social").fit(alone, CUTOFF)
+    assert _task("tastes").fit(alone, CUTOFF) is not None
+
+
 def test_judging_by_hand() -> None:
     day = timedelta(days=1)
     rows = [
@@ -324,7 +336,7 @@ def test_the_spec_asks_for_the_blend_and_compares_it_with_popular_items_and_own_
 
 
 def test_friends_add_a_part_of_their_taste_and_whoever_knows_nobody_keeps_their_own() -> None:
-    known = _known()
+    known = replace(_known(), friends=None)
     friends = np.zeros((known.shape[0],) * 2)
     friends[0, 1] = friends[1, 0] = 2.0
     friends[0, 2] = friends[2, 0] = 1.0
