@@ -10,7 +10,23 @@ from math import exp, log
 from typing import Any, Final, Self
 
 HOURS: Final = (8, 10, 12, 14, 16, 18, 20, 22)  # that a best one is sought among: at night nobody is written to
+TIMES_OF_DAY: Final[Mapping[str, tuple[int, ...]]] = {  # and which of them each time of the day has
+    "morning": (8, 10),
+    "midday": (12,),
+    "afternoon": (14, 16),
+    "evening": (18, 20, 22),
+}
 BEST_HOURS: Final = 3
+
+
+def time_of_day(hour: int) -> str:
+    """Return which time of the day an hour belongs to; the night goes with the evening.
+
+    >>> [time_of_day(hour) for hour in (4, 5, 11, 14, 17, 18)]
+    ['evening', 'morning', 'midday', 'afternoon', 'afternoon', 'evening']
+    """
+    begins = {5: "morning", 11: "midday", 14: "afternoon", 18: "evening"}
+    return begins[max((first for first in begins if first <= hour), default=18)]
 
 
 @dataclass(frozen=True, kw_only=True)

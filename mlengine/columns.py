@@ -39,6 +39,7 @@ AVAILABLE_FROM: Final = "available_from"
 AVAILABLE_TO: Final = "available_to"
 
 SCORE: Final = "score"
+SAID: Final = "said"
 LOW: Final = "low"
 HIGH: Final = "high"
 RANK: Final = "rank"

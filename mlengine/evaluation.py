@@ -12,12 +12,12 @@ from mlengine import datasets, shadow
 from mlengine.backtest import MODEL, finite
 from mlengine.columns import CLUSTER, ITEM, KIND, RANK, SCORE, USER, Log
 from mlengine.models import Metric, PredictionRun
-from mlengine.specs import NotEnoughData, Spec
+from mlengine.specs import Matches, NotEnoughData, Spec
 
 logger = logging.getLogger(__name__)
 
 ROWS = {
-    "score": "SELECT profile_id, value FROM mlengine_score WHERE run_id = %(run)s",
+    "score": "SELECT profile_id, value{facts} FROM mlengine_score WHERE run_id = %(run)s",
     "recommendation": "SELECT profile_id, item_id, rank, value FROM mlengine_recommendation WHERE run_id = %(run)s",
     "cluster": "SELECT profile_id, code FROM mlengine_clustermember JOIN mlengine_cluster AS c ON c.id = cluster_id"
     " WHERE run_id = %(run)s",
@@ -92,10 +92,12 @@ def judge(run: PredictionRun, spec: Spec, log: Log, now: datetime) -> list[Metri
 
 
 def answers_of(run: PredictionRun, spec: Spec) -> nw.DataFrame[Any]:
-    """Return the stored answers of a run as the frame that ``predict`` gave."""
+    """Return the stored answers of a run as the frame that ``predict`` gave, as far as they are judged by."""
     import polars as pl  # noqa: PLC0415 (web processes may load this module)
 
     types = {SCORE: pl.Float64(), "due": pl.Float64(), KIND: pl.String()}
-    schema = {name: types.get(name, pl.Int64()) for name in COLUMNS[spec.answers]}
-    values = {"run": run.pk, "on": timezone.localtime(run.cutoff).date()}
-    return nw.from_native(datasets.table(ROWS[spec.answers], schema, values).collect())
+    facts = spec.verbs.judged_by if isinstance(spec.verbs, Matches) else ()
+    schema = {name: types.get(name, pl.Int64()) for name in COLUMNS[spec.answers]} | dict.fromkeys(facts, pl.Float64())
+    values = {"run": run.pk, "on": timezone.localtime(run.cutoff).date(), **{name: name for name in facts}}
+    read = "".join(f", (facts ->> %({name})s)::float8" for name in facts)
+    return nw.from_native(datasets.table(ROWS[spec.answers].replace("{facts}", read), schema, values).collect())

@@ -13,9 +13,9 @@ from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from mlengine.anonymity.tidying import FLOOR
-from mlengine.columns import LABEL, SCORE, USER, Log
+from mlengine.columns import LABEL, SAID, SCORE, USER, Log
 from mlengine.models import ModelVersion
-from mlengine.specs import Ripens, Serves, Spec
+from mlengine.specs import Matches, Ripens, Serves, Spec
 
 if TYPE_CHECKING:  # web processes may load this module, which needs no science to read a report
     from mlengine.metrics.fairness import Question, Treated
@@ -127,6 +127,10 @@ def _people(spec: Spec, answers: Frame, log: Log, cutoff: datetime) -> Frame | N
     if SCORE not in answers.columns or spec.answers != "score":
         return None
     scored = answers.select(USER, nw.col(SCORE).cast(nw.Float64))
+    if isinstance(task, Matches):
+        matched = task.matched(answers, log, cutoff).unique(USER, keep="first", maintain_order=True)
+        matched = matched.select(USER, SAID, nw.col(LABEL).cast(nw.Float64))
+        return scored.join(matched, on=USER, how="left").sort(USER)
     if not isinstance(task, Ripens):
         return scored
     after = task.after(log, cutoff).select(USER, nw.col(LABEL).cast(nw.Float64))
@@ -174,7 +178,8 @@ def _questions(spec: Spec, people: Frame) -> "Iterator[Question]":
         y = _numbers(people, LABEL)
         found = np.where(_positive(y, spec), chosen, np.nan)
         yield Question(name=OPPORTUNITY, values=found, kind="difference", limit=limits.get(OPPORTUNITY))
-        off = (np.where(np.isfinite(score), score, np.nan) - y) / (
+        said = _numbers(people, SAID) if SAID in people.columns else score  # of the very thing that came, if it is told
+        off = (np.where(np.isfinite(said), said, np.nan) - y) / (
             1.0 if spec.unit == "probability" else max(float(np.nanmean(np.abs(y))), 1e-12)
         )
         yield Question(name=CALIBRATION, values=off, kind="bias", limit=limits.get(CALIBRATION))

@@ -24,7 +24,7 @@ LOWER_IS_BETTER = frozenset(
         "root_mean_squared_error",
     }
 )
-BEST_ELSEWHERE = frozenset({"coverage_95", "total_ratio"})  # at what was meant, not at an end
+BEST_ELSEWHERE = frozenset({"coverage_95", "expected_ratio", "total_ratio"})  # at what was meant, not at an end
 
 
 def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Who clicks: the probability for a person, a message, a channel and an hour, learned from what was sent before.
 
-A score is that of somebody's next message on the channel and at the hour that suit her best. Who was sent what was not
+A score is that of somebody's next message on the channel and at the hour that suit her best. It is judged by what was
+said of the message that she was sent next, on its own channel and at its own time of the day. Who was sent what was not
 drawn by lot, so this tells who will click, and not what a message changes: for that there is campaign uplift. Who
 orders is asked in the same way, by :mod:`mlengine.estimators.message_conversion`.
 """
@@ -16,14 +17,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlengine.clicks import HOURS
-from mlengine.columns import CHANNEL, HIGH, LABEL, LOW, OCCURRED_AT, SCORE, USER, VARIANT, Log
+from mlengine.clicks import HOURS, TIMES_OF_DAY
+from mlengine.columns import CHANNEL, HIGH, LABEL, LOW, OCCURRED_AT, SAID, SCORE, USER, VARIANT, Log
 from mlengine.estimators import explain
+from mlengine.estimators.message_judging import first_of_each, judged_by, log_odds, said_of
 from mlengine.estimators.message_line import OF_HOUR, STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.prepared import Prepared
 from mlengine.estimators.uplift import Logistic
 from mlengine.messages import rates, sent
 from mlengine.metrics.bootstrap import interval
+from mlengine.metrics.calibration import calibration_error, expected_ratio
 from mlengine.metrics.classification import average_precision, brier, roc_auc
 from mlengine.reasons import Reason
 from mlengine.specs import Measure, NotEnoughData, Task
@@ -36,9 +39,21 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "person": (USER,), "channel": (USER, CHANNEL), "message": (VARIANT,), "everybody": (CHANNEL,),
 }  # fmt: skip
 RATES: Final = tuple(f"{name}_{figure}" for name in KEYS for figure in ("messages", "rate"))
-COLUMNS: Final = (*RATES, *(f"on_{channel}" for channel in CHANNELS), "hour_sin", "hour_cos", "hour_late", "weekend")
+# How often a message was sent is no column: the next message is a new one, and where the same few were sent again and
+# again, never sent lies far outside of what was learned from. A new one's rate is everybody's, amid what was.
+COLUMNS: Final = (
+    *(name for name in RATES if name != "message_messages"),
+    *(f"on_{channel}" for channel in CHANNELS),
+    *("hour_sin", "hour_cos", "hour_late", "weekend"),
+)
 MOST_MESSAGES: Final = 200  # of which a model knows how each was clicked: those sent most
-METRICS: Final = {"roc_auc": roc_auc, "average_precision": average_precision, "brier": brier}
+METRICS: Final = {
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "brier": brier,
+    "calibration_error": calibration_error,
+    "expected_ratio": expected_ratio,
+}
 
 
 def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.DataFrame:
@@ -115,10 +130,11 @@ class MessageResponse:
         return MessageLine(names=self.names, prepared=prepared, part=part, doubt=doubt, messages=messages, facts=facts)
 
     def predict(self, model: MessageLine, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
-        """Return ``user``, ``score`` (the best channel and hour) and its interval, ``best_hour``, and by channel.
+        """Return ``user``, ``score`` (the best channel and hour), its interval, ``best_hour``, by channel and by time.
 
         ``by_<channel>`` is a channel at its best hour, ``by_<channel>_low`` and ``_high`` the ends of its interval: of
-        how likely people like her are to click, not of whether she will.
+        how likely people like her are to click, not of whether she will. ``in_<time of day>`` is the best channel at
+        the usual hour of that time: the mean of the log-odds of its hours.
         """
         asked = self._asked(log, cutoff)
         chance, error = (model.probability(asked), model.error(asked)) if len(asked) else (np.empty(0), np.empty(0))
@@ -132,28 +148,47 @@ class MessageResponse:
             there = rows.filter(pl.col(CHANNEL) == channel).unique(USER, keep="first", maintain_order=True)
             called = {SCORE: f"by_{channel}", LOW: f"by_{channel}_low", HIGH: f"by_{channel}_high"}
             found = found.join(there.select(USER, *called).rename(called), on=USER, how="left")
-        return nw.from_native(found.sort(USER))
+        by_time = _by_time(rows.join(best.select(USER, CHANNEL), on=[USER, CHANNEL], how="semi"))
+        return nw.from_native(found.join(by_time, on=USER, how="left").sort(USER))
 
     def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
-        """Judge scores by whether people answered anything sent to them; nothing where nothing was sent."""
-        y, score = self.outcomes(predictions, log, cutoff)
+        """Judge what was said of the first message that each person was sent on each channel; nothing where none was.
+
+        Returns ``roc_auc``, ``average_precision``, ``brier``, ``calibration_error`` (expected, ten equal bins) and
+        ``expected_ratio``, each with its 95 % bootstrap interval.
+        """
+        rows = self.matched(predictions, log, cutoff)
+        y, said, people = rows[LABEL].to_numpy(), rows[SAID].to_numpy(), rows[USER].to_numpy()
         if not 0 < y.sum() < len(y):
             return {}
-        return {name: interval(metric, y, score, resamples=200) for name, metric in METRICS.items()}
+        return {name: interval(metric, y, said, people=people, resamples=200) for name, metric in METRICS.items()}
 
     def outcomes(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> tuple[Array, Array]:
-        """Return who answered (1) of those who were sent something, beside what was said."""
-        did: pl.DataFrame = nw.to_native(self.after(log, cutoff))
-        told: pl.DataFrame = nw.to_native(predictions.select(USER, SCORE))
-        rows = did.join(told, on=USER, how="inner").sort(USER)
-        return rows[LABEL].to_numpy().astype(np.int64), rows[SCORE].to_numpy()
+        """Return which first messages were answered (1), beside what was said of them."""
+        rows = self.matched(predictions, log, cutoff)
+        return rows[LABEL].to_numpy(), rows[SAID].to_numpy()
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        return judged_by(CHANNELS)
+
+    def matched(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
+        """Return ``user``, ``said`` and ``label`` (1 answered) of her first messages, one on each channel, in time."""
+        there = [name for name in (USER, SCORE, *self.judged_by) if name in predictions.columns]
+        rows = said_of(self._first(log, cutoff), nw.to_native(predictions.select(*there)))
+        return nw.from_native(rows.select(USER, SAID, LABEL))
 
     def after(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
-        """Return ``user`` and ``label``: who answered (1) of those who were sent something."""
+        """Return ``user`` and ``label``: who answered (1) the first message, of those who were sent something."""
+        return nw.from_native(
+            self._first(log, cutoff).unique(USER, keep="first", maintain_order=True).select(USER, LABEL)
+        )
+
+    def _first(self, log: Log, cutoff: datetime) -> pl.DataFrame:
         at = pl.col(OCCURRED_AT)
         known = self._known(log, cutoff + self.horizon)
         later = known.filter((at >= cutoff) & (at < cutoff + self.horizon - self.window))
-        return nw.from_native(later.group_by(USER).agg(pl.col("did").max().alias(LABEL)).sort(USER))
+        return first_of_each(later).with_columns(pl.col("did").cast(pl.Int64).alias(LABEL))
 
     def explain(self, model: MessageLine, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
         """Return up to three reasons for these people's scores, on the channel and at the hour that suit them best."""
@@ -220,8 +255,17 @@ def _by_message(known: pl.DataFrame, cutoff: datetime, window: timedelta) -> dic
     return {variant: (messages, rate) for variant, messages, rate in named}
 
 
+def _by_time(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return ``user`` and ``in_<time of day>`` from rows (user, hour, score) of one channel each."""
+    odds = rows.with_columns(pl.Series("odds", log_odds(rows[SCORE].to_numpy())))
+    means = [
+        (1 / (1 + (-pl.col("odds").filter(pl.col("hour").is_in(hours)).mean()).exp())).alias(f"in_{name}")
+        for name, hours in TIMES_OF_DAY.items()
+    ]
+    return odds.group_by(USER).agg(*means)
+
+
 def _with_bounds(chance: Array, error: Array) -> dict[str, Array]:
     """Return probabilities with the ends of their 95 % intervals, which are even in the log-odds."""
-    odds = np.log(np.clip(chance, 1e-12, 1 - 1e-12) / np.clip(1 - chance, 1e-12, 1.0))
-    low, high = (1 / (1 + np.exp(-(odds + sign * 1.96 * error))) for sign in (-1, 1))
+    low, high = (1 / (1 + np.exp(-(log_odds(chance) + sign * 1.96 * error))) for sign in (-1, 1))
     return {SCORE: chance, LOW: low, HIGH: high}

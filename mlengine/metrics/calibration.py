@@ -38,6 +38,17 @@ def calibration_curve(y: Array, probability: Array, *, bins: int = BINS) -> list
     ]
 
 
+def expected_ratio(y: Array, probability: Array) -> float:
+    """Return how many were expected to over how many did: 1 where probabilities are right on the whole.
+
+    Examples
+    --------
+    >>> expected_ratio(np.array([0, 0, 1, 1]), np.array([0.25, 0.25, 0.5, 0.5]))
+    0.75
+    """
+    return float(probability.sum() / y.sum()) if y.sum() > 0 else float("nan")
+
+
 def calibration_error(y: Array, probability: Array, *, bins: int = BINS) -> float:
     """Return the expected calibration error: the mean distance between said and observed, over bins of equal size.
 

@@ -43,6 +43,10 @@ RESPONSE: Final = Spec(
                 "by_sms": "Clicks by SMS",
             },
         ),
+        "in_morning": Fact(title="Clicks in the morning", unit="probability"),
+        "in_midday": Fact(title="Clicks at midday", unit="probability"),
+        "in_afternoon": Fact(title="Clicks in the afternoon", unit="probability"),
+        "in_evening": Fact(title="Clicks in the evening", unit="probability"),
     },
     is_optional=True,
 )
@@ -74,6 +78,10 @@ CONVERSION: Final = Spec(
                 "by_sms": "Orders after SMS",
             },
         ),
+        "in_morning": Fact(title="Orders after a message in the morning", unit="probability"),
+        "in_midday": Fact(title="Orders after a message at midday", unit="probability"),
+        "in_afternoon": Fact(title="Orders after a message in the afternoon", unit="probability"),
+        "in_evening": Fact(title="Orders after a message in the evening", unit="probability"),
     },
     is_optional=True,
 )

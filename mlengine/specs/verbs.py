@@ -142,6 +142,20 @@ class Ripens(Protocol):
 
 
 @runtime_checkable
+class Matches(Protocol):
+    """A task whose answers tell of several things that may come; it is judged by what was said of the one that came.
+
+    ``judged_by`` are the numbers beside a score that this takes. ``matched`` gives ``user``, ``said`` and ``label``, a
+    row for each thing that came, a person's first one first.
+    """
+
+    @property
+    def judged_by(self) -> tuple[str, ...]: ...
+
+    def matched(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
+
+
+@runtime_checkable
 class Shown(Protocol):
     """A task that shows what acting on its answers would have brought, in numbers that JSON and a page can have."""
 

@@ -74,7 +74,7 @@ def test_later_messages_judge_it_beside_what_everybody_would_say() -> None:
         for name, task in tasks.items()
     }
     assert figures["model"]["roc_auc"].value == pytest.approx(0.78, abs=0.05)  # the others click now and then, too
-    assert figures["channel_rate"]["roc_auc"].value == 0.5
+    assert figures["channel_rate"]["roc_auc"].value == pytest.approx(0.67, abs=0.02)  # more is clicked by SMS
     cut = log.until(cutoff)
     same = [TASK.predict(TASK.fit(each, cutoff), each, cutoff).to_native() for each in (log, cut)]
     assert same[0].equals(same[1])

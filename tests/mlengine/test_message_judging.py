@@ -1,0 +1,121 @@
+"""Probabilities of answers mean what they say, and are judged by the message that was sent, not by the best one."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+import pytest
+
+from mlengine import answers, evaluation, fairness
+from mlengine.columns import SCORE, USER
+from mlengine.estimators.message_conversion import MessageConversion
+from mlengine.estimators.message_judging import first_of_each, said_of
+from mlengine.estimators.message_response import MessageResponse
+from mlengine.messages import sent
+from mlengine.metrics.bootstrap import values_only
+from mlengine.metrics.calibration import calibration_error
+from mlengine.specs import SPECS
+from tests import api, factories
+from tests.mlengine.message_worlds import BEGAN, DAY, World, shop
+
+HOUR = timedelta(hours=1)
+CLICKS = MessageResponse(horizon=28 * DAY, activity_window=182 * DAY)
+ORDERS = MessageConversion(horizon=28 * DAY, activity_window=182 * DAY)
+
+
+def first(rows: list[tuple[int, str, datetime, float]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=[USER, "channel", "occurred_at", "did"], orient="row")
+
+
+def test_the_first_message_on_each_channel_judges() -> None:
+    rows = first(
+        [
+            (1, "sms", BEGAN + 20 * HOUR, 1.0),
+            (1, "email", BEGAN + 12 * HOUR, 0.0),
+            (1, "sms", BEGAN + 9 * HOUR, 0.0),
+            (2, "sms", BEGAN + 3 * HOUR, 1.0),
+        ]
+    )
+    found = first_of_each(rows).select(USER, "channel", "time_of_day", "did").rows()
+    assert found == [(1, "sms", "morning", 0.0), (1, "email", "midday", 0.0), (2, "sms", "evening", 1.0)]
+
+
+def test_what_was_said_of_a_message_is_of_its_own_channel_and_time_of_the_day() -> None:
+    sent = first_of_each(first([(1, channel, BEGAN + 9 * HOUR, 1.0) for channel in ("sms", "email", "wechat")]))
+    said = pl.DataFrame({USER: [1], SCORE: [0.5], "by_sms": [0.5], "by_email": [0.2], "by_wechat": [None]})
+    with_times = said.with_columns(in_evening=pl.lit(0.5), in_morning=pl.lit(1 / (1 + np.e)))
+    found = dict(said_of(sent, with_times).select("channel", "said").iter_rows())
+    assert found == {"sms": pytest.approx(0.2689, abs=1e-4), "email": pytest.approx(0.0842, abs=1e-4)}
+    assert dict(said_of(sent, said).select("channel", "said").iter_rows()) == pytest.approx({"sms": 0.5, "email": 0.2})
+    assert said_of(sent, said.select(USER, SCORE))["said"].to_list() == [0.5] * 3  # of a release before
+
+
+def test_clicks_are_as_likely_as_is_said() -> None:
+    world, cutoff = World(), BEGAN + 140 * DAY
+    answered = CLICKS.predict(CLICKS.fit(world.log(), cutoff), world.log(), cutoff)
+    found = answered.to_native()
+    user, hour = found[USER].to_numpy(), found["best_hour"].to_numpy()
+    by_email, by_sms = (found[f"by_{channel}"].to_numpy() for channel in ("email", "sms"))
+    true = world.chance(user, np.where(by_sms >= by_email, "sms", "email"), hour)
+    assert found[SCORE].mean() == pytest.approx(true.mean(), abs=0.02)
+    assert by_email.mean() == pytest.approx(world.chance(user, np.full(len(user), "email"), hour).mean(), abs=0.02)
+    assert [found[SCORE].to_numpy()[user % 3 == kind].mean() for kind in range(3)] == pytest.approx(
+        [true[user % 3 == kind].mean() for kind in range(3)], abs=0.08
+    )
+    with values_only():
+        assert CLICKS.evaluate(answered, world.log(), cutoff)["calibration_error"].value < 0.05
+
+
+def test_what_is_said_of_the_messages_that_come_is_true_on_average() -> None:
+    world, cutoff = World(), BEGAN + 140 * DAY
+    answered = CLICKS.predict(CLICKS.fit(world.log(), cutoff), world.log(), cutoff)
+    at = pl.col("occurred_at")
+    later = sent(world.log(), cutoff + 28 * DAY, 7 * DAY).filter((at >= cutoff) & (at < cutoff + 21 * DAY))
+    rows = said_of(first_of_each(later), answered.to_native())
+    true = world.chance(rows[USER].to_numpy(), rows["channel"].to_numpy(), rows["occurred_at"].dt.hour().to_numpy())
+    assert rows["said"].mean() == pytest.approx(true.mean(), abs=0.01)
+    assert calibration_error(true, rows["said"].to_numpy()) < 0.05  # of the true chances: no noise of who clicked
+    assert len(rows) == len(CLICKS.outcomes(answered, world.log(), cutoff)[0])
+
+
+def test_orders_are_as_likely_as_is_said_where_the_same_few_messages_are_sent_in_turn() -> None:
+    log, ratios, errors = shop(), [], []
+    for cutoff in (BEGAN + 223 * DAY, BEGAN + 251 * DAY):  # the next message is an e-mail, the best one an SMS
+        with values_only():
+            found = ORDERS.evaluate(ORDERS.predict(ORDERS.fit(log, cutoff), log, cutoff), log, cutoff)
+        ratios.append(found["expected_ratio"].value)
+        errors.append(found["calibration_error"].value)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.12)
+    assert np.mean(errors) < 0.1
+
+
+def test_what_is_stored_of_a_run_is_judged_as_the_backtest_was(db: None) -> None:
+    log, cutoff = shop(), BEGAN + 223 * DAY
+    found = ORDERS.predict(ORDERS.fit(log, cutoff), log, cutoff).to_native().head(60)
+    ids = [factories.profile(f"p-{n}").pk for n in range(60)]
+    told = found.with_columns(pl.Series("stored", ids))
+    run = api.run("conversion")
+    answers.write_scores(run, nw.from_native(told.drop(USER).rename({"stored": USER}), eager_only=True), {})
+    kept = evaluation.answers_of(run, SPECS["conversion"]).to_native()
+    assert set(kept.columns) == {USER, SCORE, *ORDERS.judged_by}
+    back = (
+        kept.join(told.select(USER, "stored"), left_on=USER, right_on="stored").drop(USER).rename({"user_right": USER})
+    )
+    live, before = (
+        ORDERS.outcomes(nw.from_native(each, eager_only=True), log, cutoff) for each in (back.sort(USER), found)
+    )
+    assert live[0].tolist() == before[0].tolist()
+    assert live[1].tolist() == pytest.approx(before[1].tolist())
+
+
+def test_groups_are_not_called_unequal_because_another_message_was_sent_than_the_best() -> None:
+    log, cutoff = shop(), BEGAN + 223 * DAY
+    found = ORDERS.predict(ORDERS.fit(log, cutoff), log, cutoff)
+    asked = replace(SPECS["conversion"], parameters={"window": 14 * DAY})
+    report = fairness.report(asked, found, log, cutoff)
+    measures = {one["name"]: one["groups"] for one in report["attributes"][0]["measures"]}
+    gaps = [one["value"] for one in measures["calibration_gap"]]
+    assert len(gaps) == 2
+    assert max(abs(gap) for gap in gaps) < 0.1
