@@ -18,6 +18,7 @@ from mlengine.specs import Judged, NotEnoughData, Spec, Watched
 
 LABELS: Final = "labels"  # subject of what people did, beside those of columns and of the answers
 LEVEL: Final = "mean"
+WATCHED: Final = "watched"  # of a run's summary: how many people's columns were compared
 
 Numbers = NDArray[Any]
 
@@ -26,11 +27,14 @@ def measure(run: PredictionRun, spec: Spec) -> list[Metric]:
     """Write how far a run is from the training of its version; nothing where both are of one date.
 
     Inputs are the columns of the features, answers those of the version's first run, labels what people did in the
-    last horizon that was known: at the training, and at the run.
+    last horizon that was known: at the training, and at the run. Of very many people some are looked at, at both dates
+    the same; of how many, the run's summary tells.
     """
+    from mlengine.estimators import parts  # noqa: PLC0415 (web processes may load this module)
+
     if run.cutoff == run.version.cutoff:
         return []
-    log = datasets.log(until=run.cutoff)
+    log = parts.some(datasets.log(until=run.cutoff))
     asked = recipes.made_by(run.version, spec)
     rows = [*_inputs(asked, log, run), *_answers(asked, run), *_labels(asked, log, run)]
     found = [row for row in rows if finite(row.value) is not None]
@@ -41,6 +45,8 @@ def measure(run: PredictionRun, spec: Spec) -> list[Metric]:
 def _inputs(spec: Spec, log: Log, run: PredictionRun) -> Iterator[Metric]:
     if spec.answers == "score" and isinstance(spec.verbs, Watched):
         then, now = (spec.verbs.people(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
+        run.summary |= {WATCHED: len(now)}
+        run.save(update_fields=["summary"])
         yield from _moved(run, _numbers(then), _numbers(now))
 
 
@@ -88,7 +94,7 @@ def _bought(log: Log, begins: datetime, ends: datetime) -> tuple[Numbers, int]:
 
 
 def _moved(run: PredictionRun, then: dict[str, Numbers], now: dict[str, Numbers]) -> Iterator[Metric]:
-    from mlengine.metrics import drift  # noqa: PLC0415 (web processes may load this module)
+    from mlengine.metrics import drift  # noqa: PLC0415 (as above)
 
     known = {name: values for name, values in then.items() if values.size and now.get(name, values[:0]).size}
     for name, value in drift.drift(known, now).items():

@@ -6,6 +6,7 @@ from typing import Any
 from crm.charts import Chart, written
 from mlengine import exposure as exposures
 from mlengine import fairness as reports
+from mlengine import monitoring
 from mlengine.admin import care, drawings, exposure, fairness
 from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
@@ -31,6 +32,7 @@ def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
     """Return what the page shows of a version, ``counts`` of people only to those who may see people."""
     metrics = list(version.metrics.order_by("cutoff", "subject"))
     card = version.card
+    dependence = card.get("dependence") or []
     spec = SPECS.get(version.spec)
     champion = ModelVersion.objects.champion(version.spec)
     older = champion is not None and version.number < champion.number
@@ -46,12 +48,12 @@ def about(version: ModelVersion, *, counts: bool) -> dict[str, Any]:
         "champion": champion,
         "figures": figures(metrics),
         "charts": charts(version, metrics, decided_by=spec.decided_by if spec else ""),
-        "drifts": [row for row in metrics if row.kind == Metric.Kind.DRIFT][-30:],
+        "drifts": [row for row in metrics if row.kind == Metric.Kind.DRIFT and row.name == monitoring.PSI][-30:],
         "live": [row for row in metrics if row.kind == Metric.Kind.LIVE][-30:],
         "dependences": [
-            drawings.dependence(found, unit=UNITS.get(spec.unit if spec else "", "decimal"))
-            for found in card.get("dependence") or []
+            drawings.dependence(found, unit=UNITS.get(spec.unit if spec else "", "decimal")) for found in dependence
         ],
+        "dependence_people": dependence[0].get("people") if dependence and counts else None,
         "steadiness": {name: written(share, "percent") for name, share in (card.get("steadiness") or {}).items()},
         "fairness": fairness.about(reports.of(version), counts=counts),
         "exposure": exposure.about(exposures.of(version)),

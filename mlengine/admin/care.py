@@ -15,7 +15,7 @@ from crm import assessments
 from crm.admin.lists import person_of
 from crm.charts import Chart, Series
 from crm.models import JobRun
-from mlengine import fairness, lineage, monitoring, retraining
+from mlengine import drifting, fairness, lineage, monitoring, retraining
 from mlengine.admin import nights, private
 from mlengine.admin.care_words import cause_text, drifting_title, duration
 from mlengine.admin.words import (
@@ -188,8 +188,10 @@ def drift_of(champion: ModelVersion | None) -> dict[str, Any]:
     weighty = {row.pk for row in monitoring.weighty(rows, champion)}
     told = [_drift(row, weighty=row.pk in weighty) for row in rows]
     level = champion.metrics.filter(kind=Metric.Kind.DRIFT, name="mean", subject="labels").order_by("-cutoff").first()
+    watched = champion.runs.filter(cutoff=rows[0].cutoff, summary__has_key=drifting.WATCHED).order_by("-pk").first()
     return {
         "at": rows[0].cutoff,
+        "people": watched.summary[drifting.WATCHED] if watched else None,
         "whole": [one for one in told if one["subject"] in {"labels", "score", "cluster"}],
         "inputs": [one for one in told if one["subject"] not in {"labels", "score", "cluster"}][:SHOWN_INPUTS],
         "more": max(0, len(rows) - SHOWN_INPUTS),

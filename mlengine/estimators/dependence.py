@@ -2,7 +2,8 @@
 
 Partial dependence (Friedman 2001, section 8.2) sets one column of everybody to a value and takes the mean of the
 scores. It asks of people who need not exist (a year's customer who first came last week), so each point comes with the
-share of people who are near it, and none is drawn where hardly anybody is.
+share of people who are near it, and none is drawn where hardly anybody is. Of very many people some are asked, always
+the same: columns of all would need their memory for nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from mlengine.anonymity.tidying import FLOOR
 from mlengine.columns import SCORE, USER, Log
+from mlengine.estimators import parts
 from mlengine.reasons import code_of
 from mlengine.specs import Averages, Explains, Supposes, Weighs
 
@@ -41,10 +43,14 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependence:
-    """One column: its points by value, what it stands for (a code of ``reasons``), and of what share it is unknown."""
+    """One column: its points by value, what it stands for (a code of ``reasons``), and of what share it is unknown.
+
+    ``people`` is of how many all this is told: everybody scored, or a sample of them.
+    """
 
     column: str
     code: str
+    people: int
     missing: float
     points: Sequence[Point]
 
@@ -53,7 +59,7 @@ def dependences(task: object, model: object, log: Log, cutoff: datetime) -> list
     """Return how the score depends on the weightiest columns, one of each theme; none where it cannot be asked."""
     if not isinstance(task, Supposes) or not isinstance(model, Weighs):
         return []
-    rows = task.rows_for(model, log, cutoff)
+    rows = task.rows_for(model, parts.some(log.until(cutoff)), cutoff)
     if len(rows) < FLOOR:
         return []
     few = _some(rows)
@@ -106,8 +112,9 @@ def steadiness(task: object, model: object, log: Log, cutoff: datetime) -> dict[
     members = _members(model)
     if len(members) < 2 or not isinstance(task, Explains) or not isinstance(task, Supposes):
         return {}
-    users = _some(task.rows_for(model, log, cutoff))[USER].to_list()
-    said = [task.explain(member, log, cutoff, users) for member in members]
+    some = parts.some(log.until(cutoff))
+    users = _some(task.rows_for(model, some, cutoff))[USER].to_list()
+    said = [task.explain(member, some, cutoff, users) for member in members]
     codes = [[[reason.code for reason in one.get(user, [])] for user in users] for one in said]
     pairs = [(a, b) for left, right in combinations(codes, 2) for a, b in zip(left, right, strict=True) if a and b]
     if not pairs:
@@ -140,4 +147,4 @@ def _dependence(task: Supposes, members: Sequence[Any], rows: Frame, few: Frame,
         for value, near, each in zip(at, share.tolist(), means.T, strict=True)
     ]
     missing = float(np.mean(~np.isfinite(values)))
-    return Dependence(column=column, code=code_of(column), missing=missing, points=points)
+    return Dependence(column=column, code=code_of(column), people=len(rows), missing=missing, points=points)

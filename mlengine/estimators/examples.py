@@ -1,7 +1,7 @@
 """Examples to learn from: people at several cutoffs, what was known of them then, and what they did after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlengine import labels
 from mlengine.columns import KIND, LABEL, OCCURRED_AT, USER, Log
-from mlengine.estimators.parts import active, each_part
+from mlengine.estimators.parts import active, each_part, sampled
 from mlengine.features import build
 from mlengine.specs import NotEnoughData
 
@@ -19,7 +19,6 @@ Array = NDArray[Any]
 
 MOST_KEPT = 50_000  # a table of features this long is 40 MB; longer ones are not kept for the next question
 MOST_ROWS = 400_000  # about 230 MB of features; more people are sampled, since boosting learns little from the rest
-_PRIME, _FACTOR = 2_147_483_647, 1_291_394_886  # the product fits into 64 bits; neighbours fall far from each other
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,18 +120,3 @@ def enough(log: Log, cutoffs: Sequence[datetime], activity_window: timedelta, ki
     """
     most = max(len(active(log, cutoff, activity_window, kind)) for cutoff in (cutoffs[0], cutoffs[-1]))
     return sampled(log, MOST_ROWS / (len(cutoffs) * max(most, 1) * rows_each))
-
-
-def sampled(log: Log, share: float) -> Log:
-    """Return the log of a share of its people, the same ones each time; the log itself if the share is one or more.
-
-    Who is taken follows from a scrambled number (multiplied by a prime, modulo another), so that any engine picks the
-    same people, and features are built of those alone.
-    """
-    if share >= 1.0:
-        return log
-    scrambled = (nw.col(USER) % _PRIME) * _FACTOR % _PRIME
-    events = log.events.filter(scrambled < int(share * _PRIME))
-    if events.implementation.is_polars():  # one memory: read the files once, not for each cutoff and family
-        events = events.collect().lazy()
-    return replace(log, events=events, memo={})

@@ -14,7 +14,9 @@ import narwhals as nw
 from mlengine import labels
 from mlengine.columns import USER, Log
 
+SOME: Final = 50_000  # people: a share among so many is off by less than half a percent
 AT_ONCE: Final = 200_000  # people: with twenty events each about 400 MB of events, and as much again of features
+_PRIME, _FACTOR = 2_147_483_647, 1_291_394_886  # the product fits into 64 bits; neighbours fall far from each other
 
 
 def active(log: Log, cutoff: datetime, activity_window: timedelta, kind: str) -> nw.DataFrame[Any]:
@@ -66,3 +68,28 @@ def only(log: Log, cutoff: datetime, people: nw.DataFrame[Any]) -> Log:
     among = (nw.col(USER) >= people[USER].min()) & (nw.col(USER) <= people[USER].max())  # before the costlier join
     events = log.until(cutoff).events.filter(among).join(people.lazy(), on=USER, how="semi")
     return replace(log, events=events.collect("polars").lazy(), memo={})
+
+
+def some(log: Log) -> Log:
+    """Return the log of about ``SOME`` of its people, the same ones each time; the log itself where it has no more.
+
+    For questions about how people are as a whole, where what more of them would add is below what is told.
+    """
+    there = log.events.select(nw.col(USER).n_unique()).collect("polars").item()
+    return sampled(log, SOME / max(there, 1))
+
+
+def sampled(log: Log, share: float) -> Log:
+    """Return the log of a share of its people, the same ones each time; the log itself if the share is one or more.
+
+    Who is taken follows from a scrambled number (multiplied by a prime, modulo another), so that any engine picks the
+    same people, and features are built of those alone.
+    """
+    if share >= 1.0:
+        return log
+    scrambled = (nw.col(USER) % _PRIME) * _FACTOR % _PRIME
+    taken = scrambled < int(share * _PRIME)
+    events, offers = log.events.filter(taken), None if log.offers is None else log.offers.filter(taken)
+    if events.implementation.is_polars():  # one memory: read the files once, not for each cutoff and family
+        events = events.collect().lazy()
+    return replace(log, events=events, offers=offers, memo={})

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlengine.columns import CATEGORY, CLUSTER, DISCOUNT, ITEM, KIND, OCCURRED_AT, PURCHASE, USER, VALUE, Log
-from mlengine.estimators.examples import sampled
-from mlengine.estimators.parts import active
+from mlengine.estimators.parts import active, sampled
 from mlengine.features.days import sum_where
 from mlengine.metrics.bootstrap import interval
 from mlengine.specs import Measure, NotEnoughData

@@ -59,6 +59,31 @@ def test_a_models_page_says_who_serves_who_challenges_and_what_moved(analyst: Cl
     assert "Better on 1 dates, worse on 0, not told apart on 0." in found
 
 
+def test_of_how_many_people_drift_was_measured_is_told_to_those_who_may_see_people(analyst: Client) -> None:
+    champion = version(Stage.CHAMPION)
+    Metric.objects.create(version=champion, kind="drift", name="psi", cutoff=NOW, subject="score", value=0.3)
+    root = member("superuser")
+    assert "people were compared" not in care(root)
+    times = {"cutoff": NOW, "started_at": NOW, "finished_at": NOW}
+    PredictionRun.objects.create(spec="churn", version=champion, summary={"watched": 48_210}, **times)
+    assert "Columns of 48,210 people were compared." in care(root)
+    assert "people were compared" not in care(analyst)
+
+
+def test_a_version_says_of_how_many_people_its_dependences_were_asked(analyst: Client) -> None:
+    champion = version(Stage.CHAMPION)
+    points = [{"value": at, "mean": 0.5, "low": 0.4, "high": 0.6, "people": 0.5} for at in (1.0, 2.0)]
+    found = {"column": "gap_mean", "code": "silence", "people": 49_876, "missing": 0.0, "points": points}
+    champion.card = {"dependence": [found]}
+    champion.save()
+    root, address = member("superuser"), ("admin:mlengine_modelversion_change", champion.pk)
+    assert "Asked of 49,876 people." in page(root, *address)
+    assert "Asked of" not in page(analyst, *address)
+    champion.card = {"dependence": [{name: value for name, value in found.items() if name != "people"}]}
+    champion.save()
+    assert "Asked of" not in page(root, *address)
+
+
 def test_the_page_says_when_a_model_learns_again_and_why(analyst: Client) -> None:
     assert "it has never learned" in care(analyst)
     champion = version(Stage.CHAMPION)

@@ -13,6 +13,7 @@ import pytest
 from mlengine.admin.words import THEMES
 from mlengine.anonymity.tidying import FLOOR
 from mlengine.columns import USER, Log
+from mlengine.estimators import parts
 from mlengine.estimators.boosted import BoostedTrees
 from mlengine.estimators.churn import Churn, LogisticChurn
 from mlengine.estimators.dependence import dependences, grid, steadiness
@@ -155,6 +156,30 @@ def test_a_point_is_the_mean_of_what_each_seed_says_of_everybody_set_to_its_valu
     assert len(set(by_seed)) == 2
     assert [point.low, point.high] == pytest.approx([min(by_seed), max(by_seed)])
     assert point.mean == pytest.approx(np.mean(by_seed))
+
+
+def test_of_many_people_some_are_asked_and_how_many_is_told(
+    log: Log, churn: BoostedTrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody = dependences(TASK, churn, log, CUTOFF)
+    assert {each.people for each in everybody} == {len(TASK.people(log, CUTOFF))}
+    monkeypatch.setattr(parts, "SOME", 120)
+    some = parts.some(log.until(CUTOFF))
+    asked = set(TASK.people(some, CUTOFF)[USER].to_list())
+    found = dependences(TASK, churn, log, CUTOFF)
+    assert [each.column for each in found] == [each.column for each in everybody]
+    assert {each.people for each in found} == {len(asked)}
+    assert 80 < len(asked) < 160
+    said: list[set[int]] = []
+    whole = Churn.explain
+
+    def noted(self: Churn, model: Any, log: Log, cutoff: datetime, users: Any) -> Any:
+        said.append(set(users))
+        return whole(self, model, log, cutoff, users)
+
+    monkeypatch.setattr(Churn, "explain", noted)
+    assert 0.3 < steadiness(TASK, churn, log, CUTOFF)["all"] <= 1
+    assert said == [asked, asked]
 
 
 def test_no_point_is_drawn_where_hardly_anybody_is() -> None:

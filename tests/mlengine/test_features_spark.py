@@ -15,7 +15,7 @@ import pytest
 
 from mlengine import backtest, labels
 from mlengine.columns import USER, Log
-from mlengine.estimators import companions, examples, repurchase, segments
+from mlengine.estimators import companions, examples, parts, repurchase, segments
 from mlengine.estimators.lifetime_value import customers
 from mlengine.features import FAMILIES
 from mlengine.features.categories import category_shares, top_categories
@@ -131,7 +131,7 @@ QUESTIONS: Mapping[str, Callable[[Log], Any]] = {
     "how much there is": lambda log: vars(backtest.extent(log, CUTOFF, WINDOW)),
     "churn: begins": lambda log: examples.begins_at(log, "purchase"),
     "churn: labels": lambda log: rows(labels.churn(log, CUTOFF, 28 * DAY, WINDOW)),
-    "churn: a sample": lambda log: rows(examples.sampled(log, 0.3).events.select(USER).unique()),
+    "churn: a sample": lambda log: rows(parts.sampled(log, 0.3).events.select(USER).unique()),
     "staying_away: labels": lambda log: rows(labels.weeks_until_next(log, CUTOFF, 84 * DAY)),
     "value: labels": lambda log: rows(labels.spending(log, CUTOFF, 84 * DAY, WINDOW)),
     "value: histories": _histories,

@@ -117,3 +117,20 @@ def test_a_seed_grows_the_same_trees_however_many_grow_beside_it() -> None:
     first, again, other = (np.asarray(booster.predict(X)) for booster in (*alone, *beside))
     assert np.array_equal(first, again)
     assert not np.array_equal(again, other)
+
+
+def test_what_is_told_of_people_as_a_whole_is_asked_of_some_always_the_same(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def users(frame: nw.LazyFrame[Any]) -> set[int]:
+        return set(frame.select(USER).unique().collect("polars")[USER].to_list())
+
+    assert parts.some(log) is log
+    monkeypatch.setattr(parts, "SOME", 60)
+    told = replace(log, offers=log.events)
+    some, again, later = parts.some(told), parts.some(told), parts.some(told.until(END))
+    assert 40 < len(users(some.events)) < 80
+    assert users(some.events) == users(again.events) >= users(later.events)
+    assert some.offers is not None
+    assert users(some.offers) == users(some.events)
+    assert some.memo is not log.memo

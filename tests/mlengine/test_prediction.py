@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from crm import lake
 from crm.models import JobRun, Profile, ProfileAlias
 from mlengine import answers, drifting, evaluation, jobs, monitoring, online, prediction, registry, training
+from mlengine.estimators import parts
 from mlengine.models import Cluster, ClusterMember, Metric, ModelVersion, PredictionRun, Recommendation, Score
 from mlengine.specs import SPECS, Spec
 from mlengine.work import Refused
@@ -185,11 +186,26 @@ def test_ripe_predictions_are_judged_once_as_the_backtest_was(serving: Callable[
     assert late.judged_at is None
 
 
+def test_of_many_people_some_are_watched_for_drift(
+    serving: Callable[[Spec], Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = serving(spec())
+    predicted(asked, EARLIER)
+    run = predicted(asked)
+    monkeypatch.setattr(parts, "SOME", 10)
+    drifting.measure(run, asked)
+    run.refresh_from_db()
+    assert 3 < run.summary["watched"] < 16
+    assert run.summary["count"] == 16
+
+
 def test_drift_and_health_are_told(serving: Callable[[Spec], Spec]) -> None:
     asked = serving(spec())
     predicted(asked, EARLIER)
     run = predicted(asked)
     moved = drifting.measure(run, asked)
+    run.refresh_from_db()
+    assert run.summary["watched"] == 16
     assert {row.subject for row in moved} == {"silence", "score"}
     assert drifting.measure(run, asked) is not None
     assert Metric.objects.filter(kind=Metric.Kind.DRIFT).count() == 2
