@@ -1,7 +1,8 @@
 """How likely somebody clicks at an hour, on a channel, a message: added up from what a model keeps; plain arithmetic.
 
-The model of message response is a logistic line, so an hour and a message each add the same to everybody's log-odds.
-What is written of a person is each channel at its best hour; the rest follows.
+The model of message response is a logistic line: an hour and a message each add the same to everybody's log-odds, and a
+time of the day something of her own. What is written of a person is each channel at her best hour, and her best channel
+at each time of the day; the rest follows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +40,14 @@ class Added:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What hours add beside the best one, and messages beside one never sent; empty of a release before."""
+    """What hours add beside the best one, and messages beside one never sent; empty of a release before.
+
+    ``own_doubt`` is the standard error of what a time of the day adds of her own, as a share of it.
+    """
 
     hours: Sequence[Added]
     messages: Mapping[int, Added]
+    own_doubt: float = 0.0
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Self:
@@ -51,7 +56,8 @@ class Parts:
         messages = {
             int(name): Added(odds=odds, error=error) for name, (odds, error) in kept.get("messages", {}).items()
         }
-        return cls(hours=[Added(odds=odds, error=error) for odds, error in kept.get("hours", ())], messages=messages)
+        hours = [Added(odds=odds, error=error) for odds, error in kept.get("hours", ())]
+        return cls(hours=hours, messages=messages, own_doubt=kept.get("own_doubt", 0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +132,7 @@ def _on(
 ) -> Reached | None:
     about = parts.messages.get(message or 0, Added())
     best = facts.get("best_hour")
-    at = dict(enumerate(parts.hours)) or ({} if best is None else {int(best): Added()})
+    at = _of_hers(facts, parts) or ({} if best is None else {int(best): Added()})
     hours = {each: chance.moved(added, about) for each, added in at.items()}
     by_day = sorted((each for each in hours if each in HOURS), key=lambda each: (-hours[each].probability, each))
     if hour is None:
@@ -137,7 +143,37 @@ def _on(
     return Reached(channel=channel, chance=hours[hour], best_hours=by_day[:BEST_HOURS], hours={hour: hours[hour]})
 
 
+def _of_hers(facts: Mapping[str, float | None], parts: Parts) -> dict[int, Added]:
+    """Return what each hour adds beside the person's own best one; beside everybody's where none is known of her."""
+    own = {name: _own(facts, parts, name) for name in TIMES_OF_DAY} if parts.hours else {}
+    odds = {hour: added.odds + own[time_of_day(hour)] for hour, added in enumerate(parts.hours)}
+    best = facts.get("best_hour")
+    if best is None or not any(own.values()):
+        return dict(enumerate(parts.hours))
+    at, hers = int(best), own[time_of_day(int(best))]
+    return {
+        hour: Added(
+            odds=odds[hour] - odds[at],
+            error=added.error + parts.hours[at].error + parts.own_doubt * abs(own[time_of_day(hour)] - hers),
+        )
+        if hour != at
+        else Added()
+        for hour, added in enumerate(parts.hours)
+    }
+
+
+def _own(facts: Mapping[str, float | None], parts: Parts, name: str) -> float:
+    """Return what a time of the day is to a person (log-odds), less what its hours are to everybody."""
+    told = facts.get(f"in_{name}")
+    hours = TIMES_OF_DAY[name]
+    return 0.0 if told is None else _log_odds(told) - sum(parts.hours[hour].odds for hour in hours) / len(hours)
+
+
 def _moved(probability: float, odds: float) -> float:
     """Return a probability with something added to its log-odds."""
+    return 1 / (1 + exp(-(_log_odds(probability) + odds)))
+
+
+def _log_odds(probability: float) -> float:
     kept = min(max(probability, 1e-12), 1 - 1e-12)
-    return 1 / (1 + exp(-(log(kept / (1 - kept)) + odds)))
+    return log(kept / (1 - kept))

@@ -50,7 +50,9 @@ def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame
     return found.with_columns(quiet.alias("days_since_last_purchase")).drop("days", "last")
 
 
-def rates(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str], name: str, window: timedelta) -> pl.DataFrame:
+def rates(
+    rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str], name: str, window: timedelta, towards: str = ""
+) -> pl.DataFrame:
     """Return ``rows`` with how many messages of the same keys had been judged by then, and the rate of answers.
 
     Parameters
@@ -61,8 +63,11 @@ def rates(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str], name: st
         As ``sent`` or ``ordered`` returns.
     name : str
         The columns are ``<name>_messages`` and ``<name>_rate``; the rate is drawn towards everybody's.
+    towards : str
+        A column of ``rows`` that it is drawn towards instead.
     """
     everybody = float(known["did"].mean() or 0.0) if len(known) else 0.0  # type: ignore[arg-type]
+    expected = pl.col(towards) if towards else pl.lit(everybody)
     told = known.select(*keys, "did", at=pl.col(OCCURRED_AT) + window).sort("at")
     so_far = told.with_columns(
         messages=pl.col("did").cum_count().over(keys).cast(pl.Float64),
@@ -73,7 +78,7 @@ def rates(rows: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str], name: st
     )
     messages, answers = pl.col("messages").fill_null(0.0), pl.col("answers").fill_null(0.0)
     return found.with_columns(
-        messages.alias(f"{name}_messages"), ((answers + PRIOR * everybody) / (messages + PRIOR)).alias(f"{name}_rate")
+        messages.alias(f"{name}_messages"), ((answers + PRIOR * expected) / (messages + PRIOR)).alias(f"{name}_rate")
     ).drop("messages", "answers", "at", strict=False)
 
 

@@ -200,6 +200,7 @@ BEGINNINGS: Final[dict[str, str]] = {
     "hour_cos": "moment",
     "hour_late": "moment",
     "weekend": "moment",
+    "time_more": "moment",
     "expected_": "expected",
     "alive": "expected",
     "spend_a_time": "basket",

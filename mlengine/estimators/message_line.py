@@ -18,6 +18,7 @@ from mlengine.estimators.uplift import Line, Part, part_of
 
 Array = NDArray[Any]
 
+HER_TIME: Final = "time_more"  # the column that makes one's best hour another than everybody's
 STRENGTH: Final = 0.1  # of the line, scikit-learn's C on columns of one spread
 _TURN: Final = pl.col(OCCURRED_AT).dt.hour().cast(pl.Float64) * (2 * np.pi / 24)
 OF_HOUR: Final = (
@@ -58,8 +59,10 @@ class MessageLine:
     def parts(self) -> dict[str, Any]:
         """Return what an hour and a message add to the log-odds, each with its standard error.
 
-        ``hours`` are the 24 hours beside the best of ``HOURS``, ``messages`` those most sent beside one never sent.
-        The line is a sum, so these and a person's probability on a channel give that of any hour and message.
+        ``hours`` are the 24 hours beside the best of ``HOURS``, for somebody without hours of her own; ``messages``
+        those most sent beside one never sent; ``own_doubt`` is the standard error of what a time of the day of her own
+        adds, as a share of that. The line is a sum, so these, a person's probability on a channel and those of her
+        times of the day give that of any hour and message.
         """
         turn = pl.DataFrame({OCCURRED_AT: [datetime(2024, 1, 1, hour) for hour in range(24)]}).with_columns(*OF_HOUR)
         hours = self._moved(turn, ("hour_sin", "hour_cos", "hour_late"))
@@ -69,8 +72,17 @@ class MessageLine:
         messages = self._moved(told, ("message_messages", "message_rate"))
         return {
             "hours": self._added(hours - hours[best]),
+            "own_doubt": round(1 / max(self._sureness(HER_TIME), 1.0), 6) if HER_TIME in self.names else 0.0,
             "messages": dict(zip(self.messages, self._added(messages[1:] - messages[0]), strict=True)),
         }
+
+    def is_sure_of(self, name: str) -> bool:
+        """Whether a column surely raises the odds: its weight is above two standard errors."""
+        return self._sureness(name) > 2
+
+    def _sureness(self, name: str) -> float:
+        k = self.names.index(name)
+        return float(self._weight[k] / max(float(self.doubt[k, k]) ** 0.5, 1e-12))
 
     def _moved(self, rows: pl.DataFrame, columns: Sequence[str]) -> Array:
         """Return rows as the line sees them, zero in all other columns."""

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mlengine.clicks import HOURS, TIMES_OF_DAY
 from mlengine.columns import CHANNEL, HIGH, LABEL, LOW, OCCURRED_AT, SAID, SCORE, USER, VARIANT, Log
 from mlengine.estimators import explain
-from mlengine.estimators.message_judging import first_of_each, judged_by, log_odds, said_of
-from mlengine.estimators.message_line import OF_HOUR, STRENGTH, MessageLine, doubt_of
+from mlengine.estimators.message_judging import OF_DAY, TIME_OF_DAY, first_of_each, judged_by, log_odds, said_of
+from mlengine.estimators.message_line import HER_TIME, OF_HOUR, STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.prepared import Prepared
 from mlengine.estimators.uplift import Logistic
 from mlengine.messages import rates, sent
@@ -44,7 +44,7 @@ RATES: Final = tuple(f"{name}_{figure}" for name in KEYS for figure in ("message
 COLUMNS: Final = (
     *(name for name in RATES if name != "message_messages"),
     *(f"on_{channel}" for channel in CHANNELS),
-    *("hour_sin", "hour_cos", "hour_late", "weekend"),
+    *("hour_sin", "hour_cos", "hour_late", "weekend", HER_TIME),
 )
 MOST_MESSAGES: Final = 200  # of which a model knows how each was clicked: those sent most
 METRICS: Final = {
@@ -57,10 +57,17 @@ METRICS: Final = {
 
 
 def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.DataFrame:
-    """Return rows (person, channel, variant, when) with ``COLUMNS``: rates so far, the channel and the hour."""
+    """Return rows (person, channel, variant, when) with ``COLUMNS``: rates so far, the channel and the hour.
+
+    ``time_more`` is by how much more she answers at that time of the day than on the whole, in log-odds; of whom little
+    is known it is near 0.
+    """
     for name, keys in KEYS.items():
         rows = rates(rows, known, keys, name, window)
+    at_times = known.with_columns(OF_DAY)
+    rows = rates(rows.with_columns(OF_DAY), at_times, (USER, TIME_OF_DAY), "time", window, towards="person_rate")
     return rows.with_columns(
+        (_odds("time_rate") - _odds("person_rate")).fill_nan(0.0).alias(HER_TIME),
         *[
             (pl.col(CHANNEL) == channel).fill_null(value=False).cast(pl.Float64).alias(f"on_{channel}")
             for channel in CHANNELS
@@ -68,6 +75,10 @@ def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.
         *OF_HOUR,
         (pl.col(OCCURRED_AT).dt.weekday() >= 6).cast(pl.Float64).alias("weekend"),
     )
+
+
+def _odds(name: str) -> pl.Expr:
+    return (pl.col(name) / (1 - pl.col(name))).log()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +132,18 @@ class MessageResponse:
         known = self._known(log, cutoff)
         self._refuse_without(known)
         rows = self._described(known, known, log, cutoff)
-        X, y = rows.select(self.names).to_numpy(), rows["did"].to_numpy()
+        model = self._line(rows, self.names)
+        if HER_TIME in self.names and not model.is_sure_of(HER_TIME):  # chance alone would send each at another hour
+            model = self._line(rows, tuple(name for name in self.names if name != HER_TIME))
+        return replace(model, messages=_by_message(known, cutoff, self.window))
+
+    def _line(self, rows: pl.DataFrame, names: tuple[str, ...]) -> MessageLine:
+        X, y = rows.select(names).to_numpy(), rows["did"].to_numpy()
         prepared = Prepared.fit(X)
         part = Logistic(strength=STRENGTH).probability(prepared(X), y)
         facts = {"messages": len(y), self.answers: int(y.sum()), "rate": round(float(y.mean()), 6)}
         doubt = doubt_of(prepared(X), y, part(prepared(X)), rows[USER].to_numpy())
-        messages = _by_message(known, cutoff, self.window)
-        return MessageLine(names=self.names, prepared=prepared, part=part, doubt=doubt, messages=messages, facts=facts)
+        return MessageLine(names=names, prepared=prepared, part=part, doubt=doubt, facts=facts)
 
     def predict(self, model: MessageLine, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``score`` (the best channel and hour), its interval, ``best_hour``, by channel and by time.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -57,6 +58,20 @@ def test_channels_come_likeliest_first_with_their_hours_intervals_and_where_it_i
     at_ten = sms["hours"][1]
     assert at_ten["probability"] == pytest.approx(0.2689, abs=1e-4)  # one off the log-odds of a half
     assert (at_ten["low"], at_ten["high"]) == (pytest.approx(0.1422, abs=1e-4), pytest.approx(0.4495, abs=1e-4))
+
+
+def test_her_own_times_of_the_day_move_the_hours_of_every_channel(run: PredictionRun) -> None:
+    run.version.card["parts"]["own_doubt"] = 0.1
+    run.version.save()
+    own = {"in_morning": 0.5, "in_midday": 0.2, "in_afternoon": 0.2, "in_evening": 0.2, "best_hour": 8.0}
+    sms, email = told(scored(run, FACTS | own))["results"]
+    assert (sms["best_hours"], email["best_hours"]) == ([8, 10, 20], [8, 10, 20])
+    assert (sms["probability"], email["probability"]) == (pytest.approx(0.5), pytest.approx(0.1))
+    at = {one["hour"]: one for one in sms["hours"]}
+    assert at[10]["probability"] == pytest.approx(0.5)
+    assert at[14]["probability"] == pytest.approx(0.2)
+    assert at[20]["probability"] == pytest.approx(1 / (1 + 4 * np.exp(-2 / 3)))  # above the evening's mean
+    assert at[10]["low"] > at[14]["low"]
 
 
 def test_one_channel_one_hour_and_one_message_can_be_asked_for(run: PredictionRun) -> None:

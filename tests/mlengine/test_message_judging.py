@@ -1,5 +1,6 @@
 """Probabilities of answers mean what they say, and are judged by the message that was sent, not by the best one."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,16 +10,19 @@ import polars as pl
 import pytest
 
 from mlengine import answers, evaluation, fairness
+from mlengine.clicks import Parts, reached, time_of_day
 from mlengine.columns import SCORE, USER
 from mlengine.estimators.message_conversion import MessageConversion
 from mlengine.estimators.message_judging import first_of_each, said_of
+from mlengine.estimators.message_line import HER_TIME
 from mlengine.estimators.message_response import MessageResponse
 from mlengine.messages import sent
 from mlengine.metrics.bootstrap import values_only
 from mlengine.metrics.calibration import calibration_error
+from mlengine.metrics.classification import brier
 from mlengine.specs import SPECS
 from tests import api, factories
-from tests.mlengine.message_worlds import BEGAN, DAY, World, shop
+from tests.mlengine.message_worlds import BEGAN, DAY, TIMES, World, shop
 
 HOUR = timedelta(hours=1)
 CLICKS = MessageResponse(horizon=28 * DAY, activity_window=182 * DAY)
@@ -78,6 +82,45 @@ def test_what_is_said_of_the_messages_that_come_is_true_on_average() -> None:
     assert rows["said"].mean() == pytest.approx(true.mean(), abs=0.01)
     assert calibration_error(true, rows["said"].to_numpy()) < 0.05  # of the true chances: no noise of who clicked
     assert len(rows) == len(CLICKS.outcomes(answered, world.log(), cutoff)[0])
+
+
+def test_whoever_answers_at_another_time_of_the_day_is_written_to_then() -> None:
+    world, cutoff = World(taste=1.5), BEGAN + 140 * DAY
+    everybodys = replace(CLICKS, names=tuple(name for name in CLICKS.names if name != HER_TIME))
+    by_sms, hours, ratings = np.full(400, "sms"), {}, {}
+    for name, task in {"hers": CLICKS, "everybody's": everybodys}.items():
+        answered = task.predict(task.fit(world.log(), cutoff), world.log(), cutoff)
+        found = answered.to_native()
+        hours[name] = found["best_hour"].to_numpy().astype(int)
+        ratings[name] = brier(*CLICKS.outcomes(answered, world.log(), cutoff))
+    true = {name: world.chance(found[USER].to_numpy(), by_sms, each).mean() for name, each in hours.items()}
+    at_her_time = [time_of_day(hour) == TIMES[user % 4] for user, hour in zip(found[USER], hours["hers"], strict=True)]
+    assert np.mean(at_her_time) > 0.55  # a quarter by chance
+    assert true["hers"] > true["everybody's"] + 0.08
+    assert ratings["hers"] < ratings["everybody's"] - 0.003
+
+
+def test_where_nobody_has_a_time_of_her_own_all_are_written_to_at_the_same_hour() -> None:
+    world, cutoff = World(), BEGAN + 140 * DAY
+    model = CLICKS.fit(world.log(), cutoff)
+    assert HER_TIME not in model.names
+    assert CLICKS.predict(model, world.log(), cutoff).to_native()["best_hour"].n_unique() == 1
+
+
+def test_what_is_kept_of_a_person_and_the_model_gives_each_channel_at_each_hour() -> None:
+    world, cutoff = World(taste=1.5), BEGAN + 140 * DAY
+    model = CLICKS.fit(world.log(), cutoff)
+    rows = CLICKS.predict(model, world.log(), cutoff).to_native().to_dicts()
+    parts = Parts.of(json.loads(json.dumps(model.parts())))
+    asked = CLICKS._asked(world.log(), cutoff)
+    asked = asked.with_columns(pl.Series("chance", model.probability(asked))).sort(USER, "occurred_at")
+    assert parts.own_doubt > 0
+    for facts in rows[:20]:
+        for found in reached(facts, parts):
+            of_hers = asked.filter((pl.col(USER) == facts[USER]) & (pl.col("channel") == found.channel))
+            assert [one.probability for one in found.hours.values()] == pytest.approx(of_hers["chance"].to_list())
+            assert found.best_hours[0] == facts["best_hour"]
+            assert all(one.low < one.probability < one.high for one in found.hours.values())  # type: ignore[operator]
 
 
 def test_orders_are_as_likely_as_is_said_where_the_same_few_messages_are_sent_in_turn() -> None:
