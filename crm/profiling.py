@@ -1,7 +1,8 @@
 """Who may be learned from and scored: the switches on a profile, the age, and the consent to be profiled."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -9,6 +10,17 @@ from crm.consent_basis import bases_for
 from crm.models import Profile, Purpose
 
 PIECE = 10_000
+
+# Of whom answers are kept, and read by anybody: by the switches on her profile and her age, in the words of Django and
+# in those of SQL (over ``crm_profile``). The unknown were scored, or not, as the setting says.
+AGES: Final = (Profile.AgeClass.ADULT.value, Profile.AgeClass.UNKNOWN.value)
+MAY_BE_SCORED: Final[Mapping[str, Any]] = {"personalisation": True, "restricted_at": None, "age_class__in": AGES}
+MAY_BE_SCORED_SQL: Final = f"personalisation AND restricted_at IS NULL AND age_class IN {AGES}"
+
+
+def may_be_scored(profile: Profile) -> bool:
+    """Return the same of a profile that was read before."""
+    return profile.personalisation and profile.restricted_at is None and profile.age_class in AGES
 
 
 def grown_up() -> list[str]:

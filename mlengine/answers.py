@@ -12,6 +12,7 @@ import orjson
 from django.db import connection, models, transaction
 from numpy.typing import NDArray
 
+from crm import profiling
 from mlengine.columns import CLUSTER, HIGH, ITEM, LOW, RANK, REASON, SCORE, USER
 from mlengine.models import ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.reasons import Reason
@@ -22,11 +23,10 @@ HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROWS_AT_ONCE = 500_000
 # Whoever was erased or restricted, switched personalisation off, or turned out to be under age, while the answers were
 # made gets none.
-LEFT = """
-DELETE FROM {table} AS answer WHERE run_id = %s
-AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND personalisation
-                AND restricted_at IS NULL AND age_class NOT IN ('child', 'minor'))
-"""
+LEFT = f"""
+DELETE FROM {{table}} AS answer WHERE run_id = %s
+AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND {profiling.MAY_BE_SCORED_SQL})
+"""  # noqa: S608  # words of ours
 
 # Who deleted a segment on her page is put into none by that model again (Net-Data Regulation 42).
 OBJECTED = """

@@ -58,7 +58,7 @@ EVENTS_IN_MEMORY = 10_000_000  # about 100 bytes each; a larger lake stays on di
 
 # A duplicate counts as the profile that was kept, however long the chain of merges. If any of a person's profiles has
 # switched personalisation off, is restricted or under age, the whole person is.
-PEOPLE = """
+PEOPLE = f"""
 WITH RECURSIVE merged (duplicate, canonical, steps) AS (
     SELECT duplicate_id, canonical_id, 1 FROM crm_profilealias WHERE undone_at IS NULL
     UNION ALL
@@ -68,12 +68,12 @@ WITH RECURSIVE merged (duplicate, canonical, steps) AS (
 ), last AS (SELECT DISTINCT ON (duplicate) duplicate, canonical FROM merged ORDER BY duplicate, steps DESC
 ), people AS (
     SELECT id, coalesce(canonical, id) AS person,
-           bool_and(personalisation AND restricted_at IS NULL AND age_class NOT IN ('child', 'minor')) OVER person
+           bool_and({profiling.MAY_BE_SCORED_SQL}) OVER person
            AND (%(unknown_may)s OR bool_or(age_class = 'adult') OVER person) AS allowed
     FROM crm_profile LEFT JOIN last ON duplicate = id WINDOW person AS (PARTITION BY coalesce(canonical, id))
 )
 SELECT id, person FROM people WHERE allowed
-"""
+"""  # noqa: S608  # words of ours
 ITEMS = """
 SELECT id, kind, categories[1], categories[2], nullif(brand, ''), price,
        available_from AT TIME ZONE %(zone)s, available_to AT TIME ZONE %(zone)s,

@@ -15,15 +15,16 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models.base import ModelState
 
+from crm import profiling
 from crm.models import Item
-from mlengine import live, online, shelf, standing
+from mlengine import live, shelf, standing
 from mlengine.models import PredictionRun
 from mlengine.standing import Standing
 
 SEEN: Final = """
 WITH may (be) AS (
     SELECT count(*) = %(many)s FROM crm_profile
-    WHERE id IN %(profiles)s AND personalisation AND restricted_at IS NULL AND age_class IN %(ages)s
+    WHERE id IN %(profiles)s AND {may_be_scored}
 ),
 done AS (
     SELECT item_id, kind, occurred_at, id FROM crm_event
@@ -128,12 +129,11 @@ def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime,
 def _statement() -> tuple[str, dict[str, Any]]:
     version, values = standing.version()
     constants = {
-        "ages": online.AGES,
         "kinds": tuple(live.WEIGHTS),
         "preferred": list(live.PREFERRED),
         "most": live.MOST,
     }
-    return SEEN.format(version=version), values | constants
+    return SEEN.format(version=version, may_be_scored=profiling.MAY_BE_SCORED_SQL), values | constants
 
 
 def _bought_since(known: Standing, run: PredictionRun | None, now: datetime) -> datetime | str:

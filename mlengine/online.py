@@ -12,17 +12,13 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet
 from django.utils.timezone import localtime
 
+from crm import profiling
 from crm.models import Item, Profile, ProfileAlias
 from mlengine.clicks import Parts, Reached, reached
 from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
-AGES = ("adult", "unknown")  # the unknown were scored, or not, as the setting says
-MAY_BE_SCORED: Mapping[str, Any] = {
-    "profile__personalisation": True,
-    "profile__restricted_at": None,
-    "profile__age_class__in": AGES,
-}
+MAY_BE_SCORED: Mapping[str, Any] = {f"profile__{name}": value for name, value in profiling.MAY_BE_SCORED.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,7 @@ def scores_of(profile_id: int) -> list[Score]:
 def score_history(profile: Profile, spec: str) -> list[Score]:
     """Return the person's scores of one model in all runs that are kept, the oldest first."""
     kept = person(profile)
-    if not kept.personalisation or kept.restricted_at is not None or kept.age_class in {"child", "minor"}:
+    if not profiling.may_be_scored(kept):
         return []
     runs = PredictionRun.objects.finished().filter(spec=spec).order_by("cutoff", "pk")
     found = {score.run_id: score for score in Score.objects.filter(profile=kept, run__in=runs).select_related("run")}

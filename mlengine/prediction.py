@@ -16,7 +16,7 @@ from crm.locks import only_one
 from crm.models import JobRun
 from mlengine import (
     answers,
-    clusters,
+    cluster_rows,
     datasets,
     jobs,
     lineage,
@@ -154,7 +154,7 @@ def _write(
             made.summary = summaries.of_recommendations(found)
             made.summary |= {network.LIGHT: True} if isinstance(model, Continues) else {}
         case "cluster" if isinstance(model, Groups):
-            keys = clusters.rows_for(spec, model, now, rename=not made.shadow)
+            keys = cluster_rows.rows_for(spec, model, now, rename=not made.shadow)
             made.rows = answers.write_members(made, found, keys)
             made.summary = summaries.of_members(made, previous)
         case "link":

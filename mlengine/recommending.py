@@ -15,7 +15,7 @@ from django.db.models import Max
 from crm import profiling
 from crm.merging import members_of
 from crm.models import Event, Item
-from mlengine import because, fresh, live, moment, network, online, shelf, standing
+from mlengine import because, live, moment, network, new_items, online, shelf, standing
 from mlengine.live import Session
 from mlengine.models import PredictionRun, Recommendation
 from mlengine.moment import Seen
@@ -94,7 +94,7 @@ def answers(people: Sequence[int], k: int, now: datetime) -> tuple[dict[int, lis
     found = {person: _candidates((row.item, row.value, row.reason) for row in hers) for person, hers in said.items()}
     bought = _bought_by(found, rules, now)
     found[EVERYBODY] = popular(run, now)
-    new = fresh.new(found, rules, now)
+    new = new_items.new(found, rules, now)
     lists = {
         person: list(_arranged(shown, new.get(person, ()), rules, k, Had(days=bought.get(person, {}))).shown)
         for person, shown in found.items()
@@ -136,7 +136,7 @@ def _candidates(told: Iterable[tuple[Item, float, Mapping[str, Any]]], source: s
 
 
 def _with_new(candidates: Sequence[Candidate], rules: Rules, k: int, had: Had, now: datetime) -> Shelf:
-    new = fresh.new({EVERYBODY: candidates}, rules, now)
+    new = new_items.new({EVERYBODY: candidates}, rules, now)
     return _arranged(candidates, new.get(EVERYBODY, ()), rules, k, had)
 
 

@@ -26,8 +26,8 @@ from campaigns.rules.nodes import (
     Window,
 )
 from campaigns.rules.scope import Making
+from crm import profiling
 from crm.copying import int_array, text_array
-from mlengine import online
 from mlengine.models import PredictionRun
 
 RECEIVED = (Delivery.Status.ACCEPTED.value, Delivery.Status.DELIVERED.value)
@@ -38,8 +38,7 @@ BOUGHT = (
 )
 # Asked when people are found, not only when answers are written: a run that is served again may be older than a "no".
 MAY_BE_SCORED = (
-    " AND EXISTS (SELECT FROM crm_profile q WHERE q.id = t.profile_id"
-    f" AND q.personalisation AND q.restricted_at IS NULL AND q.age_class IN ({', '.join(map(repr, online.AGES))}))"
+    f" AND EXISTS (SELECT FROM crm_profile WHERE crm_profile.id = t.profile_id AND {profiling.MAY_BE_SCORED_SQL})"
 )
 ASSIGNED = "d.status <> 'suppressed' AND (d.status <> 'held_out' OR d.reason = '')"
 

@@ -22,7 +22,7 @@ from mlengine.estimators.collaborative import (
     TastesRecommender,
 )
 from mlengine.estimators.content import Content
-from mlengine.estimators.fresh import with_fresh
+from mlengine.estimators.new_item_places import with_fresh
 from mlengine.estimators.own_history import OwnHistory
 from mlengine.estimators.popular import Popular, PopularInSegment
 from mlengine.estimators.recommendation_causes import Causes
