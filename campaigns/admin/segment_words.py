@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Segment
@@ -108,6 +108,18 @@ WORDS: Mapping[str, Words] = {
     "kind_segment": _("Segment"),
     "kind_bucket": _("Random share"),
 }
+# What a score is where numbers stand beside it, and how a number of each unit is written.
+ITSELF: Mapping[str, Words] = {
+    "days": _("expected days"),
+    "money": _("expected amount"),
+    "probability": _("on the best channel, at the best hour"),
+}
+UNITS: Mapping[str, Words] = {
+    "probability": _("(0.6: six in ten)"),
+    "days": _("days"),
+    "hour": _("o'clock (0 to 23)"),
+    "effect": _("(0.02: two more in a hundred)"),
+}
 
 
 def catalogue(without: int | None = None) -> dict[str, Any]:
@@ -130,9 +142,10 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
         "addresses": [(code, str(fields.CHANNELS.get(code, code))) for code in fields.ADDRESS_TYPES],
         "of_campaigns": _pairs(fields.OF_CAMPAIGNS),
         "purposes": [(one.code, _named(one)) for one in Purpose.objects.order_by("code")],
-        "scores": [(name, str(SPECS[name].title)) for name in fields.specs("score")],
+        "scores": [(name, gettext(SPECS[name].title)) for name in fields.specs("score")],
         "facts": {spec: _facts(spec) for spec in fields.specs("score")},
-        "clusters": [(name, str(SPECS[name].title)) for name in fields.specs("cluster")],
+        "units": {spec: _units(spec) for spec in fields.specs("score")},
+        "clusters": [(name, gettext(SPECS[name].title)) for name in fields.specs("cluster")],
         "campaigns": list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:MOST_NAMED]),
         "segments": list(segments[:MOST_NAMED]),
         "words": {name: str(text) for name, text in WORDS.items()},
@@ -141,7 +154,14 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
 
 def _facts(spec: str) -> list[tuple[str, str]]:
     """Return what a condition may ask of a score: the score itself, and the numbers beside it."""
-    return [("", str(WORDS["score_itself"])), *((name, fields.fact_title(spec, name)) for name in fields.facts(spec))]
+    itself = ITSELF.get(SPECS[spec].unit, WORDS["score_itself"])
+    return [("", str(itself)), *((name, fields.fact_title(spec, name)) for name in fields.facts(spec))]
+
+
+def _units(spec: str) -> dict[str, str]:
+    """Return what stands behind the number that is asked of each, by its name."""
+    asked = {name: fields.fact_unit(spec, name) for name in ("", *fields.facts(spec))}
+    return {name: str(UNITS[unit]) for name, unit in asked.items() if unit in UNITS}
 
 
 def _field(field: fields.Field) -> dict[str, Any]:

@@ -142,6 +142,12 @@ def facts(spec: str) -> list[str]:
     return [*asked.facts, *(BOUNDS if asked.has_bounds else ())]
 
 
+def fact_unit(spec: str, name: str) -> str:
+    """Return the unit of one of them, or of the score itself where none is named."""
+    asked = SPECS[spec]
+    return asked.facts[name].unit if name in asked.facts else asked.unit
+
+
 def fact_title(spec: str, name: str) -> str:
     """Return what one of them is called in the reader's language."""
     return str(BOUNDS[name]) if name in BOUNDS else gettext(SPECS[spec].facts[name].title)

@@ -174,7 +174,8 @@ def _scored(rule: Scored) -> str:
     if rule.test.is_ == "top_share":
         share = _number(Decimal(str(rule.test.value)) * 100)
         return _("among the highest %(share)s%% by the score “%(score)s”") % {"share": share, "score": _score(rule)}
-    return _("the score “%(score)s” %(test)s") % {"score": _score(rule), "test": _operator(rule.test)}
+    unit = fields.fact_unit(rule.spec, rule.fact) if rule.spec in SPECS else ""
+    return _("the score “%(score)s” %(test)s") % {"score": _score(rule), "test": _in_unit(rule.test, unit)}
 
 
 def _score(rule: Scored) -> str:
@@ -242,6 +243,17 @@ def _operator(test: Test, choices: Mapping[str, fields.Words] | None = None) -> 
     if isinstance(test.value, int) and test.is_ in OF_DAYS:
         return str(OF_DAYS[test.is_]) % {"days": test.value}
     return _("%(operator)s %(value)s") % {"operator": name, "value": _value(test, choices or {})}
+
+
+def _in_unit(test: Test, unit: str) -> str:
+    """Return a test of an amount in its unit: a probability as a percentage, days as days."""
+    if unit not in {"probability", "days"} or test.value is None:
+        return _operator(test)
+    ends = test.value if isinstance(test.value, tuple) else (test.value,)
+    told = [_number(Decimal(str(one)) * (100 if unit == "probability" else 1)) for one in ends]
+    shown = _("%(low)s and %(high)s") % {"low": told[0], "high": told[1]} if len(told) == 2 else told[0]
+    value = f"{shown}%" if unit == "probability" else _("%(days)s days") % {"days": shown}
+    return _("%(operator)s %(value)s") % {"operator": str(fields.OPERATORS[test.is_]), "value": value}
 
 
 def _value(test: Test, choices: Mapping[str, fields.Words]) -> str:

@@ -193,7 +193,10 @@ SPEC_WORDS = (
     gettext_noop("Days until the next order"),
     gettext_noop("Expected spend in a year"),
     gettext_noop("Message response"),
-    gettext_noop("The probability that somebody clicks the next message, on her best channel and at her best hour."),
+    gettext_noop(
+        "The probability that somebody clicks the next message, on her best channel and at her best hour;"
+        " judged by what was said of the messages that were then sent."
+    ),
     gettext_noop("Best hour of the day"),
     gettext_noop("Clicks by WeChat"),
     gettext_noop("Clicks by WeChat, at least"),
@@ -215,7 +218,10 @@ SPEC_WORDS = (
     gettext_noop("Clicks in the afternoon"),
     gettext_noop("Clicks in the evening"),
     gettext_noop("Orders after a message"),
-    gettext_noop("How likely somebody purchases in the 14 days after the next message, be it because of it or not."),
+    gettext_noop(
+        "How likely somebody purchases in the 14 days after the next message, be it because of it or not;"
+        " judged by what was said of the messages that were then sent."
+    ),
     gettext_noop("Orders after WeChat"),
     gettext_noop("Orders after WeChat, at least"),
     gettext_noop("Orders after WeChat, at most"),

@@ -3,6 +3,10 @@
 An order counts for a message as it does in the reports of campaigns: whatever the person buys within the attribution
 window after it. Most would have bought anyway, so how often and how lately somebody purchased is read beside the
 messages, and must be beaten as a baseline; what a message changes is told by campaign uplift alone.
+
+Of which campaign the next message will be nobody knows, so all messages count by one thing, a purchase, within one
+window; a campaign's own goal and attribution window are those of its report. Learned each by its own, a score would be
+of a mixture that no message has, and no two people's could be compared.
 """
 
 from collections.abc import Mapping, Sequence

@@ -19,7 +19,8 @@ def _with_ends(unit: str, titles: Mapping[str, str]) -> dict[str, Fact]:
 RESPONSE: Final = Spec(
     name="response",
     title="Message response",
-    description="The probability that somebody clicks the next message, on her best channel and at her best hour.",
+    description="The probability that somebody clicks the next message, on her best channel and at her best hour;"
+    " judged by what was said of the messages that were then sent.",
     answers="score",
     task="mlengine.estimators.message_response.MessageResponse",
     horizon=28 * DAY,
@@ -54,7 +55,8 @@ RESPONSE: Final = Spec(
 CONVERSION: Final = Spec(
     name="conversion",
     title="Orders after a message",
-    description="How likely somebody purchases in the 14 days after the next message, be it because of it or not.",
+    description="How likely somebody purchases in the 14 days after the next message, be it because of it or not;"
+    " judged by what was said of the messages that were then sent.",
     answers="score",
     task="mlengine.estimators.message_conversion.MessageConversion",
     horizon=28 * DAY,

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from campaigns import rules
+from campaigns.admin import segment_words
 from campaigns.rules.sentences import phrase
 from mlengine.models import ModelVersion, PredictionRun, Score
 from tests import factories
@@ -47,6 +49,33 @@ def test_a_condition_asks_for_a_number_beside_the_score(asked: dict[str, Any], w
 
 def test_a_condition_on_a_fact_is_told_by_its_name() -> None:
     rule = {"score": "value", "fact": "alive", "is": "at_least", "value": 0.5}
-    assert phrase(rules.parse(rule)) == "the score “Customer value: Still a customer” is at least 0.5"
+    assert phrase(rules.parse(rule)) == "the score “Customer value: Still a customer” is at least 50%"
     rule = {"score": "value", "fact": "low", "is": "top_share", "value": 0.1}
     assert "“Customer value: lower bound”" in phrase(rules.parse(rule))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"fact": "away_42", "is": "at_least", "value": 0.625},
+            "the score “Staying away: No purchase in the next 42 days” is at least 62.5%",
+        ),
+        ({"is": "between", "value": [14, 30]}, "the score “Staying away” is between 14 and 30 days"),
+        ({"fact": "away_7", "is": "between", "value": [0, 0.5]}, None),
+    ],
+)
+def test_how_long_somebody_stays_away_is_told_in_its_unit(asked: dict[str, Any], said: str | None) -> None:
+    found = phrase(rules.parse({"score": "staying_away"} | asked))
+    assert found == said if said else found.endswith("is between 0 and 50%")
+
+
+def test_the_builder_names_models_in_the_readers_language_and_says_units() -> None:
+    with translation.override("zh-hans"):
+        told = segment_words.catalogue()
+    assert dict(told["scores"])["staying_away"] == "不再光顾"
+    assert all(not title.isascii() for name, title in told["clusters"] if name != "rfm")
+    away = told["units"]["staying_away"]
+    assert (away[""], away["away_28"] == told["units"]["churn"][""]) == ("天", True)
+    assert set(told["units"]["value"]) >= {"alive", "next_order_days"}
+    assert "purchases" not in told["units"]["value"]

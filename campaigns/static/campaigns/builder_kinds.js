@@ -107,7 +107,7 @@
         select(T.score, catalogue.scores, node.score, (value) => { node.score = value; delete node.fact; }),
         ((catalogue.facts || {})[node.score] || []).length > 1 ? select(T.score_fact, catalogue.facts[node.score], node.fact || "", (value) => { if (value) node.fact = value; else delete node.fact; }) : null,
         ...comparison(node, "number", [], ["top_share", "at_least", "at_most", "between"]),
-        node.is === "top_share" ? word(T.of_all) : null,
+        node.is === "top_share" ? word(T.of_all) : word(((catalogue.units || {})[node.score] || {})[node.fact || ""] || ""),
       ],
     },
     cluster: {
