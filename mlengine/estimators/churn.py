@@ -20,7 +20,7 @@ from mlengine.columns import LABEL, PURCHASE, SCORE, USER, Log
 from mlengine.estimators import explain
 from mlengine.estimators.boosted import BoostedTrees, grown, mean_raw
 from mlengine.estimators.calibration import choose
-from mlengine.estimators.examples import Examples, begins_at, labelled, matrix, people
+from mlengine.estimators.examples import Examples, labelled, matrix, people, ripe_cutoffs
 from mlengine.estimators.logistic import LogLogistic
 from mlengine.estimators.parts import among, each_part
 from mlengine.metrics.bootstrap import interval
@@ -28,7 +28,7 @@ from mlengine.metrics.calibration import calibration_error
 from mlengine.metrics.classification import average_precision, brier, lift, roc_auc
 from mlengine.reasons import Reason
 from mlengine.specs import Measure, NotEnoughData, Task
-from mlengine.splits import cutoffs_before, rolling_origin
+from mlengine.splits import rolling_origin
 
 METRICS: Final = {
     "roc_auc": roc_auc,
@@ -68,12 +68,8 @@ class Question:
 
     def cutoffs(self, log: Log, cutoff: datetime) -> list[datetime]:
         """Return the cutoffs to learn from, whose labels are ripe at ``cutoff``; raise ``NotEnoughData`` if none."""
-        first = begins_at(log, self.kind) + self.history
-        found = cutoffs_before(cutoff, first=first, horizon=self.horizon, step=self.step, most=self.most_cutoffs)
-        if not found:
-            needed, there = self.history + self.horizon, cutoff - begins_at(log, self.kind)
-            raise NotEnoughData(f"Needs {needed.days} days of {self.kind} events before the cutoff, has {there.days}.")
-        return found
+        asked = {"history": self.history, "horizon": self.horizon, "step": self.step}
+        return ripe_cutoffs(log, cutoff, self.kind, most=self.most_cutoffs, **asked)
 
     def examples(self, log: Log, cutoff: datetime) -> Examples:
         """Return everything to learn from at ``cutoff``: known then, both kinds of people in it."""

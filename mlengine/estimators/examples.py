@@ -14,6 +14,7 @@ from mlengine.columns import KIND, LABEL, OCCURRED_AT, USER, Log
 from mlengine.estimators.parts import active, each_part, sampled
 from mlengine.features import build
 from mlengine.specs import NotEnoughData
+from mlengine.splits import cutoffs_before
 
 Array = NDArray[Any]
 
@@ -82,6 +83,24 @@ def begins_at(log: Log, kind: str) -> datetime:
         raise NotEnoughData(f"There are no {kind} events at all.")
     at: datetime = first
     return at
+
+
+def ripe_cutoffs(
+    log: Log, cutoff: datetime, kind: str, *, history: timedelta, horizon: timedelta, step: timedelta, most: int
+) -> list[datetime]:
+    """Return the cutoffs to learn from, whose labels are ripe at ``cutoff``, the earliest first.
+
+    Raises
+    ------
+    NotEnoughData
+        There is none: no history and horizon lie between the first event of ``kind`` and the cutoff.
+    """
+    began = begins_at(log, kind)
+    found = cutoffs_before(cutoff, first=began + history, horizon=horizon, step=step, most=most)
+    if not found:
+        needed, there = history + horizon, cutoff - began
+        raise NotEnoughData(f"Needs {needed.days} days of {kind} events before the cutoff, has {there.days}.")
+    return found
 
 
 def labelled(

@@ -22,7 +22,7 @@ from mlengine.columns import AWAY, LABEL, PURCHASE, SCORE, USER, Log
 from mlengine.estimators import explain
 from mlengine.estimators.boosted import BoostedTrees, grown
 from mlengine.estimators.calibration import Platt
-from mlengine.estimators.examples import begins_at, enough, matrix, people
+from mlengine.estimators.examples import enough, matrix, people, ripe_cutoffs
 from mlengine.estimators.logistic import LogLogistic
 from mlengine.estimators.parts import among, each_part
 from mlengine.estimators.weeks import PERIOD, Weeks, expanded, weeks_known
@@ -30,7 +30,6 @@ from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.survival import absolute_error, concordance
 from mlengine.reasons import Reason
 from mlengine.specs import Measure, NotEnoughData, Task
-from mlengine.splits import cutoffs_before
 
 Array = NDArray[Any]
 WEEK: Final = timedelta(days=7)
@@ -117,11 +116,8 @@ class Staying:
             No cutoff has a week after it, or everybody, or nobody, came back.
         """
         known = log.until(cutoff)
-        first = begins_at(known, self.kind) + self.history
-        cutoffs = cutoffs_before(cutoff, first=first, horizon=WEEK, step=self.step, most=self.most_cutoffs)
-        if not cutoffs:
-            needed, there = self.history + WEEK, cutoff - begins_at(known, self.kind)
-            raise NotEnoughData(f"Needs {needed.days} days of {self.kind} events before the cutoff, has {there.days}.")
+        asked = {"history": self.history, "horizon": WEEK, "step": self.step}
+        cutoffs = ripe_cutoffs(known, cutoff, self.kind, most=self.most_cutoffs, **asked)
         some = enough(known, cutoffs, self.activity_window, self.kind, rows_each=2)  # about two weeks a person
         found = Weeks.under_each_other([self._weeks(some, at, cutoff) for at in cutoffs])
         if not 0 < found.y.sum() < len(found.y):

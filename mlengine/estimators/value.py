@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlengine import labels
 from mlengine.columns import HIGH, LOW, SCORE, USER, Log
 from mlengine.estimators import examples, explain
-from mlengine.estimators.examples import begins_at, enough, matrix
+from mlengine.estimators.examples import enough, matrix, ripe_cutoffs
 from mlengine.estimators.lifetime_value.customers import Customers, histories
 from mlengine.estimators.lifetime_value.growing import Growing
 from mlengine.estimators.lifetime_value.two_stage import LEVELS, Residuals, TwoStage
@@ -25,7 +25,7 @@ from mlengine.estimators.parts import among, each_part
 from mlengine.estimators.value_question import CustomersValue, Question, RateValue, frame
 from mlengine.reasons import Reason
 from mlengine.specs import NotEnoughData, Task
-from mlengine.splits import cutoffs_before, rolling_origin
+from mlengine.splits import rolling_origin
 
 Array = NDArray[Any]
 
@@ -204,12 +204,8 @@ class Value(Question):
 
     def cutoffs(self, log: Log, cutoff: datetime) -> list[datetime]:
         """Return the cutoffs to learn from, whose spending is known at ``cutoff``; raise ``NotEnoughData`` if none."""
-        first = begins_at(log, self.kind) + self.history
-        found = cutoffs_before(cutoff, first=first, horizon=self.horizon, step=self.step, most=self.most_cutoffs)
-        if not found:
-            needed, there = self.history + self.horizon, cutoff - begins_at(log, self.kind)
-            raise NotEnoughData(f"Needs {needed.days} days of {self.kind} events before the cutoff, has {there.days}.")
-        return found
+        asked = {"history": self.history, "horizon": self.horizon, "step": self.step}
+        return ripe_cutoffs(log, cutoff, self.kind, most=self.most_cutoffs, **asked)
 
     def _customers(self, log: Log, cutoff: datetime) -> Customers:
         return log.once(("customers",), cutoff, lambda: Customers.fit(histories(log, cutoff)[1]))
