@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.conf import settings
 from django.db import connection
 
 from campaigns import outgoing
@@ -48,6 +50,7 @@ from campaigns.segmenting import segments
 from crm import people
 from crm.copying import int_array, moments, text_array
 from crm.merging import canonical_ids, pairs_of
+from mlengine import online
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,15 @@ def _wait_for_time(step: WaitForTime, walkers: Sequence[Walker], run: Run, now: 
 
 
 def _best_hour(step: Step, walkers: Sequence[Walker], run: Run, now: datetime) -> Sequence[Outcome]:
-    policy = policies.policy()
-    return [NEXT if (at := quiet.allowed_from(now, one.zone, policy)) <= now else at for one in walkers]
+    policy, person, wall = (
+        policies.policy(),
+        canonical_ids(one.profile for one in walkers),
+        ZoneInfo(settings.TIME_ZONE),
+    )
+    hours = online.best_hours(set(person.values()))  # the log tells hours as the organisation's clock shows them
+    begins = [waits.until_hour(hours.get(person[one.profile]), one.step_at, wall) for one in walkers]
+    waited = [quiet.allowed_from(max(at, now), one.zone, policy) for at, one in zip(begins, walkers, strict=True)]
+    return [NEXT if at <= now else at for at in waited]
 
 
 def _wait_for_event(step: WaitForEvent, walkers: Sequence[Walker], run: Run, now: datetime) -> Sequence[Outcome]:

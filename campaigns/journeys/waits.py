@@ -24,6 +24,20 @@ def until(step: Step, since: datetime, zone: ZoneInfo) -> datetime:
     return since
 
 
+def until_hour(hour: int | None, since: datetime, zone: ZoneInfo) -> datetime:
+    """Return when a clock shows an hour next: the moment itself within that hour, and where no hour is asked for.
+
+    >>> friday = datetime(2026, 3, 6, 20, 30, tzinfo=UTC)
+    >>> [until_hour(hour, friday, ZoneInfo("UTC")).isoformat()[5:16] for hour in (20, 22, 8, None)]
+    ['03-06T20:30', '03-06T22:00', '03-07T08:00', '03-06T20:30']
+    """
+    here = since.astimezone(zone)
+    if hour is None or here.hour == hour:
+        return since
+    on = here.date() if here.hour < hour else here.date() + timedelta(days=1)
+    return _moment(on, time(hour), zone)
+
+
 def _within(step: WaitForTime, since: datetime, zone: ZoneInfo) -> datetime:
     day = since.astimezone(zone).date()
     for later in range(9):  # of eight days one is the right weekday, whatever was over when it began

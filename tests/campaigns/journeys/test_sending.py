@@ -9,6 +9,8 @@ from campaigns.journeys.graph import parse
 from campaigns.models import Delivery, Run
 from crm import ingest
 from crm.models import Identifier, Profile
+from mlengine.models import Score
+from tests import api
 from tests import factories as crm
 from tests.campaigns import factories
 from tests.campaigns.journeys.factories import (
@@ -146,6 +148,22 @@ def test_the_best_hour_is_not_at_night() -> None:
     assert walking.walk(run, one.due_at - DAY / 1440) == 0
     walking.walk(run, one.due_at)
     assert entry(run, person).step == "later"
+
+
+def test_each_waits_for_her_own_best_hour_that_the_model_knows() -> None:
+    people = [factories.person(n) for n in range(4)]
+    answers = api.run("response")
+    for person, hour in zip(people, (20.0, 10.0, 20.0), strict=False):  # of the last one nothing is known
+        Score.objects.create(profile=person, run=answers, value=0.5, facts={"best_hour": hour})
+    Profile.objects.filter(pk=people[2].pk).update(personalisation=False)
+    run = journey(tree("best", best={"kind": "best_hour", "ways": {"next": "later"}}, later=wait("")))
+    ten = NOW.replace(hour=2, minute=30)  # half past ten on the organisation's wall
+    enter(run, *people, now=ten)
+    walking.walk(run, ten)
+    assert [entry(run, person).step for person in people] == ["best", "later", "later", "later"]
+    assert entry(run, people[0]).due_at == NOW.replace(hour=12, minute=0)
+    walking.walk(run, NOW.replace(hour=12, minute=1))
+    assert entry(run, people[0]).step == "later"
 
 
 @pytest.mark.parametrize("order", ["given", "preference"])

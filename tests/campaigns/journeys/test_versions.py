@@ -16,6 +16,7 @@ from campaigns.runs.approving import MayNot
 from campaigns.runs.transitions import NotPossible
 from campaigns.segmenting import segments
 from crm.models import Event
+from tests import api
 from tests.campaigns import factories
 from tests.campaigns.journeys.factories import NOW, condition, enter, entry, live, mail, people, purchase, tree, wait
 from tests.campaigns.journeys.factories import journey as running_journey
@@ -140,6 +141,8 @@ def test_each_thing_that_is_wrong_is_said_at_its_step() -> None:
     assert found(journey, tree("a", a=condition({"segment": 2**30}))) == [("a", True)]
     assert found(journey, tree("a", {"kind": "event", "event": "journey_step"}, a=wait(""))) == [("", True)]
     assert found(journey, tree("a", a={"kind": "best_hour"})) == [("a", False)]
+    api.run("response")
+    assert found(journey, tree("a", a={"kind": "best_hour"})) == []
     churn = {"score": "churn", "is": "at_least", "value": 0.5}
     assert found(journey, tree("a", a=condition(churn))) == [("a", False)]
     assert found(journey, tree("a", a={"kind": "webhook", "name": "x"})) == [("a", False)]
