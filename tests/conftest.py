@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
@@ -16,6 +17,8 @@ from config import embedded
 from crm.database_roles import as_owner
 from tests import emptying, templates
 
+# Threads of OpenMP wait by spinning: with every core taken by another test a training cost fifty times its own work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to import it is to start it
 
 
@@ -24,9 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # or who empties the cache would empty the others'
         ours = settings.CACHES["default"]
         ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + int(worker.removeprefix('gw'))}")
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 8  # a good hash takes a fifth of a second
+    Argon2PasswordHasher.parallelism = 1
     TransactionTestCase._fixture_teardown = lambda _self: emptying.empty()  # type: ignore[attr-defined]
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected yet
     _look_once_at_static_files()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: of two workers none is left alone at the end with a minute's test."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("slow", "spark", "browser")))
 
 
 def _look_once_at_static_files() -> None:

@@ -45,8 +45,9 @@ def bought(person: Profile, times: int = 1, value: str = "10", days_ago: int = 1
     when = timezone.now() - timedelta(days=days_ago)
     partitions.ensure([partitions.month_of(when)])
     facts = {"kind": "purchase", "value": Decimal(value), "currency": "CNY", "received_at": when}
+    shop = factories.source()
     Event.objects.bulk_create(
-        Event(id=uuid4(), source=factories.source(), profile=person, occurred_at=when, **facts) for _ in range(times)
+        Event(id=uuid4(), source=shop, profile=person, occurred_at=when, **facts) for _ in range(times)
     )
 
 

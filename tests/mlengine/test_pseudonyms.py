@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from crm import lake, partitions
-from crm.models import Event, Identifier, JobRun, Profile, RejectedEvent
+from crm.models import Event, Identifier, JobRun, Profile, RejectedEvent, Source
 from mlengine import jobs, prediction, registry, training
 from mlengine.models import (
     Cluster,
@@ -70,7 +70,7 @@ a_few_people = pytest.mark.parametrize("planted", [12], indirect=True)
 def planted(request: pytest.FixtureRequest) -> Canaries:
     """Fill a shop whose every personal field is a canary."""
     canary = Canaries()
-    source = factories.source()
+    source, campaigns = factories.source(), factories.source("Campaigns", kind="system")
     partitions.ensure({partitions.month_of(OPENED + timedelta(days=n)) for n in range(0, 260, 10)})
     items = [factories.item(f"T{n}", title=f"Tea {n}", categories=["drinks", f"shelf {n % 4}"]) for n in range(25)]
     events, identifiers = [], []
@@ -109,8 +109,9 @@ def planted(request: pytest.FixtureRequest) -> Canaries:
                     },
                 )
             )
-        events += [event for run in (150, 200) for event in (drawn(person, n, run), told(person, run, "sent"))]
-        events += [told(person, run, "clicked") for run in (150, 200) if n % 4 == 0]
+        for run in (150, 200):
+            events += [drawn(person, n, run, campaigns), told(person, run, "sent", campaigns)]
+            events += [told(person, run, "clicked", campaigns)] if n % 4 == 0 else []
     Identifier.objects.bulk_create(identifiers)
     Event.objects.bulk_create(events)
     RejectedEvent.objects.create(
@@ -123,13 +124,13 @@ def planted(request: pytest.FixtureRequest) -> Canaries:
     return canary
 
 
-def drawn(person: Profile, n: int, run: int) -> Event:
+def drawn(person: Profile, n: int, run: int, source: Source) -> Event:
     """Return that somebody was to get a campaign, or was held out, by lot."""
     at = OPENED + timedelta(days=run)
     out = (n // 2 + run // 50) % 2 == 0
     return Event(
         id=uuid4(),
-        source=factories.source("Campaigns", kind="system"),
+        source=source,
         profile=person,
         kind="assigned",
         session=f"run {run}",
@@ -140,12 +141,12 @@ def drawn(person: Profile, n: int, run: int) -> Event:
     )
 
 
-def told(person: Profile, run: int, kind: str) -> Event:
+def told(person: Profile, run: int, kind: str, source: Source) -> Event:
     """Return what became of a message of that campaign."""
     at = OPENED + timedelta(days=run, hours=1 if kind == "sent" else 3)
     return Event(
         id=uuid4(),
-        source=factories.source("Campaigns", kind="system"),
+        source=source,
         profile=person,
         kind=kind,
         session=f"run {run}",

@@ -40,6 +40,7 @@ NAMES = UUID("6d7e1f0a-6f0f-4a55-9d0c-0d8f2b6a7c11")
 def shop() -> tuple[list[Profile], list[Item]]:
     """Fill the record with people who differ in how often, when and what they buy; every third stops."""
     factories.source("shop")
+    campaigns = factories.source("Campaigns", kind="system")
     partitions.ensure({partitions.month_of(OPENED + timedelta(days=n)) for n in range(0, 260, 10)})
     items = [factories.item(f"T{n}", title=f"Tea {n}", categories=["drinks", f"shelf {n % 4}"]) for n in range(25)]
     people = [
@@ -48,8 +49,9 @@ def shop() -> tuple[list[Profile], list[Item]]:
     ]
     events = [event for n, person in enumerate(people) for event in _buys(person, n, items, stops=n % 3 == 0)]
     for n, person in enumerate(people):
-        events += [event for run in (150, 200) for event in (drawn(person, n, run), told(person, run, "sent"))]
-        events += [told(person, run, "clicked") for run in (150, 200) if n % 4 == 0]
+        for run in (150, 200):
+            events += [drawn(person, n, run, campaigns), told(person, run, "sent", campaigns)]
+            events += [told(person, run, "clicked", campaigns)] if n % 4 == 0 else []
     Event.objects.bulk_create(events)
     pairs = pairwise(people[:20])
     Relation.objects.bulk_create(
