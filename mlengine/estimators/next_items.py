@@ -17,6 +17,7 @@ from mlengine.estimators.sasrec_numpy import ARRAYS, LightSASRec
 
 IDS: Final = "ids.npz"
 LOOKED_AT: Final = 10  # items of a history, when asked why
+LOOKED_AT_NOW: Final = 5  # the same in a web request
 
 Ints = npt.NDArray[np.int64]
 
@@ -89,7 +90,7 @@ class NextItems:
 
     def _because(self, taken: Ints, items: Ints) -> Ints:
         """Return for each item which of the newest, taken away, lowers its score most; −1 where none does."""
-        last = taken[-min(LOOKED_AT, self.network.length) :]
+        last = taken[-min(LOOKED_AT_NOW, self.network.length) :]
         added = self.network.occluded(last[None, :])[0] @ self.network.items[items].T
         best = added.argmax(axis=0)
         return np.where(added[best, np.arange(len(items))] > 0, last[best], -1)

@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
+import polars as pl
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from crm.models import Identifier, Item, Profile
-from mlengine import network, recommending, registry, standing
+from mlengine import network, prediction, recommending, registry, standing
 from mlengine.estimators.next_items import NextItems
+from mlengine.estimators.popular import Popular
 from mlengine.estimators.recommender import recommend
 from mlengine.estimators.sasrec import SASRec
 from mlengine.estimators.sasrec_numpy import LightSASRec
@@ -165,6 +168,18 @@ def test_it_costs_one_query_more_and_none_where_the_model_has_no_network(
     standing.renewed()
     with django_assert_num_queries(2):
         assert shown(person) == [("bread", "model")]
+
+
+@pytest.mark.django_db
+def test_a_batch_says_whether_its_model_has_a_network(shop: dict[str, Item]) -> None:
+    person, run = served(shop)
+    Recommendation.objects.all().delete()
+    frame = pl.DataFrame({"user": [person.pk], "item": [shop["tea"].pk], "rank": [1], "score": [0.5], "reason": ["{}"]})
+    for model, told in ((by_hand([shop["tea"].pk]), True), (Popular(), None)):
+        found = nw.from_native(frame, eager_only=True)
+        prediction._write(SPECS["recommendations"], run, found, model=model, reasons={}, now=NOW)
+        assert run.summary.get(network.LIGHT) is told
+        Recommendation.objects.all().delete()
 
 
 @pytest.mark.django_db
