@@ -86,6 +86,10 @@ KEYS = {
     "household_size": gettext_lazy("household size"),
     "household_composition": gettext_lazy("household composition"),
     "kids": gettext_lazy("children in the household"),
+    "task": gettext_lazy("Task"),
+    "parameters": gettext_lazy("Parameters"),
+    "horizon_days": gettext_lazy("Days looked ahead"),
+    "activity_days": gettext_lazy("Days that count as active"),
 }
 
 
@@ -150,7 +154,7 @@ def fact(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | float):
-        return rounded(value, 0 if isinstance(value, int) else 4)
+        return rounded(value, 0 if value == round(value) else 4)
     return conditional_escape("–" if value in (None, "") else value)
 
 
@@ -172,6 +176,14 @@ def fact_named(value: Any, name: str) -> str:
     if name == "cutoff" and (at := parse_datetime(str(value))):
         return date_format(timezone.localtime(at), "DATETIME_FORMAT")
     return fact(value)
+
+
+@register.filter
+def refused(error: str) -> str:
+    """Return what a job says of its end; what is missing to learn from in the reader's language."""
+    from mlengine.admin.refusals import refusal_text  # noqa: PLC0415 (as below)
+
+    return refusal_text(error)
 
 
 @register.filter
@@ -271,6 +283,6 @@ def assessable() -> list[tuple[str, str]]:
 @register.filter
 def is_welcome(spec: str) -> bool:
     """Return whether a high score of a model is what one hopes for, as with money and answers, and not a risk."""
-    from mlengine.specs import SPECS  # noqa: PLC0415
+    from mlengine.admin import amounts  # noqa: PLC0415 (as below)
 
-    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in {"response", "conversion"})
+    return amounts.is_welcome(spec)

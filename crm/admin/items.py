@@ -25,7 +25,7 @@ class ItemAdmin(ListAdmin):
     ordering = ("-id",)
     readonly_fields = ("created_at", "updated_at")
     fieldsets = (
-        (None, {"fields": (("kind", "code"), "title", "body", "categories", ("brand", "price", "currency"))}),
+        (None, {"fields": (("kind", "code"), "title", "body", "categories", "brand", ("price", "currency"))}),
         (_("Availability"), {"fields": (("available_from", "available_to"),)}),
         (_("More"), {"fields": ("attributes", ("created_at", "updated_at"))}),
     )

@@ -26,6 +26,11 @@ def unit_of(spec: str) -> str:
     return SPECS[spec].unit if spec in SPECS else "probability"
 
 
+def is_welcome(spec: str) -> bool:
+    """Return whether a high score of a model is what one hopes for, as with money and answers, and not a risk."""
+    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in {"response", "conversion"})
+
+
 def amount(value: float | None, unit: str) -> str:
     """Return a number as it is read: a probability as percent, money, days, a count, an hour, or an effect."""
     if value is None:

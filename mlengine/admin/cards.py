@@ -7,7 +7,7 @@ from crm.charts import Chart, written
 from mlengine import exposure as exposures
 from mlengine import fairness as reports
 from mlengine import monitoring
-from mlengine.admin import care, drawings, exposure, fairness
+from mlengine.admin import care, drawings, exposure, fairness, hours
 from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
@@ -108,8 +108,9 @@ def charts(version: ModelVersion, metrics: Sequence[Metric], *, decided_by: str)
     if isinstance(weights, Mapping) and weights:
         if version.card.get("dependence"):  # columns that reasons are given by
             found.append(drawings.themes(weights))
-        found.append(drawings.importances(weights))
-    return found
+        found.append(drawings.importances(weights, version.spec))
+    by_hour = hours.of(card.get("parts"))
+    return [*found, by_hour] if by_hour else found
 
 
 def _bins(found: Any) -> list[dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import floor, log10
 from typing import Any
 
 from django.utils import timezone
@@ -32,7 +33,9 @@ def histogram(run: PredictionRun, *, title: str = "", height: int = 240) -> Char
         labels=labels if is_share else _amounts(edges, is_open=found.get("open", False)),
         label_title=_("Score"),
         series=[Series(label=_("People"), values=counts, kind="bar")],
-        colours=[_risk_colour(high) for _low, high in _pairs(edges)] if is_share else [],
+        colours=[_risk_colour(high) for _low, high in _pairs(edges)]
+        if is_share and not amounts.is_welcome(run.spec)
+        else [],
         x_title=spec_title(run.spec),
         y_title=_("People"),
         height=height,
@@ -147,14 +150,14 @@ def calibration(bins: Sequence[Mapping[str, float]]) -> Chart:
     )
 
 
-def importances(weights: Mapping[str, float]) -> Chart:
+def importances(weights: Mapping[str, float], spec: str = "") -> Chart:
     """Return the features that weigh most, as shares of all weight."""
     whole = sum(abs(weight) for weight in weights.values()) or 1.0
     largest = sorted(weights.items(), key=lambda pair: -abs(pair[1]))[:SHOWN_FEATURES]
     return Chart(
         id="importances",
         title=_("What weighs most"),
-        labels=[column_title(name) for name, _weight in largest],
+        labels=[column_title(name, spec) for name, _weight in largest],
         label_title=_("Feature"),
         series=[
             Series(
@@ -194,6 +197,15 @@ def themes(weights: Mapping[str, float]) -> Chart:
     )
 
 
+def _three_digits(value: float) -> str:
+    """Return a column's value as it stands at an axis: three digits that count, never an exponent.
+
+    >>> _three_digits(1234.5), _three_digits(-5.333), _three_digits(0.00728), _three_digits(0.0)
+    ('1,234', '-5.33', '0.00728', '0.00')
+    """
+    return rounded(value, max(0, 2 - floor(log10(abs(value)))) if value else 2)
+
+
 def dependence(found: Mapping[str, Any], *, unit: str) -> Chart:
     """Return what the mean score would be if everybody had each value of a column, and how many people are near it."""
     points = found["points"]
@@ -206,7 +218,7 @@ def dependence(found: Mapping[str, Any], *, unit: str) -> Chart:
     return Chart(
         id=f"dependence-{found['column']}",
         title=column_title(found["column"]),
-        labels=[f"{point['value']:.3g}" for point in points],
+        labels=[_three_digits(point["value"]) for point in points],
         label_title=found["column"].replace("_", " "),
         series=[
             *(

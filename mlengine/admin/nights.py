@@ -9,6 +9,7 @@ from django.urls import reverse
 from crm.models import JobRun
 from mlengine import graph, jobs
 from mlengine.admin.care_words import KINDS, STATES, cause_text, duration
+from mlengine.admin.refusals import refusal_text
 from mlengine.admin.words import spec_title
 
 WIDE, HIGH, GAP, ROW, TOP = 148, 40, 44, 104, 30
@@ -109,7 +110,7 @@ def _box(step: Mapping[str, Any], specs: Sequence[str]) -> Box:
         state_title=str(STATES[step["state"]]),
         took=duration(step["seconds"]) if step["state"] not in {"skipped", "waiting"} else "",
         why=cause_text(step["why"]),
-        error=step["error"],
+        error=refusal_text(step["error"]),
         address=reverse("admin:crm_jobrun_change", args=[step["job"]]) if step["job"] else "",
         x=column * (WIDE + GAP) + 2,
         y=TOP + above + within * (HIGH + 6),

@@ -141,6 +141,11 @@ THEMES: Mapping[str, Any] = {
 }
 
 
+# A model of orders learns from the columns of one of clicks, counted otherwise.
+SAID: Mapping[str, Mapping[str, str]] = {
+    "conversion": {"answers": "orders", "by_channel": "orders_by_channel", "message": "orders_of_message"}
+}
+
 # The sentence of ``training.decide``, which is kept in English.
 DECISION = re.compile(
     r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
@@ -279,9 +284,10 @@ def theme_title(code: str) -> str:
     return str(THEMES.get(code, code.replace("_", " ").capitalize()))
 
 
-def column_title(name: str) -> str:
-    """Return a column under its theme; of one without a theme its own name."""
+def column_title(name: str, spec: str = "") -> str:
+    """Return a column under its theme, as that model says it; of one without a theme its own name."""
     code, plain = reasons.code_of(name), name.replace("_", " ")
+    code = SAID.get(spec, {}).get(code, code)
     return plain if code == reasons.OTHER else f"{theme_title(code)} · {plain}"
 
 

@@ -1,0 +1,68 @@
+"""What a model's page draws and says: hours, what weighs, how many people have which score, why it could not learn."""
+
+from datetime import datetime, timedelta
+from math import exp, log
+
+import pytest
+
+from config.templatetags.zhiyin import fact
+from mlengine.admin import drawings, hours
+from mlengine.admin.refusals import refusal_text
+from mlengine.admin.words import SAID, column_title
+from mlengine.backtest import Extent
+from mlengine.estimators import message_conversion
+from mlengine.models import PredictionRun
+from mlengine.specs import SPECS, NotEnoughData
+
+CUTOFF = datetime(2025, 9, 9)
+
+
+def test_hours_are_drawn_by_day_beside_the_best_one_with_their_doubt() -> None:
+    half = [log(0.5), 0.1]
+    chart = hours.of({"hours": [half] * 20 + [[0.0, 0.0]] + [half] * 3, "messages": {}})
+    assert chart is not None
+    assert (chart.labels[0], chart.labels[-1], len(chart.labels)) == ("8:00", "22:00", 15)
+    odds, low, high = (dict(zip(chart.labels, series.values, strict=True)) for series in chart.series)
+    assert (odds["20:00"], low["20:00"], high["20:00"]) == (1.0, 1.0, 1.0)
+    assert odds["9:00"] == pytest.approx(0.5)
+    assert [low["9:00"], high["9:00"]] == pytest.approx([0.5 * exp(-0.196), 0.5 * exp(0.196)])
+
+
+@pytest.mark.parametrize("kept", [None, {}, {"hours": [], "messages": {}}, {"hours": [[0.0, 0.0]] * 24}])
+def test_where_no_hour_differs_or_is_known_nothing_is_drawn(kept: dict[str, object] | None) -> None:
+    assert hours.of(kept) is None
+
+
+def test_what_is_missing_is_told_with_how_much_there_is() -> None:
+    extent = Extent(begins=CUTOFF - timedelta(days=90), events=900, profiles=200, active=170)
+    with pytest.raises(NotEnoughData) as refused:
+        extent.refuse_unless_enough(SPECS["churn"], CUTOFF)
+    said = refusal_text(str(refused.value))
+    assert said.startswith("Churn risk: not enough to learn from until 9 Sep 2025. ")
+    assert f"{SPECS['churn'].min_events:,} events are needed, there are 900." in said
+    assert f"{SPECS['churn'].min_profiles} people active in the 90 days before are needed, there are 170." in said
+    assert said.endswith("days of history are needed, there are 90.")
+
+
+@pytest.mark.parametrize("error", ["", "rate.json differ", "A: not enough to learn from until 2025-09-09: love."])
+def test_any_other_error_stands_as_it_is(error: str) -> None:
+    assert refusal_text(error) == error
+
+
+@pytest.mark.parametrize(("spec", "coloured"), [("churn", True), ("response", False), ("conversion", False)])
+def test_only_risks_are_amber_and_red_where_they_are_high(spec: str, coloured: bool) -> None:
+    run = PredictionRun(pk=1, spec=spec, summary={"histogram": {"edges": [0.0, 0.5, 1.0], "counts": [3, 4]}})
+    chart = drawings.histogram(run)
+    assert chart is not None
+    assert chart.colours == (["amber", "red"] if coloured else [])
+
+
+def test_a_model_of_orders_calls_its_columns_orders_as_its_reasons_do() -> None:
+    assert SAID["conversion"] == message_conversion.SAID
+    assert column_title("person_rate") == "Clicks so far · person rate"
+    assert column_title("person_rate", "conversion") == "Orders after messages so far · person rate"
+
+
+@pytest.mark.parametrize(("value", "said"), [(28.0, "28"), (0.125, "0.1250"), (7, "7"), (True, "yes")])
+def test_whole_numbers_of_a_recipe_have_no_decimals(value: object, said: str) -> None:
+    assert fact(value) == said
