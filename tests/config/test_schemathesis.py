@@ -174,7 +174,7 @@ def real(path: str, known: dict[str, Any], generated: Any) -> Any:
 
 @MODES
 def test_a_few_generated_requests_are_answered_as_described(described: BaseSchema, mode: GenerationMode) -> None:
-    seen = ask_all(described, mode, examples=4)
+    seen = ask_all(described, mode, examples=2)  # one made up, one made real
     assert len(seen) == 103
     if mode == GenerationMode.POSITIVE:
         never_done = [operation for operation, statuses in seen.items() if min(statuses) >= 300]

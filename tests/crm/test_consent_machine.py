@@ -178,8 +178,8 @@ def walk(examples: int, steps: int) -> None:
     run_state_machine_as_test(Consents, settings=options)
 
 
-def test_three_hundred_steps_find_no_message_without_a_basis() -> None:
-    walk(examples=10, steps=30)
+def test_a_hundred_and_fifty_steps_find_no_message_without_a_basis() -> None:
+    walk(examples=5, steps=30)
 
 
 def test_a_withdrawal_in_the_very_moment_of_a_hand_off_counts_at_once() -> None:
