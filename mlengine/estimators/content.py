@@ -6,9 +6,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from mlengine.estimators import text_vectors
 from mlengine.estimators.popular import popularity_of
 from mlengine.estimators.recommender import Scorer, Scores, read_parameters, write_parameters
-from mlengine.estimators.text_vectors import TextVectors
 from mlengine.interactions import Interactions, Ints, Matrix
 
 Vectors = npt.NDArray[np.float32]
@@ -24,16 +24,20 @@ class Content:
     half_life : float
         In days, of a purchase's weight.
     size : int
-        Of the vectors of texts; see `TextVectors`.
+        Of the vectors of texts, at most.
+    texts : str
+        Dotted path of what turns texts into vectors, a `Texts`; see `TextVectors`, which needs no other data.
     """
 
-    def __init__(self, *, half_life: float = 60.0, size: int = 64) -> None:
+    def __init__(self, *, half_life: float = 60.0, size: int = 64, texts: str = text_vectors.OWN) -> None:
         self.half_life = half_life
         self.size = size
+        self.texts = texts
 
     def fit(self, interactions: Interactions) -> Self:
         """Learn how texts become vectors; what people like is always that of the moment asked about."""
-        self.texts_ = TextVectors(size=self.size).fit([*interactions.texts, *interactions.fresh_texts])
+        self.texts_ = text_vectors.made(self.texts, self.size)
+        self.texts_.fit([*interactions.texts, *interactions.fresh_texts])
         return self
 
     def scorer(self, interactions: Interactions) -> Scorer:
@@ -49,19 +53,18 @@ class Content:
         return self._like(interactions, items, fresh, np.zeros(len(fresh), np.float32))
 
     def save(self, directory: Path) -> None:
-        write_parameters(directory, {"half_life": self.half_life, "size": self.size})
-        np.savez_compressed(directory / "texts.npz", rarity=self.texts_.rarity_, turn=self.texts_.turn_)
+        write_parameters(directory, {"half_life": self.half_life, "size": self.size, "texts": self.texts})
+        self.texts_.save(directory)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         made = cls(**read_parameters(directory))
-        made.texts_ = TextVectors(size=made.size)
-        with np.load(directory / "texts.npz", allow_pickle=False) as kept:
-            made.texts_.rarity_, made.texts_.turn_ = kept["rarity"], kept["turn"]
+        made.texts_ = text_vectors.made(made.texts, made.size)
+        made.texts_.restore(directory)
         return made
 
     def _vectors(self, texts: tuple[str, ...], n: int) -> Vectors:
-        return self.texts_.vectors(texts) if texts else np.zeros((n, self.texts_.turn_.shape[1]), np.float32)
+        return self.texts_.vectors(texts or ("",) * n)
 
     def _like(self, x: Interactions, had: Vectors, asked: Vectors, ties: Vectors) -> Scorer:
         history: Matrix = x.matrix(self.half_life)

@@ -9,13 +9,14 @@ import polars as pl
 from mlengine.columns import ITEM, RANK, REASON, SCORE, USER
 from mlengine.estimators.content import Content
 from mlengine.estimators.leading import leading
+from mlengine.estimators.text_vectors import OWN
 from mlengine.interactions import Bools, Floats, Interactions, Ints
 
 LEAST_ALIKE: Final = 0.15  # cosine; below it two texts share little but chance
 _PEOPLE_AT_ONCE: Final = 256
 
 
-def with_fresh(frame: pl.DataFrame, known: Interactions, places: int, k: int) -> pl.DataFrame:
+def with_fresh(frame: pl.DataFrame, known: Interactions, places: int, k: int, texts: str = OWN) -> pl.DataFrame:
     """Return lists whose last ``places`` of ``k`` went to fresh items, where one reads like what the person buys.
 
     Purchases say nothing of such an item, so without these places nobody would ever be shown it. Their scores are 0,
@@ -25,11 +26,13 @@ def with_fresh(frame: pl.DataFrame, known: Interactions, places: int, k: int) ->
     ----------
     frame : DataFrame
         user, item, rank, score, reason (JSON), as `Recommendations.predict` makes them.
+    texts : str
+        What turns texts into vectors; see `Content`.
     """
     warm = np.flatnonzero(~known.cold)
     if not places or not len(known.fresh) or not len(warm):
         return frame
-    users, items, like = _found(known, warm, min(places, k))
+    users, items, like = _found(known, warm, min(places, k), texts)
     row, place = np.nonzero(items >= 0)
     shown = np.cumsum(items >= 0, axis=1)[row, place]  # the first of a person's, the second …
     told = [json.dumps({"code": "reads_like", "values": {"item": own}}) for own in like[row, place].tolist()]
@@ -49,9 +52,9 @@ def with_fresh(frame: pl.DataFrame, known: Interactions, places: int, k: int) ->
     return pl.concat([kept, added.cast(kept.schema)]).sort(USER, RANK)
 
 
-def _found(known: Interactions, warm: Ints, places: int) -> tuple[Ints, Ints, Ints]:
+def _found(known: Interactions, warm: Ints, places: int, texts: str) -> tuple[Ints, Ints, Ints]:
     """Return people, the fresh items that read most like what each buys (−1: none), and the own item of each."""
-    content = Content().fit(known)
+    content = Content(texts=texts).fit(known)
     scorer = content.fresh_scorer(known)
     own, fresh = content.texts_.vectors(known.texts), content.texts_.vectors(known.fresh_texts)
     items = np.full((len(warm), places), -1, np.int64)

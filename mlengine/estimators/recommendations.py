@@ -29,6 +29,7 @@ from mlengine.estimators.recommendation_causes import Causes
 from mlengine.estimators.recommender import Lists, Recommender, recommend
 from mlengine.estimators.sequential import SASRecRecommender, SequenceBlendRecommender, TransitionsRecommender
 from mlengine.estimators.social import SocialRecommender
+from mlengine.estimators.text_vectors import OWN
 from mlengine.interactions import Floats, Interactions, Ints, Matrix, interactions
 from mlengine.metrics import ranking
 from mlengine.specs import Measure, NotEnoughData
@@ -68,6 +69,8 @@ class Recommendations:
         Of the recommender; its own defaults where not given.
     fresh : int
         How many of the ``k`` go to new items that nobody has bought yet, at the end of the list and said openly.
+    texts : str
+        Dotted path of what turns items' texts into vectors; see `Content`.
     new_only : bool
         Leave out what a person already bought. Off by default, since groceries repeat.
     segment_by : tuple of str
@@ -86,6 +89,7 @@ class Recommendations:
         recommender_parameters: Mapping[str, Any] | None = None,
         new_only: bool = False,
         fresh: int = 0,
+        texts: str = OWN,
         segment_by: tuple[str, ...] = ("age_band", "province"),
         min_people: int = 50,
         min_purchases: int = 1000,
@@ -97,6 +101,7 @@ class Recommendations:
         self.recommender_parameters = recommender_parameters or {}
         self.new_only = new_only
         self.fresh = fresh
+        self.texts = texts
         self.segment_by = segment_by
         self.min_people = min_people
         self.min_purchases = min_purchases
@@ -112,8 +117,8 @@ class Recommendations:
         known = self._interactions(log, cutoff)
         self._refuse_too_little(known)
         made = RECOMMENDERS[self.recommender]
-        parameters = {"horizon": self.horizon / _DAY} if made is Blend else {}
-        return made(**{**parameters, **self.recommender_parameters}).fit(known)
+        own: Mapping[Any, dict[str, Any]] = {Blend: {"horizon": self.horizon / _DAY}, Content: {"texts": self.texts}}
+        return made(**{**own.get(made, {}), **self.recommender_parameters}).fit(known)
 
     def predict(self, model: Recommender, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return user, item, rank (from 1), score and reason (JSON of code and values) for all known profiles."""
@@ -127,7 +132,7 @@ class Recommendations:
         ]
         causes = Causes(known, segments, model)
         frame = pl.concat([_frame(known, part, causes) for part in lists]).sort(USER, RANK)
-        return nw.from_native(with_fresh(frame, known, self.fresh, self.k), eager_only=True)
+        return nw.from_native(with_fresh(frame, known, self.fresh, self.k, self.texts), eager_only=True)
 
     def evaluate(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> Mapping[str, Measure]:
         """Judge the first ten of each list by what was bought from the cutoff to the horizon; see `ranking`.

@@ -1,7 +1,9 @@
 """Texts as short vectors: alike where the texts share rare pieces of words, in any language."""
 
 from collections.abc import Sequence
-from typing import Self
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,28 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 Vectors = npt.NDArray[np.float32]
+
+
+OWN: Final = "mlengine.estimators.text_vectors.TextVectors"
+
+
+class Texts(Protocol):
+    """Turns texts into vectors of length 1, zeros where it knows nothing of a text, and can be kept without pickles."""
+
+    def fit(self, texts: Sequence[str]) -> Any: ...
+
+    def vectors(self, texts: Sequence[str]) -> Vectors: ...
+
+    def save(self, directory: Path) -> None: ...
+
+    def restore(self, directory: Path) -> Any: ...
+
+
+def made(path: str, size: int) -> Texts:
+    """Return what a dotted path names, made with the length that its vectors may have at most."""
+    module, _, name = path.rpartition(".")
+    found: Texts = getattr(import_module(module), name)(size=size)
+    return found
 
 
 class TextVectors:
@@ -65,6 +89,16 @@ class TextVectors:
         found = self._weighed(self._counts(different.tolist())) @ self.turn_
         length = np.sqrt((found**2).sum(axis=1, keepdims=True))
         return np.asarray((found / np.maximum(length, 1e-9))[place], dtype=np.float32)
+
+    def save(self, directory: Path) -> None:
+        """Keep what was learned."""
+        np.savez_compressed(directory / "texts.npz", rarity=self.rarity_, turn=self.turn_)
+
+    def restore(self, directory: Path) -> Self:
+        """Take up what was kept."""
+        with np.load(directory / "texts.npz", allow_pickle=False) as kept:
+            self.rarity_, self.turn_ = kept["rarity"], kept["turn"]
+        return self
 
     def _counts(self, texts: Sequence[str]) -> sparse.csr_matrix:
         made = HashingVectorizer(

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -390,6 +391,38 @@ def _reads(**since: datetime | None) -> pl.DataFrame:
     texts |= {901: "white tea leaves", 902: "trail shoes"}
     dates = [since.get(f"i{item}", CUTOFF - timedelta(days=3)) for item in texts]
     return pl.DataFrame({"item": list(texts), "text": list(texts.values()), "added_at": dates})
+
+
+class Contrary:
+    """A reader of texts that takes new shoes for tea, and new tea for shoes."""
+
+    def __init__(self, *, size: int) -> None:
+        self.size = size
+
+    def fit(self, texts: Sequence[str]) -> None:
+        assert texts
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        is_tea = [("tea" in text) != text.startswith(("white", "trail")) for text in texts]
+        return np.asarray(np.eye(2, dtype=np.float32)[np.array(is_tea, dtype=int)])
+
+    def save(self, directory: Path) -> None:
+        """Keep nothing: there is nothing to learn."""
+
+    def restore(self, directory: Path) -> None:
+        """Take up nothing."""
+
+
+def test_another_reader_of_texts_takes_the_place_of_ours_by_its_dotted_path(tmp_path: Path) -> None:
+    path, log = f"{__name__}.{Contrary.__name__}", log_of(_shopping(), _reads(), _profiles())
+    task = _task("content", k=6, fresh=1, texts=path)
+    model = task.fit(log, CUTOFF)
+    found = task.predict(model, log, CUTOFF).to_native()
+    new = found.filter((pl.col("user") <= PEOPLE) & (pl.col("item") > ITEMS))
+    assert len(new) == PEOPLE
+    assert all(item % 2 == user % 2 for user, item in new.select("user", "item").rows())
+    model.save(tmp_path)
+    assert isinstance(task.load(tmp_path).texts_, Contrary)  # type: ignore[attr-defined]
 
 
 def test_content_knows_what_nobody_has_bought_yet_by_what_it_reads_like() -> None:
