@@ -67,9 +67,10 @@ def django_db_setup(
 ) -> Iterator[None]:
     """Let the owner make the test database; the tests themselves run as the application's role."""
     kept, name = request.config.getoption("reuse_db"), connection.settings_dict["NAME"]
+    reused = kept and not request.config.getoption("create_db")
     with django_db_blocker.unblock(), as_owner():
         templates.use()
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=kept, serialize=False)
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=reused, serialize=False)
     yield
     with django_db_blocker.unblock(), as_owner():
         connection.creation.destroy_test_db(name, verbosity=0, keepdb=kept)
