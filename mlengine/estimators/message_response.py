@@ -215,7 +215,8 @@ class MessageResponse:
         order = ["chance", OCCURRED_AT, CHANNEL]
         best = asked.with_columns(chance).sort(order, descending=[True, False, False])
         rows = best.unique(USER, keep="first", maintain_order=True).sort(USER)
-        return explain.explain(model, nw.from_native(rows.select(USER, *self.columns)))
+        # By the names of the model: one saved by a release before may know a column that is learned from no more.
+        return explain.explain(model, nw.from_native(rows.select(USER, *model.names)))
 
     def people(self, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user`` and what is known of everybody answered for, on her last channel (for drift)."""

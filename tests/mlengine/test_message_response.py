@@ -1,6 +1,7 @@
 """Who clicks, where and when: learned from messages, judged by later ones."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest
 
 from mlengine.clicks import Parts, reached
 from mlengine.columns import SCORE, USER, Log
+from mlengine.estimators.message_conversion import MessageConversion
 from mlengine.estimators.message_line import STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.message_response import MessageResponse
 from mlengine.estimators.uplift import Line, Logistic
 from mlengine.messages import rates, sent
 from mlengine.specs import NotEnoughData
 from tests.mlengine.frames import PolarsType, log_of, purchases
+from tests.mlengine.message_worlds import shop
 
 DAY = timedelta(days=1)
 BEGAN = datetime(2025, 3, 3)
@@ -135,6 +138,19 @@ def test_the_parts_of_a_model_give_what_it_says_of_any_hour_and_message() -> Non
     )
     odds = [np.log(chance / (1 - chance)) for chance in (model.probability(sent_often), model.probability(new))]
     assert (odds[0] - odds[1]).tolist() == pytest.approx([parts.messages[5].odds] * len(asked), abs=1e-5)
+
+
+@pytest.mark.parametrize("task", [TASK, MessageConversion(horizon=28 * DAY, activity_window=182 * DAY)])
+def test_reasons_are_told_of_a_model_that_learned_from_a_column_no_longer_learned_from(
+    task: MessageResponse, tmp_path: Path
+) -> None:
+    log, cutoff = shop(), BEGAN + 223 * DAY
+    before = replace(task, names=(*task.columns[:5], "message_messages", *task.columns[5:]))
+    before.fit(log, cutoff).save(tmp_path)
+    saved = task.load(tmp_path)
+    assert "message_messages" in saved.names
+    found = task.explain(saved, log, cutoff, [3, 4])
+    assert [len(found[user]) for user in (3, 4)] == [3, 3]
 
 
 def test_the_doubt_of_a_line_is_how_far_it_moves_with_other_people() -> None:
