@@ -58,7 +58,9 @@ def _network(version: int) -> "NextItems | None":
     from mlengine.estimators.next_items import NextItems, files_of  # noqa: PLC0415
 
     found = ModelVersion.objects.get(pk=version)
-    light = found.card[LIGHT]
+    light = found.card.get(LIGHT)
+    if not light:  # trained before cards told of it, or by a model without one
+        return None
     try:
         directory = registry.checked(found, files_of(light))
     except registry.ArtifactError:  # told once: what the batch says is still there to answer with

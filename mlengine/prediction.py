@@ -29,7 +29,7 @@ from mlengine import (
 )
 from mlengine.columns import SCORE, USER, Log
 from mlengine.models import ModelVersion, PredictionRun, PredictionRunQuerySet, Score
-from mlengine.specs import Continues, Explains, Groups, Model, Spec
+from mlengine.specs import Explains, Groups, Model, Spec
 from mlengine.work import Clock, Progress, Refused
 
 EXPLAINED = 10_000  # reasons of all others are worked out when somebody looks: exact ones cost milliseconds each
@@ -152,7 +152,8 @@ def _write(
         case "recommendation":
             made.rows = answers.write_recommendations(made, found)
             made.summary = summaries.of_recommendations(found)
-            made.summary |= {network.LIGHT: True} if isinstance(model, Continues) else {}
+            # By its card, which is what the network is found by: one trained by an earlier release has no word of it.
+            made.summary |= {network.LIGHT: True} if made.version.card.get(network.LIGHT) else {}
         case "cluster" if isinstance(model, Groups):
             keys = cluster_rows.rows_for(spec, model, now, rename=not made.shadow)
             made.rows = answers.write_members(made, found, keys)

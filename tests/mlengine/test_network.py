@@ -17,7 +17,6 @@ from django.utils import timezone
 from crm.models import Identifier, Item, Profile
 from mlengine import network, prediction, recommending, registry, standing
 from mlengine.estimators.next_items import NextItems
-from mlengine.estimators.popular import Popular
 from mlengine.estimators.recommender import recommend
 from mlengine.estimators.sasrec import SASRec
 from mlengine.estimators.sasrec_numpy import LightSASRec
@@ -171,15 +170,25 @@ def test_it_costs_one_query_more_and_none_where_the_model_has_no_network(
 
 
 @pytest.mark.django_db
-def test_a_batch_says_whether_its_model_has_a_network(shop: dict[str, Item]) -> None:
+@pytest.mark.parametrize("card", ["of now", "without a network", "of an earlier release"])
+def test_a_batch_says_whether_the_card_of_its_model_tells_of_a_network(shop: dict[str, Item], card: str) -> None:
     person, run = served(shop)
     Recommendation.objects.all().delete()
+    model = by_hand([shop["tea"].pk])
+    run.version.card = {"of now": run.version.card, "without a network": {"light": {}}}.get(card, {})
     frame = pl.DataFrame({"user": [person.pk], "item": [shop["tea"].pk], "rank": [1], "score": [0.5], "reason": ["{}"]})
-    for model, told in ((by_hand([shop["tea"].pk]), True), (Popular(), None)):
-        found = nw.from_native(frame, eager_only=True)
-        prediction._write(SPECS["recommendations"], run, found, model=model, reasons={}, now=NOW)
-        assert run.summary.get(network.LIGHT) is told
-        Recommendation.objects.all().delete()
+    found = nw.from_native(frame, eager_only=True)
+    prediction._write(SPECS["recommendations"], run, found, model=model, reasons={}, now=NOW)
+    assert run.summary.get(network.LIGHT) is (True if card == "of now" else None)
+
+
+@pytest.mark.django_db
+def test_a_model_of_an_earlier_release_has_a_batch_that_answers_alone(shop: dict[str, Item]) -> None:
+    person, run = served(shop)
+    card = ModelVersion.objects.get(pk=run.version_id).card
+    ModelVersion.objects.filter(pk=run.version_id).update(card={"files": card["files"]})
+    api.event(person, NOW - MINUTE, item=shop["tent"])
+    assert shown(person) == [("bread", "model")]
 
 
 @pytest.mark.django_db
