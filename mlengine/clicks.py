@@ -111,6 +111,27 @@ def reached(
     return sorted((one for one in found if one), key=lambda one: -one.chance.probability)
 
 
+def ranked(facts: Mapping[str, float | None], parts: Parts) -> list[int]:
+    """Return the hours by day from a person's best one on, whatever the channel; none where it is not known.
+
+    Where a release before kept nothing of the other hours, those nearest to the best one come first.
+
+    Examples
+    --------
+    >>> hours = [[-1.0, 0.0]] * 18 + [[-0.5, 0.0]] * 4 + [[0.0, 0.0]] * 2
+    >>> ranked({"best_hour": 22.0}, Parts.of({"hours": hours}))
+    [22, 18, 20, 8, 10, 12, 14, 16]
+    >>> ranked({"best_hour": 22.0}, Parts.of(None)), ranked({}, Parts.of({"hours": hours}))
+    ([22, 20, 18, 16, 14, 12, 10, 8], [])
+    """
+    told = facts.get("best_hour")
+    if told is None:
+        return []
+    best, added = int(told), _of_hers(facts, parts)
+    behind = {hour: -added[hour].odds if added else abs(hour - best) for hour in HOURS}
+    return [best, *sorted(set(HOURS) - {best}, key=lambda hour: (behind[hour], hour))]
+
+
 def _channels(facts: Mapping[str, float | None]) -> dict[str, Chance]:
     names = [name for name in facts if name.startswith("by_") and not name.endswith(("_low", "_high"))]
     return {

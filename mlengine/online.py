@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 
 from crm import profiling
 from crm.models import Item, Profile, ProfileAlias
-from mlengine.clicks import Parts, Reached, reached
+from mlengine.clicks import Parts, Reached, ranked, reached
 from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
 
@@ -130,14 +130,17 @@ def response_of(
     return (score, reached(score.facts or {}, Parts.of(score.parts), hour, message)) if score else (None, [])
 
 
-def best_hours(profile_ids: Collection[int]) -> dict[int, int]:
-    """Return the hour, on the organisation's wall, at which each likeliest clicks, of those of whom it is known.
+def best_hours(profile_ids: Collection[int]) -> dict[int, list[int]]:
+    """Return the hours by day, on the organisation's wall, from the one at which each likeliest clicks to the least.
 
-    Profiles are such as were not merged into another. Two queries.
+    Of those of whom it is known. Profiles are such as were not merged into another. Two queries.
     """
-    run = PredictionRun.objects.latest_finished("response")
+    found = PredictionRun.objects.latest_of(["response"]).values_list("pk", "version__card__parts").first()
+    if found is None:
+        return {}
+    run, parts = found[0], Parts.of(found[1])
     scores = Score.objects.filter(profile__in=profile_ids, run=run, **MAY_BE_SCORED).values_list("profile_id", "facts")
-    return {key: int(facts["best_hour"]) for key, facts in scores if facts and facts.get("best_hour") is not None}
+    return {key: hours for key, facts in scores if (hours := ranked(facts or {}, parts))}
 
 
 def links_of(item_id: int, kind: str, k: int, now: datetime) -> list[ItemLink]:

@@ -39,7 +39,7 @@ from campaigns.journeys.graph import (
 )
 from campaigns.journeys.reasons import Reason
 from campaigns.journeys.walkers import Walker
-from campaigns.models import Run
+from campaigns.models import Run, SendingPolicy
 from campaigns.outgoing import Fact
 from campaigns.reach import policies, quiet
 from campaigns.rules import RuleError
@@ -113,16 +113,20 @@ def _wait_for_time(step: WaitForTime, walkers: Sequence[Walker], run: Run, now: 
     return [NEXT if (at := waits.until(step, max(now, one.step_at), one.zone)) <= now else at for one in walkers]
 
 
-def _best_hour(step: Step, walkers: Sequence[Walker], run: Run, now: datetime) -> Sequence[Outcome]:
-    policy, person, wall = (
-        policies.policy(),
-        canonical_ids(one.profile for one in walkers),
-        ZoneInfo(settings.TIME_ZONE),
-    )
-    hours = online.best_hours(set(person.values()))  # the log tells hours as the organisation's clock shows them
-    begins = [waits.until_hour(hours.get(person[one.profile]), one.step_at, wall) for one in walkers]
+def _best_hour(step: BestHour, walkers: Sequence[Walker], run: Run, now: datetime) -> Sequence[Outcome]:
+    policy, person = policies.policy(), canonical_ids(one.profile for one in walkers)
+    hours = online.best_hours(set(person.values()))
+    begins = [_best_begin(hours.get(person[one.profile], []), one, policy) for one in walkers]
     waited = [quiet.allowed_from(max(at, now), one.zone, policy) for at, one in zip(begins, walkers, strict=True)]
     return [NEXT if at <= now else at for at in waited]
+
+
+def _best_begin(hours: Sequence[int], walker: Walker, policy: SendingPolicy) -> datetime:
+    """Return when the best hour begins that is not quiet: put off to the morning, an evening would be no best one."""
+    wall = ZoneInfo(settings.TIME_ZONE)  # the log tells hours as the organisation's clock shows them
+    begins = [waits.until_hour(hour, walker.step_at, wall) for hour in hours]
+    allowed = (at for at in begins if not quiet.is_quiet(at, walker.zone, policy))
+    return next(allowed, begins[0] if begins else walker.step_at)
 
 
 def _wait_for_event(step: WaitForEvent, walkers: Sequence[Walker], run: Run, now: datetime) -> Sequence[Outcome]:

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from campaigns.journeys import following, preferences, walking
 from campaigns.journeys.graph import parse
 from campaigns.models import Delivery, Run
 from crm import ingest
 from crm.models import Identifier, Profile
-from mlengine.models import Score
+from mlengine.models import ModelVersion, Score
 from tests import api
 from tests import factories as crm
 from tests.campaigns import factories
@@ -164,6 +165,33 @@ def test_each_waits_for_her_own_best_hour_that_the_model_knows() -> None:
     assert entry(run, people[0]).due_at == NOW.replace(hour=12, minute=0)
     walking.walk(run, NOW.replace(hour=12, minute=1))
     assert entry(run, people[0]).step == "later"
+
+
+def put_off(best: float, parts: dict[str, Any] | None = None, zone: str = "Asia/Shanghai") -> str:
+    """Return when she goes on, on the organisation's wall, who is at the step at three in the afternoon."""
+    person, answers = factories.person(1, attributes={"time_zone": zone}), api.run("response")
+    ModelVersion.objects.filter(pk=answers.version_id).update(card={"parts": parts} if parts else {})
+    Score.objects.create(profile=person, run=answers, value=0.5, facts={"best_hour": best})
+    run = journey(tree("best", best={"kind": "best_hour", "ways": {"next": "later"}}, later=wait("")))
+    three = NOW.replace(hour=7)
+    enter(run, person, now=three)
+    walking.walk(run, three)
+    return f"{timezone.localtime(entry(run, person).due_at):%d %H:%M}"
+
+
+@pytest.mark.parametrize(("best", "goes_on"), [(20.0, "01 20:00"), (22.0, "01 20:00"), (8.0, "02 10:00")])
+def test_a_best_hour_in_the_quiet_ones_gives_way_to_the_next_best(best: float, goes_on: str) -> None:
+    hours = [[-1.0, 0.0]] * 24
+    hours[20], hours[10], hours[int(best)] = [-0.2, 0.0], [-0.1 if best == 8 else -0.3, 0.0], [0.0, 0.0]
+    assert put_off(best, {"hours": hours}) == goes_on
+
+
+def test_where_only_the_best_hour_is_known_the_nearest_that_is_not_quiet_counts() -> None:
+    assert put_off(22.0) == "01 20:00"
+
+
+def test_the_night_is_the_one_on_her_own_wall() -> None:
+    assert put_off(22.0, zone="Europe/Berlin") == "01 22:00"  # three in the afternoon there
 
 
 @pytest.mark.parametrize("order", ["given", "preference"])
