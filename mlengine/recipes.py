@@ -41,11 +41,15 @@ def made_by(version: ModelVersion, spec: Spec | None = None) -> Spec:
 
 
 def asked_for(spec: Spec, champion: ModelVersion | None, wanted: Mapping[str, Any]) -> Found | None:
-    """Return the recipe in use with what a person wants in place of some of it; None where that is what is in use."""
+    """Return the recipe in use with what a person wants in place of some of it; None where nothing is wanted.
+
+    Who wants what is in use chose it all the same: it answers in the shadow, as she was told.
+    """
+    if not wanted:
+        return None
     used = adopted(spec, champion)
     changed = {name: used.parameters[name] for name in spec.search if name in used.parameters} | dict(wanted)
-    made = with_parameters(used, changed)
-    return None if made == used else Found(recipe=made, parameters=changed, base=spec, trial=None)
+    return Found(recipe=with_parameters(used, changed), parameters=changed, base=spec, trial=None)
 
 
 def adopted(spec: Spec, champion: ModelVersion | None) -> Spec:

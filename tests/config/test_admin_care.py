@@ -181,6 +181,17 @@ def test_an_analyst_sees_by_what_is_recommended_and_trains_with_another(analyst:
     assert JobRun.objects.get().parameters["wanted"] == {"recommender": "social"}
 
 
+def test_the_page_says_what_becomes_of_a_training_with_another_recommender(analyst: Client) -> None:
+    made = {"card": {}, "cutoff": NOW, "trained_at": NOW}
+    for stage, said in (
+        (Stage.RETIRED, "nothing serves yet, so it does at once if it beats its rivals:"),
+        (Stage.CHAMPION, "it answers in the shadow until you promote it:"),
+        (Stage.CHALLENGER, "it stays a candidate while the challenger waits to be judged:"),
+    ):
+        registry.save(Rate(days=1, upside_down=False), SPECS["recommendations"], **made, stage=stage)
+        assert said in page(analyst, "admin:mlengine_care", "recommendations"), stage
+
+
 def test_a_model_that_recommends_nothing_offers_no_recommender(analyst: Client) -> None:
     version(Stage.CHAMPION)
     assert "Recommends by" not in care(analyst)

@@ -382,6 +382,14 @@ def test_what_a_person_asks_for_is_trained_waits_in_the_shadow_and_is_kept_to(se
     assert ModelVersion.objects.get(pk=same.result["version"]).card["tuned"] == found.card["tuned"]
 
 
+def test_who_asks_for_what_is_in_use_gets_a_challenger_too(searchable: Callable[..., Spec]) -> None:
+    champion = trained(searchable(parameters={"upside_down": False}))
+    job = training.request("silence", now=NOW, wanted={"upside_down": False})
+    assert training.run(job, lambda: NOW), job.error
+    assert job.result["stage"] == Stage.CHALLENGER  # as good as the champion, and newer: unasked it would serve
+    assert ModelVersion.objects.champion("silence") == champion
+
+
 def test_what_a_search_found_does_not_push_out_a_challenger_that_waits_to_be_judged(
     searchable: Callable[..., Spec],
 ) -> None:
