@@ -34,10 +34,11 @@ def said_of(first: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     predictions : DataFrame
-        ``user``, ``score``, ``by_<channel>`` and ``in_<time of day>``. What they lack moves nothing: a score alone is
-        taken as it is, as of a release before.
+        ``user``, ``score``, ``by_<channel>`` and ``in_<time of day>``. What they lack moves nothing, and a column in
+        which nobody has a number is lacked: a score alone is taken as it is, as in a run of a release before.
     """
-    rows = first.join(predictions, on=USER, how="inner", maintain_order="left")
+    nobodys = [column.name for column in predictions if 0 < len(column) == column.null_count()]
+    rows = first.join(predictions.drop(nobodys), on=USER, how="inner", maintain_order="left")
     by_channel = _chosen(rows, CHANNEL, "by_")
     if by_channel is None:
         return rows.with_columns(said=pl.col(SCORE))

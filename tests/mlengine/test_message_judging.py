@@ -53,7 +53,9 @@ def test_what_was_said_of_a_message_is_of_its_own_channel_and_time_of_the_day() 
     found = dict(said_of(sent, with_times).select("channel", "said").iter_rows())
     assert found == {"sms": pytest.approx(0.2689, abs=1e-4), "email": pytest.approx(0.0842, abs=1e-4)}
     assert dict(said_of(sent, said).select("channel", "said").iter_rows()) == pytest.approx({"sms": 0.5, "email": 0.2})
-    assert said_of(sent, said.select(USER, SCORE))["said"].to_list() == [0.5] * 3  # of a release before
+    of_a_release_before = said.select(USER, SCORE, by_sms=pl.lit(None), in_morning=pl.lit(None))
+    for alone in (said.select(USER, SCORE), of_a_release_before):
+        assert said_of(sent, alone)["said"].to_list() == [0.5] * 3
 
 
 def test_clicks_are_as_likely_as_is_said() -> None:
@@ -134,23 +136,32 @@ def test_orders_are_as_likely_as_is_said_where_the_same_few_messages_are_sent_in
     assert np.mean(errors) < 0.1
 
 
+def stored(found: pl.DataFrame) -> pl.DataFrame:
+    """Return answers as they are read back from a run that they were written as, of the same users, in order."""
+    ids = {factories.profile(f"p-{user}").pk: user for user in found[USER]}
+    run = api.run("conversion")
+    written = found.with_columns(pl.Series(USER, [*ids]))
+    answers.write_scores(run, nw.from_native(written, eager_only=True), {})
+    kept = evaluation.answers_of(run, SPECS["conversion"]).to_native()
+    return kept.with_columns(pl.col(USER).replace_strict(ids)).sort(USER)  # type: ignore[no-any-return]
+
+
 def test_what_is_stored_of_a_run_is_judged_as_the_backtest_was(db: None) -> None:
     log, cutoff = shop(), BEGAN + 223 * DAY
     found = ORDERS.predict(ORDERS.fit(log, cutoff), log, cutoff).to_native().head(60)
-    ids = [factories.profile(f"p-{n}").pk for n in range(60)]
-    told = found.with_columns(pl.Series("stored", ids))
-    run = api.run("conversion")
-    answers.write_scores(run, nw.from_native(told.drop(USER).rename({"stored": USER}), eager_only=True), {})
-    kept = evaluation.answers_of(run, SPECS["conversion"]).to_native()
-    assert set(kept.columns) == {USER, SCORE, *ORDERS.judged_by}
-    back = (
-        kept.join(told.select(USER, "stored"), left_on=USER, right_on="stored").drop(USER).rename({"user_right": USER})
-    )
-    live, before = (
-        ORDERS.outcomes(nw.from_native(each, eager_only=True), log, cutoff) for each in (back.sort(USER), found)
-    )
+    back = stored(found)
+    assert set(back.columns) == {USER, SCORE, *ORDERS.judged_by}
+    live, before = (ORDERS.outcomes(nw.from_native(each, eager_only=True), log, cutoff) for each in (back, found))
     assert live[0].tolist() == before[0].tolist()
     assert live[1].tolist() == pytest.approx(before[1].tolist())
+
+
+def test_a_stored_run_of_a_release_before_is_judged_by_its_scores_alone(db: None) -> None:
+    log, cutoff = shop(), BEGAN + 223 * DAY
+    found = pl.DataFrame({USER: range(1, 61), SCORE: [n / 100 for n in range(1, 61)]})
+    said = ORDERS.matched(nw.from_native(stored(found), eager_only=True), log, cutoff).to_native()
+    assert said[USER].n_unique() == 60
+    assert said["said"].to_list() == [user / 100 for user in said[USER]]
 
 
 def test_groups_are_not_called_unequal_because_another_message_was_sent_than_the_best() -> None:
