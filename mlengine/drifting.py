@@ -34,8 +34,8 @@ def measure(run: PredictionRun, spec: Spec) -> list[Metric]:
 
     if run.cutoff == run.version.cutoff:
         return []
-    log = parts.some(datasets.log(until=run.cutoff))
-    asked = recipes.made_by(run.version, spec)
+    asked, wall = recipes.made_by(run.version, spec), datasets.wall_clock(run.cutoff)
+    log = parts.some(datasets.log(until=run.cutoff), wall, asked.activity_window, asked.kind)
     rows = [*_inputs(asked, log, run), *_answers(asked, run), *_labels(asked, log, run)]
     found = [row for row in rows if finite(row.value) is not None]
     Metric.objects.bulk_create(found, ignore_conflicts=True)

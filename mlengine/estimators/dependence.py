@@ -59,7 +59,7 @@ def dependences(task: object, model: object, log: Log, cutoff: datetime) -> list
     """Return how the score depends on the weightiest columns, one of each theme; none where it cannot be asked."""
     if not isinstance(task, Supposes) or not isinstance(model, Weighs):
         return []
-    rows = task.rows_for(model, parts.some(log.until(cutoff)), cutoff)
+    rows = task.rows_for(model, _of_some(task, log, cutoff), cutoff)
     if len(rows) < FLOOR:
         return []
     few = _some(rows)
@@ -112,7 +112,7 @@ def steadiness(task: object, model: object, log: Log, cutoff: datetime) -> dict[
     members = _members(model)
     if len(members) < 2 or not isinstance(task, Explains) or not isinstance(task, Supposes):
         return {}
-    some = parts.some(log.until(cutoff))
+    some = _of_some(task, log, cutoff)
     users = _some(task.rows_for(model, some, cutoff))[USER].to_list()
     said = [task.explain(member, some, cutoff, users) for member in members]
     codes = [[[reason.code for reason in one.get(user, [])] for user in users] for one in said]
@@ -127,6 +127,10 @@ def steadiness(task: object, model: object, log: Log, cutoff: datetime) -> dict[
 
 def _members(model: object) -> Sequence[Any]:
     return model.members if isinstance(model, Averages) else (model,)
+
+
+def _of_some(task: Supposes, log: Log, cutoff: datetime) -> Log:
+    return parts.some(log.until(cutoff), cutoff, task.activity_window, task.kind)
 
 
 def _some(rows: Frame) -> Frame:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import narwhals as nw
 
 from mlengine import labels
-from mlengine.columns import USER, Log
+from mlengine.columns import SENT, USER, Log
 
 SOME: Final = 50_000  # people: a share among so many is off by less than half a percent
 AT_ONCE: Final = 200_000  # people: with twenty events each about 400 MB of events, and as much again of features
@@ -70,13 +70,19 @@ def only(log: Log, cutoff: datetime, people: nw.DataFrame[Any]) -> Log:
     return replace(log, events=events.collect("polars").lazy(), memo={})
 
 
-def some(log: Log) -> Log:
-    """Return the log of about ``SOME`` of its people, the same ones each time; the log itself where it has no more.
+def some(log: Log, cutoff: datetime, activity_window: timedelta, kind: str) -> Log:
+    """Return the log of about ``SOME`` of the people asked about, the same ones each time; where no more are, itself.
 
-    For questions about how people are as a whole, where what more of them would add is below what is told.
+    For questions about how people are as a whole, where what more of them would add is below what is told. Of whoever
+    was not active of late nothing is asked, so those do not count, however many the log has of them.
     """
-    there = log.events.select(nw.col(USER).n_unique()).collect("polars").item()
-    return sampled(log, SOME / max(there, 1))
+    return sampled(log, SOME / max(_asked(log, cutoff, activity_window, kind), 1))
+
+
+def _asked(log: Log, cutoff: datetime, activity_window: timedelta, kind: str) -> int:
+    """Return how many people were active before the cutoff; where messages are asked about, how many were sent one."""
+    told = replace(log, events=log.offers) if kind == SENT and log.offers is not None else log
+    return int(labels.active(told, cutoff, activity_window, kind).select(nw.len()).collect("polars").item())
 
 
 def sampled(log: Log, share: float) -> Log:

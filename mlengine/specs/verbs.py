@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -182,7 +182,15 @@ class Exposes(Protocol):
 
 @runtime_checkable
 class Supposes(Protocol):
-    """A task that scores rows of columns, also such as nobody has: what would the score be if …"""
+    """A task that scores rows of columns, also such as nobody has: what would the score be if …
+
+    Its rows are of those who had an event of ``kind`` in the ``activity_window`` before.
+    """
+
+    @property
+    def activity_window(self) -> timedelta: ...
+    @property
+    def kind(self) -> str: ...
 
     def rows_for(self, model: Any, log: Log, cutoff: datetime) -> nw.DataFrame[Any]: ...
 

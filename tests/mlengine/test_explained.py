@@ -164,7 +164,7 @@ def test_of_many_people_some_are_asked_and_how_many_is_told(
     everybody = dependences(TASK, churn, log, CUTOFF)
     assert {each.people for each in everybody} == {len(TASK.people(log, CUTOFF))}
     monkeypatch.setattr(parts, "SOME", 120)
-    some = parts.some(log.until(CUTOFF))
+    some = parts.some(log.until(CUTOFF), CUTOFF, TASK.activity_window, TASK.kind)
     asked = set(TASK.people(some, CUTOFF)[USER].to_list())
     found = dependences(TASK, churn, log, CUTOFF)
     assert [each.column for each in found] == [each.column for each in everybody]

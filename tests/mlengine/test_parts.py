@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pytest
 
-from mlengine.columns import USER, Log
+from mlengine.columns import KIND, OCCURRED_AT, PURCHASE, SENT, USER, Log
 from mlengine.estimators import examples, parts, segments
 from mlengine.estimators.boosted import grown
 from mlengine.estimators.lifetime_value.growing import Growing
@@ -19,6 +19,7 @@ from tests.mlengine.quick import quick
 from tests.mlengine.shoppers import BEGIN, DAY, shoppers
 
 END = (BEGIN + 270 * DAY).replace(hour=0)
+WINDOW = 14 * DAY
 QUICKER: Mapping[str, Mapping[str, Any]] = {
     "clusters": {"fewest": 4, "most": 5, "bootstraps": 2},
     "value": {"most_cutoffs": 1, "growing": {"rounds": 5, "seeds": 1}},
@@ -43,6 +44,19 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch, log: Log) -> list[int]:
     monkeypatch.setattr(parts, "AT_ONCE", 64)
     monkeypatch.setattr(parts, "only", counted)
     return sizes
+
+
+def users(frame: nw.LazyFrame[Any]) -> set[int]:
+    return set(frame.select(USER).unique().collect("polars")[USER].to_list())
+
+
+def asked_about(log: Log) -> nw.LazyFrame[Any]:
+    """Return the events of the window before the end: whoever has one is asked about."""
+    return log.until(END).events.filter(nw.col(OCCURRED_AT) >= END - WINDOW)
+
+
+def asked_of(log: Log) -> Log:
+    return parts.some(log, END, WINDOW, PURCHASE)
 
 
 def verbs_of(name: str) -> Task:
@@ -122,15 +136,32 @@ def test_a_seed_grows_the_same_trees_however_many_grow_beside_it() -> None:
 def test_what_is_told_of_people_as_a_whole_is_asked_of_some_always_the_same(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def users(frame: nw.LazyFrame[Any]) -> set[int]:
-        return set(frame.select(USER).unique().collect("polars")[USER].to_list())
-
-    assert parts.some(log) is log
+    assert asked_of(log) is log
     monkeypatch.setattr(parts, "SOME", 60)
     told = replace(log, offers=log.events)
-    some, again, later = parts.some(told), parts.some(told), parts.some(told.until(END))
-    assert 40 < len(users(some.events)) < 80
+    some, again, later = asked_of(told), asked_of(told), asked_of(told.until(END))
+    assert 40 < len(users(asked_about(some))) < 80
     assert users(some.events) == users(again.events) >= users(later.events)
     assert some.offers is not None
     assert users(some.offers) == users(some.events)
     assert some.memo is not log.memo
+
+
+def test_those_who_came_long_ago_make_no_fewer_of_those_asked_about_be_asked(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active, everybody = (len(users(each)) for each in (asked_about(log), log.events))
+    monkeypatch.setattr(parts, "SOME", active)
+    assert active < everybody
+    assert asked_of(log) is log
+
+
+def test_of_messages_some_are_asked_about_who_were_sent_one(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = asked_about(log).filter(nw.col(USER) <= 100).with_columns(nw.lit(SENT).alias(KIND))
+    told = replace(log, offers=sent)
+    monkeypatch.setattr(parts, "SOME", 35)
+    some = parts.some(told, END, WINDOW, SENT).offers
+    assert some is not None
+    assert 20 < len(users(some)) < 50 < len(users(sent))
+    monkeypatch.setattr(parts, "SOME", len(users(sent)))
+    assert parts.some(told, END, WINDOW, SENT) is told
