@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from django import template
@@ -153,8 +154,10 @@ def fact(value: Any) -> str:
         return ", ".join(fact(one) for one in value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, float) and not isfinite(value):  # 1e999 is JSON, too
+        return "–"
     if isinstance(value, int | float):
-        return rounded(value, 0 if value == round(value) else 4)
+        return rounded(value, 0 if isinstance(value, int) or value.is_integer() else 4)
     return conditional_escape("–" if value in (None, "") else value)
 
 

@@ -1,5 +1,6 @@
 """What a model's page draws and says: hours, what weighs, how many people have which score, why it could not learn."""
 
+import json
 from datetime import datetime, timedelta
 from math import exp, log
 
@@ -66,3 +67,12 @@ def test_a_model_of_orders_calls_its_columns_orders_as_its_reasons_do() -> None:
 @pytest.mark.parametrize(("value", "said"), [(28.0, "28"), (0.125, "0.1250"), (7, "7"), (True, "yes")])
 def test_whole_numbers_of_a_recipe_have_no_decimals(value: object, said: str) -> None:
     assert fact(value) == said
+
+
+@pytest.mark.parametrize("told", ["1e999", "-1e999", "NaN"])
+def test_a_number_that_is_none_is_a_dash(told: str) -> None:
+    assert fact(json.loads(f"[{told}, 1]")) == "–, 1"
+
+
+def test_a_whole_number_of_any_length_is_shown() -> None:
+    assert fact(10**400).replace(",", "") == str(10**400)
