@@ -4,8 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -51,7 +53,17 @@ EMBEDDED_DATABASE = {
     "USER": EMBEDDED.application_role,
     "NAME": "zhiyin",
 }
-DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else EMBEDDED_DATABASE}
+
+
+def _database(name: str, url: str) -> dict[str, Any]:
+    """Return what a URL says of a database, without repeating it in an error: it may hold a password."""
+    found: dict[str, Any] = env.db_url_config(url)
+    if found["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(f"{name} begins with {urlsplit(url).scheme!r}; it must begin with postgres://.")
+    return found
+
+
+DATABASES = {"default": _database("DATABASE_URL", DATABASE_URL) if DATABASE_URL else EMBEDDED_DATABASE}
 DATABASES["default"] |= {
     "ENGINE": "config.postgresql",
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=600),
@@ -61,7 +73,7 @@ DATABASES["default"] |= {
 MIGRATE_DATABASE_URL = env.str("MIGRATE_DATABASE_URL", default="")
 OWNER_DATABASE: dict[str, Any] = {} if DATABASE_URL else {"USER": EMBEDDED.owner_role}
 if MIGRATE_DATABASE_URL:
-    OWNER_DATABASE = env.db_url_config(MIGRATE_DATABASE_URL)
+    OWNER_DATABASE = _database("MIGRATE_DATABASE_URL", MIGRATE_DATABASE_URL)
     OWNER_DATABASE.pop("NAME")  # the same database, whichever that is: tests have one of their own
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -5,7 +5,6 @@ from time import monotonic
 from typing import Final
 
 from django.db.backends.postgresql import base
-from psycopg2 import Error
 
 TRUSTED: Final = 10.0  # seconds; a firewall or balancer that forgets connections takes minutes
 
@@ -34,6 +33,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             watched = poll()
             watched.register(self.connection.fileno(), POLLIN)
-        except (Error, ValueError):  # closed on this side
+        except (self.Database.Error, ValueError):  # closed on this side
             return False
         return not watched.poll(0)

@@ -1,12 +1,18 @@
-"""A kept connection is asked whether it is usable only where it may not be."""
+"""A kept connection is asked whether it is usable only where it may not be; no other database is taken for ours."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import pytest
 from django.db import connection
 
 from config.postgresql.base import TRUSTED, DatabaseWrapper
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -69,3 +75,24 @@ def test_after_an_error_it_is_asked(kept: DatabaseWrapper) -> None:
     kept.errors_occurred = True
     assert asked(kept)[1]
     assert not kept.errors_occurred
+
+
+def started(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Return what reading the settings in another process says."""
+    asked = os.environ | {"DATABASE_URL": "postgres://li:secret@127.0.0.1/zhiyin"} | environment
+    program = "from config import settings; print(settings.DATABASES['default']['ENGINE'])"
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=asked, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATE_DATABASE_URL"])
+def test_another_kind_of_database_is_refused_by_the_name_of_its_setting(name: str) -> None:
+    found = started(**{name: "mysql://li:secret@127.0.0.1/zhiyin"})
+    assert found.returncode == 1
+    assert found.stderr.splitlines()[-1].endswith(f"{name} begins with 'mysql'; it must begin with postgres://.")
+    assert "secret" not in found.stderr
+
+
+def test_a_database_of_ours_is_taken() -> None:
+    assert started().stdout == "config.postgresql\n"
