@@ -142,8 +142,8 @@ def _goal(journey: Journey, graph: Graph) -> Iterator[Finding]:
 
 def _helpers(graph: Graph) -> Iterator[Finding]:
     """Say where a step relies on something that is not there yet."""
-    known = PredictionRun.objects.latest_finished("response") is not None
-    for step in graph.of(BestHour) if not known else ():
+    best = graph.of(BestHour)
+    for step in best if best and PredictionRun.objects.latest_finished("response") is None else ():
         said = gettext("No model says which hour is best for whom: people wait until their night is over.")
         yield Finding(step=step.key, text=said, blocking=False)
     if graph.of(Webhook) and not WebhookEndpoint.objects.filter(kinds__contains=["journey.step"]).exists():

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.journeys import checking, following, graph, versions
 from campaigns.journeys.versions import NotReady
@@ -150,6 +151,15 @@ def test_each_thing_that_is_wrong_is_said_at_its_step() -> None:
     assert found(journey, tree("a", a=mail() | {"channels": ["sms"]})) == [("a", True)] * 3
     journey.leave_at_goal = False
     assert found(journey, tree("a", a=wait(""))) == [("", False)]
+
+
+def test_models_are_asked_only_where_a_step_goes_by_one() -> None:
+    journey, asked = draft(), {}
+    for kind in ("exit", "best_hour"):
+        with CaptureQueriesContext(connection) as queries:
+            found(journey, tree("a", a={"kind": kind}))
+        asked[kind] = any("mlengine_predictionrun" in query["sql"] for query in queries)
+    assert asked == {"exit": False, "best_hour": True}
 
 
 def test_what_cannot_be_walked_is_not_submitted_nor_approved() -> None:
