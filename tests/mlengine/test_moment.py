@@ -1,6 +1,6 @@
 """What one answer asks the database, and that what a process remembers between answers is never old."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -47,12 +47,14 @@ def test_an_answer_takes_two_queries_whatever_counts_in_it(django_assert_num_que
 def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
     person, client = served(), api.caller("recommendations:read")
     Item.objects.filter(code="bread").update(price=Decimal("2.50"))
+    PredictionRun.objects.update(cutoff=datetime(2026, 2, 28, 20, 0, 0, 123456, tzinfo=UTC))
     address = f"/api/v1/profiles/{person.pk}/recommendations/"
     client.get(address)
     with django_assert_num_queries(4):  # the token, who is meant; titles in reasons take none
         body = client.get(address).json()
     assert body["results"][0]["because"] == "Because you bought mat"
     assert body["results"][0]["item"]["price"] == "2.50"
+    assert body["cutoff"] == "2026-03-01T04:00:00.123456+08:00"
     # What is sent is said without the fields that describe it.
     assert body.keys() == RecommendationsOut().fields.keys()
     assert body["results"][0].keys() == RecommendationOut().fields.keys()
