@@ -1,6 +1,6 @@
 """Who may be learned from and scored: the switches on a profile, the age, and the consent to be profiled."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,22 +11,45 @@ from crm.models import Profile, Purpose
 
 PIECE = 10_000
 
-# Of whom answers are kept, and read by anybody: by the switches on her profile and her age, in the words of Django and
-# in those of SQL (over ``crm_profile``). The unknown were scored, or not, as the setting says.
-AGES: Final = (Profile.AgeClass.ADULT.value, Profile.AgeClass.UNKNOWN.value)
-MAY_BE_SCORED: Final[Mapping[str, Any]] = {"personalisation": True, "restricted_at": None, "age_class__in": AGES}
-MAY_BE_SCORED_SQL: Final = f"personalisation AND restricted_at IS NULL AND age_class IN {AGES}"
-
-
-def may_be_scored(profile: Profile) -> bool:
-    """Return the same of a profile that was read before."""
-    return profile.personalisation and profile.restricted_at is None and profile.age_class in AGES
+# Under age nobody is profiled. What the unknown are is asked each time: answers may be older than the setting.
+NOT_UNDER_AGE: Final = (Profile.AgeClass.ADULT.value, Profile.AgeClass.UNKNOWN.value)
 
 
 def grown_up() -> list[str]:
     """Return the age classes of people who may be profiled; of the unknown the setting says what they are."""
     unknown = [Profile.AgeClass.UNKNOWN.value] if settings.AGE_UNKNOWN == Profile.AgeClass.ADULT else []
     return [Profile.AgeClass.ADULT.value, *unknown]
+
+
+def scored() -> dict[str, Any]:
+    """Return of whom answers are kept, and read by anybody, in Django's words: by the switches on her profile, her age.
+
+    The same in those of SQL is ``scored_sql``, and of a profile that was read before ``may_be_scored``.
+    """
+    return {"personalisation": True, "restricted_at": None, "age_class__in": grown_up()}
+
+
+def scored_sql() -> str:
+    """Return the same as a condition over ``crm_profile``."""
+    return f"personalisation AND restricted_at IS NULL AND age_class IN ({_listed(grown_up())})"
+
+
+def may_be_scored(profile: Profile) -> bool:
+    """Return the same of a profile that was read before."""
+    return profile.personalisation and profile.restricted_at is None and profile.age_class in grown_up()
+
+
+def person_scored_sql(over: str = "") -> str:
+    """Return whether a person may be scored, as an aggregate of her profiles: none says no, and one tells her age.
+
+    ``over`` makes it one of a window.
+    """
+    none_says_no = f"personalisation AND restricted_at IS NULL AND age_class IN ({_listed(NOT_UNDER_AGE)})"
+    return f"bool_and({none_says_no}) {over} AND bool_or(age_class IN ({_listed(grown_up())})) {over}"
+
+
+def _listed(ages: Iterable[str]) -> str:
+    return ", ".join(f"'{age}'" for age in ages)  # words of ours
 
 
 def refused(now: datetime) -> set[int]:

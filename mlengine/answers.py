@@ -23,10 +23,10 @@ HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 ROWS_AT_ONCE = 500_000
 # Whoever was erased or restricted, switched personalisation off, or turned out to be under age, while the answers were
 # made gets none.
-LEFT = f"""
-DELETE FROM {{table}} AS answer WHERE run_id = %s
-AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND {profiling.MAY_BE_SCORED_SQL})
-"""  # noqa: S608  # words of ours
+LEFT = """
+DELETE FROM {table} AS answer WHERE run_id = %s
+AND NOT EXISTS (SELECT 1 FROM crm_profile WHERE id = answer.profile_id AND {may_be_scored})
+"""
 
 # Who deleted a segment on her page is put into none by that model again (Net-Data Regulation 42).
 OBJECTED = """
@@ -153,5 +153,5 @@ def copy(model: type[models.Model], columns: str, body: bytes, form: str) -> Non
 
 def without_those_who_left(model: type[models.Model], run: PredictionRun) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(LEFT.format(table=model._meta.db_table), [run.pk])
+        cursor.execute(LEFT.format(table=model._meta.db_table, may_be_scored=profiling.scored_sql()), [run.pk])
     return model._default_manager.filter(run=run).count()

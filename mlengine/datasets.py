@@ -17,7 +17,6 @@ from django.db import connection
 from django.utils import timezone
 
 from crm import lake, profiling
-from crm.models import Profile
 from mlengine import engines
 from mlengine.columns import (
     ADDED_AT,
@@ -58,7 +57,7 @@ EVENTS_IN_MEMORY = 10_000_000  # about 100 bytes each; a larger lake stays on di
 
 # A duplicate counts as the profile that was kept, however long the chain of merges. If any of a person's profiles has
 # switched personalisation off, is restricted or under age, the whole person is.
-PEOPLE = f"""
+PEOPLE = """
 WITH RECURSIVE merged (duplicate, canonical, steps) AS (
     SELECT duplicate_id, canonical_id, 1 FROM crm_profilealias WHERE undone_at IS NULL
     UNION ALL
@@ -68,12 +67,11 @@ WITH RECURSIVE merged (duplicate, canonical, steps) AS (
 ), last AS (SELECT DISTINCT ON (duplicate) duplicate, canonical FROM merged ORDER BY duplicate, steps DESC
 ), people AS (
     SELECT id, coalesce(canonical, id) AS person,
-           bool_and({profiling.MAY_BE_SCORED_SQL}) OVER person
-           AND (%(unknown_may)s OR bool_or(age_class = 'adult') OVER person) AS allowed
+           {may_be_scored} AS allowed
     FROM crm_profile LEFT JOIN last ON duplicate = id WINDOW person AS (PARTITION BY coalesce(canonical, id))
 )
 SELECT id, person FROM people WHERE allowed
-"""  # noqa: S608  # words of ours
+"""
 ITEMS = """
 SELECT id, kind, categories[1], categories[2], nullif(brand, ''), price,
        available_from AT TIME ZONE %(zone)s, available_to AT TIME ZONE %(zone)s,
@@ -173,8 +171,8 @@ def _people() -> "pl.LazyFrame":
     import polars as pl  # noqa: PLC0415
 
     # As they stand today, also for a date in the past: a consent that was taken back covers no old data either.
-    unknown_may = Profile.AgeClass.UNKNOWN.value in profiling.grown_up()
-    people = table(PEOPLE, {"profile": pl.Int64(), USER: pl.Int64()}, {"unknown_may": unknown_may})
+    statement = PEOPLE.format(may_be_scored=profiling.person_scored_sql("OVER person"))
+    people = table(statement, {"profile": pl.Int64(), USER: pl.Int64()})
     refused = profiling.refused(timezone.now())
     return people.filter(~pl.col("profile").is_in(list(refused))) if refused else people
 

@@ -23,8 +23,7 @@ from mlengine.standing import Standing
 
 SEEN: Final = """
 WITH may (be) AS (
-    SELECT count(*) = %(many)s FROM crm_profile
-    WHERE id IN %(profiles)s AND {may_be_scored}
+    SELECT count(*) = %(many)s AND {may_be_scored} FROM crm_profile WHERE id IN %(profiles)s
 ),
 done AS (
     SELECT item_id, kind, occurred_at, id FROM crm_event
@@ -106,7 +105,7 @@ def _item(row: tuple[Any, ...]) -> Item:
 
 
 def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime, spec: str | None) -> dict[str, Any]:
-    statement, values = _statement()
+    statement, values = _statement(profiling.person_scored_sql())
     run, links = known.run(spec), known.runs.get(standing.LINKS)
     asked = {
         "profiles": tuple(profiles),
@@ -125,15 +124,15 @@ def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime,
     return found
 
 
-@lru_cache(maxsize=1)
-def _statement() -> tuple[str, dict[str, Any]]:
+@lru_cache(maxsize=2)
+def _statement(may_be_scored: str) -> tuple[str, dict[str, Any]]:
     version, values = standing.version()
     constants = {
         "kinds": tuple(live.WEIGHTS),
         "preferred": list(live.PREFERRED),
         "most": live.MOST,
     }
-    return SEEN.format(version=version, may_be_scored=profiling.MAY_BE_SCORED_SQL), values | constants
+    return SEEN.format(version=version, may_be_scored=may_be_scored), values | constants
 
 
 def _bought_since(known: Standing, run: PredictionRun | None, now: datetime) -> datetime | str:

@@ -4,7 +4,7 @@ Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalis
 answers, whatever is still stored.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +17,6 @@ from crm.models import Item, Profile, ProfileAlias
 from mlengine.clicks import Parts, Reached, ranked, reached
 from mlengine.models import Cluster, ClusterMember, ItemLink, PredictionRun, Recommendation, Repurchase, Score
 from mlengine.specs import SPECS
-
-MAY_BE_SCORED: Mapping[str, Any] = {f"profile__{name}": value for name, value in profiling.MAY_BE_SCORED.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +32,11 @@ class Recommended:
 
 MOST_POPULAR = 20
 SPANS = (7, 14, 28)  # days ahead, for the count of people who need something again
+
+
+def of_scored() -> dict[str, Any]:
+    """Return whose rows are read, as conditions on answers."""
+    return {f"profile__{name}": value for name, value in profiling.scored().items()}
 
 
 def person(profile: Profile) -> Profile:
@@ -54,7 +57,7 @@ def latest_scores(profile: Profile) -> list[Score]:
 
 def scores_of(profile_id: int) -> list[Score]:
     """Return the same for a profile that was not merged into another; one query."""
-    scores = Score.objects.filter(profile=profile_id, run__in=_latest_runs("score").values("pk"), **MAY_BE_SCORED)
+    scores = Score.objects.filter(profile=profile_id, run__in=_latest_runs("score").values("pk"), **of_scored())
     return sorted(scores.select_related("run"), key=lambda score: _place(score.run))
 
 
@@ -84,7 +87,7 @@ def recommending_run(spec: str | None = None) -> PredictionRun | None:
 def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -> list[Recommended]:
     """Return a run's items for a profile that was not merged into another; one query."""
     # Availability is asked again here: an item may have ended since the batch was made.
-    rows = Recommendation.objects.filter(profile=profile_id, run=run, **MAY_BE_SCORED)
+    rows = Recommendation.objects.filter(profile=profile_id, run=run, **of_scored())
     found = rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("rank")[:k]
     return [
         Recommended(item=row.item, rank=rank, value=row.value, reason=row.reason, run=run)
@@ -95,7 +98,7 @@ def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -
 def repurchases_of(profile_id: int) -> list[Repurchase]:
     """Return what a person will likely want again, the likeliest first, with item and run; two queries."""
     run = PredictionRun.objects.latest_finished("repurchase")
-    rows = Repurchase.objects.filter(profile=profile_id, run=run, **MAY_BE_SCORED)
+    rows = Repurchase.objects.filter(profile=profile_id, run=run, **of_scored())
     return list(rows.select_related("item", "run").order_by("rank")) if run else []
 
 
@@ -125,7 +128,7 @@ def response_of(
     answers as of a new one. One query.
     """
     run = PredictionRun.objects.latest_of([spec]).values("pk")
-    scores = Score.objects.filter(profile=profile_id, run__in=run, **MAY_BE_SCORED).select_related("run")
+    scores = Score.objects.filter(profile=profile_id, run__in=run, **of_scored()).select_related("run")
     score = scores.annotate(parts=F("run__version__card__parts")).first()
     return (score, reached(score.facts or {}, Parts.of(score.parts), hour, message)) if score else (None, [])
 
@@ -139,7 +142,7 @@ def best_hours(profile_ids: Collection[int]) -> dict[int, list[int]]:
     if found is None:
         return {}
     run, parts = found[0], Parts.of(found[1])
-    scores = Score.objects.filter(profile__in=profile_ids, run=run, **MAY_BE_SCORED).values_list("profile_id", "facts")
+    scores = Score.objects.filter(profile__in=profile_ids, run=run, **of_scored()).values_list("profile_id", "facts")
     return {key: hours for key, facts in scores if (hours := ranked(facts or {}, parts))}
 
 
@@ -172,7 +175,7 @@ def clusters(profile: Profile) -> list[ClusterMember]:
 def clusters_of(profile_id: int) -> list[ClusterMember]:
     """Return the same for a profile that was not merged into another; one query."""
     members = ClusterMember.objects.filter(
-        profile=profile_id, run__in=_latest_runs("cluster").values("pk"), **MAY_BE_SCORED
+        profile=profile_id, run__in=_latest_runs("cluster").values("pk"), **of_scored()
     )
     return sorted(members.select_related("cluster", "run"), key=lambda member: _place(member.run))
 

@@ -36,10 +36,6 @@ BOUGHT = (
     "AND e.kind = 'purchase' AND e.occurred_at >= {cutoff}"
     " AND (e.item_id = t.item_id OR t.item_id IS NULL AND i.categories @> ARRAY[t.category])"
 )
-# Asked when people are found, not only when answers are written: a run that is served again may be older than a "no".
-MAY_BE_SCORED = (
-    f" AND EXISTS (SELECT FROM crm_profile WHERE crm_profile.id = t.profile_id AND {profiling.MAY_BE_SCORED_SQL})"
-)
 ASSIGNED = "d.status <> 'suppressed' AND (d.status <> 'held_out' OR d.reason = '')"
 
 
@@ -102,7 +98,7 @@ def _(rule: Scored, made: Making) -> Found:
     run = PredictionRun.objects.latest_finished(rule.spec)
     if run is None:
         return Found(sql=None)
-    scores = f"FROM mlengine_score t WHERE t.run_id = {made.parameters.add(run.pk)}{MAY_BE_SCORED}"
+    scores = f"FROM mlengine_score t WHERE t.run_id = {made.parameters.add(run.pk)}{_may_be_scored()}"
     number = _number_of(rule, made)
     if rule.test.is_ != "top_share":
         return Found(
@@ -112,6 +108,11 @@ def _(rule: Scored, made: Making) -> Found:
     scores += f" AND {number} IS NOT NULL" if rule.fact else ""
     most = f"SELECT ceil(count(*) * {share})::bigint {scores}"
     return Found(sql=f"SELECT t.profile_id AS id {scores} ORDER BY {number} DESC, t.profile_id LIMIT ({most})")
+
+
+def _may_be_scored() -> str:
+    """Return whose answers count, asked when people are found: a run that is served again may be older than a "no"."""
+    return f" AND EXISTS (SELECT FROM crm_profile WHERE crm_profile.id = t.profile_id AND {profiling.scored_sql()})"
 
 
 def _number_of(rule: Scored, made: Making) -> str:
@@ -131,7 +132,7 @@ def _(rule: InCluster, made: Making) -> Found:
         return Found(sql=None, opposite=opposite)
     codes = made.parameters.add(int_array(rule.codes))
     clusters = f"SELECT c.id FROM mlengine_cluster c WHERE c.code = ANY ({codes}::bigint[])"
-    of_run = f"t.run_id = {made.parameters.add(run.pk)} AND t.cluster_id IN ({clusters}){MAY_BE_SCORED}"
+    of_run = f"t.run_id = {made.parameters.add(run.pk)} AND t.cluster_id IN ({clusters}){_may_be_scored()}"
     return Found(sql=f"SELECT t.profile_id AS id FROM mlengine_clustermember t WHERE {of_run}", opposite=opposite)
 
 
@@ -148,7 +149,7 @@ def _(rule: Recommended, made: Making) -> Found:
     items = f"SELECT i.id FROM crm_item i WHERE {is_meant}"
     ranked = f"t.run_id = {made.parameters.add(run.pk)} AND t.rank <= {made.parameters.add(rule.within_rank)}"
     table = f"FROM mlengine_recommendation t WHERE {ranked} AND t.item_id IN ({items})"
-    return Found(sql=f"SELECT DISTINCT t.profile_id AS id {table}{MAY_BE_SCORED}")
+    return Found(sql=f"SELECT DISTINCT t.profile_id AS id {table}{_may_be_scored()}")
 
 
 @of.register
@@ -167,7 +168,7 @@ def _(rule: NeedsAgain, made: Making) -> Found:
     person, join = made.scope.person("e.profile_id"), made.scope.join("e.profile_id")
     since = f"SELECT FROM crm_event e {join} JOIN crm_item i ON i.id = e.item_id WHERE {person} = t.profile_id {BOUGHT}"
     since = since.format(cutoff=made.parameters.add(run.cutoff))
-    table = f"FROM mlengine_repurchase t WHERE {condition}{MAY_BE_SCORED} AND NOT EXISTS ({since})"
+    table = f"FROM mlengine_repurchase t WHERE {condition}{_may_be_scored()} AND NOT EXISTS ({since})"
     return Found(sql=f"SELECT DISTINCT t.profile_id AS id {table}")
 
 

@@ -91,7 +91,7 @@ def of_people(profiles: Sequence[int]) -> dict[int, Lever]:
     run = PredictionRun.objects.latest_finished(UPLIFT)
     if run is None:
         return {}
-    scores = Score.objects.filter(run=run, profile__in=profiles, **online.MAY_BE_SCORED)
+    scores = Score.objects.filter(run=run, profile__in=profiles, **online.of_scored())
     return {score.profile_id: best(levers) for score in scores if (levers := of_score(score))}
 
 

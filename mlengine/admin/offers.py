@@ -167,7 +167,7 @@ def _to_try(now: datetime) -> list[tuple[Profile, str]]:
     if run is None:
         return []
     # Whoever comes first by the primary key: the strongest of a million would be sorted for it.
-    rows = Recommendation.objects.filter(run=run, rank=1, **online.MAY_BE_SCORED).order_by("profile_id")
+    rows = Recommendation.objects.filter(run=run, rank=1, **online.of_scored()).order_by("profile_id")
     found = rows.select_related("profile")[:TO_TRY]
     return [(row.profile, masked_name(row.profile.name) or str(row.profile)) for row in found]
 

@@ -71,7 +71,7 @@ class ClusterViewSet(Resource):
         cluster = get_object_or_404(self.get_queryset(), pk=pk)
         run_id = self.parameters(MemberQuestion).get("run") or _latest_run(cluster.spec)
         members = ClusterMember.objects.filter(
-            cluster=cluster, run=run_id, run__finished_at__isnull=False, **online.MAY_BE_SCORED
+            cluster=cluster, run=run_id, run__finished_at__isnull=False, **online.of_scored()
         )
         page = self.paginate_queryset(members)
         paginator = cast("KeysetPagination", self.paginator)

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from crm.models import Identifier, Item, Profile
-from mlengine import network, prediction, recommending, registry, standing
+from mlengine import network, online, prediction, recommending, registry, standing
 from mlengine.estimators.next_items import NextItems
 from mlengine.estimators.recommender import recommend
 from mlengine.estimators.sasrec import SASRec
@@ -197,6 +197,25 @@ def test_who_may_not_be_profiled_is_not_asked_about(shop: dict[str, Item]) -> No
     Profile.objects.filter(pk=person.pk).update(personalisation=False)
     api.event(person, NOW - MINUTE, item=shop["tent"])
     assert shown(person) == [("bread", "popular")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("unknown", ["adult", "minor"])
+def test_of_a_person_of_unknown_age_the_setting_decides_what_she_did_and_what_was_said_before(
+    shop: dict[str, Item], unknown: str, settings: Any
+) -> None:
+    person, _run = served(shop)
+    stored = Recommendation.objects.filter(profile=person)
+    assert shown(person) == [("bread", "model")]  # the statement of before the setting was changed
+    settings.AGE_UNKNOWN = unknown
+    api.event(person, NOW - MINUTE, item=shop["tent"])
+    linked(shop["tent"], shop["cup"])
+    sources = {source for _code, source in shown(person)}
+    assert sources == ({"model", "session"} if unknown == "adult" else {"popular"})
+    assert len(online.recommendations(person, 5, NOW)) == (1 if unknown == "adult" else 0)
+    stored.delete()  # nothing was ever said of her: what she does now is not looked at either
+    sources = {source for _code, source in shown(person)}
+    assert sources == ({"session"} if unknown == "adult" else {"popular"})
 
 
 @pytest.mark.django_db
