@@ -15,7 +15,7 @@ from mlengine.live import Session, Told
 from mlengine.models import ModelVersion, PredictionRun
 
 if TYPE_CHECKING:  # NumPy is loaded by the first answer that needs it
-    from mlengine.estimators.next_items import Next, NextItems
+    from mlengine.estimators.next_items import NextItems
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +26,20 @@ MOST: Final = 20
 def leads_to(run: PredictionRun, profiles: Sequence[int], doing: Session) -> list[Told]:
     """Return the items that likely come next, with how strongly and why, the likeliest first.
 
-    None without a session, for then the run's own answer is as new; none where the run's model has no network, or its
-    files cannot be trusted. The files are read once in a process and version; one query besides.
+    Of the likeliest those that something she did speaks for: what is told is why.
+
+    None without a session that the network knows something of, for then the run's own answer is as new; none where the
+    run's model has no network, or its files cannot be trusted. One query, and one more to read the files, once in a
+    process and version.
     """
     if doing.began is None or LIGHT not in run.summary:
         return []
-    network = _network(run.version_id)
-    if network is None:
+    network, now = _network(run.version_id), [item for item, _weight in doing.items]
+    if network is None or not network.knows(now):
         return []
-    now = [item for item, _weight in doing.items]
     history = [*_bought_before(doing, profiles, network.network.length), *reversed(now)]
-    return [(one.item, one.chance, _reason(one, now)) for one in network.after(history, MOST, without=now)]
+    following = network.after(history, MOST, without=now)
+    return [(one.item, one.chance, _reason(one.because, now)) for one in following if one.because is not None]
 
 
 def _bought_before(doing: Session, profiles: Sequence[int], most: int) -> list[int]:
@@ -48,8 +51,7 @@ def _bought_before(doing: Session, profiles: Sequence[int], most: int) -> list[i
     return list(once.values())[-most:]
 
 
-def _reason(one: "Next", now: Sequence[int]) -> dict[str, object]:
-    item = now[0] if one.because is None else one.because
+def _reason(item: int, now: Sequence[int]) -> dict[str, object]:
     return {"code": "next_of_session" if item in now else "because", "values": {"item": item}}
 
 

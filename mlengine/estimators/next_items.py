@@ -55,12 +55,16 @@ class NextItems:
         network = LightSASRec.load(directory / light["network"], light["heads"])
         return cls(ids=ids, network=network, repeats=light["repeats"])
 
+    def knows(self, ids: Sequence[int]) -> bool:
+        """Return whether one of these is an item of the network."""
+        return len(self._columns(ids)) > 0
+
     def after(self, history: Sequence[int], k: int, without: Collection[int] = ()) -> list[Next]:
         """Return the ``k`` likeliest items after these ids, the oldest first, but for some; none after nothing known.
 
         The chances are those among all items, so that they add up to less than 1.
         """
-        taken = self._columns(history) if len(self.ids) else self.ids
+        taken = self._columns(history)
         if not len(taken):
             return []
         with _threads().limit(limits=1):  # small matrices: on a busy machine threads wait longer than they count
@@ -84,7 +88,7 @@ class NextItems:
 
     def _columns(self, ids: Sequence[int]) -> Ints:
         """Return the columns of those ids that the network knows, in their order."""
-        asked = np.array(ids, dtype=np.int64)
+        asked = np.array(ids if len(self.ids) else [], dtype=np.int64)
         place = np.minimum(np.searchsorted(self.ids, asked), len(self.ids) - 1)
         return np.asarray(place[self.ids[place] == asked], dtype=np.int64)
 

@@ -155,6 +155,29 @@ def test_what_was_bought_before_the_session_is_known_to_the_network_and_the_newe
 
 
 @pytest.mark.django_db
+def test_she_is_told_no_reason_that_the_network_does_not_give(shop: dict[str, Item]) -> None:
+    person, run = served(shop)
+    unheard = items("of today")["of today"]
+    api.event(person, NOW - 2 * MINUTE, item=shop["tent"])
+    api.event(person, NOW - MINUTE, item=unheard)
+    doing = recommending.answer([person.pk], person.pk, 1, NOW).session
+    told = {item: reason for item, _chance, reason in network.leads_to(run, [person.pk], doing)}
+    assert told == {shop["stove"].pk: {"code": "next_of_session", "values": {"item": shop["tent"].pk}}}
+
+
+@pytest.mark.django_db
+def test_a_session_of_which_the_network_knows_nothing_leads_it_nowhere(
+    shop: dict[str, Item], django_assert_num_queries: Any
+) -> None:
+    person, run = served(shop)
+    api.event(person, NOW - 9 * MINUTE * 60, item=shop["tea"], kind="purchase")
+    doing = Session(items=((items("of today")["of today"].pk, 1.0),), began=NOW - MINUTE)
+    network._network(run.version_id)
+    with django_assert_num_queries(0):
+        assert network.leads_to(run, [person.pk], doing) == []
+
+
+@pytest.mark.django_db
 def test_it_costs_one_query_more_and_none_where_the_model_has_no_network(
     shop: dict[str, Item], django_assert_num_queries: Any
 ) -> None:
