@@ -3,7 +3,8 @@
 A server of its own, run as ``manage.py up`` runs it, with five rules, everybody in a session of five items, and the
 links of every item. Asked over HTTP one after the other at a fixed rate, waiting counted from the moment a request was
 due; beside it the same verb inside one process. Processor time is told too, and how many processes wanted to run
-meanwhile: on a machine that is busy otherwise an answer waits for its turn, but needs hardly more of the processor. One
+meanwhile: on a machine that is busy otherwise an answer waits for its turn, but needs hardly more of the processor. A
+redirect by the same server, which asks nothing of anybody, says what the way there and back takes on this machine. One
 line is an app's whole turn: it sends a view, asks again, and the answer must show what the view leads to.
 """
 
@@ -12,7 +13,7 @@ import os
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
@@ -72,6 +73,7 @@ def run() -> list[dict[str, Any]]:
             before = _spent(web)
             over_http = sorted(asked(port, seeded["token"], ASKED))
             spent, load = (_spent(web) - before) / ASKED, os.getloadavg()[0]
+            way = sorted(there_and_back(port, ASKED))
             turns_ = sorted(turns(port, seeded["token"], seeded["key"]))
     inside, (asking, asking_spent) = sorted(seeded["inside"]), seeded["asking"]
     name = "one person's recommendation: session of five items, five rules"
@@ -79,6 +81,8 @@ def run() -> list[dict[str, Any]]:
         _row(f"{name}, over HTTP: p99", _share(over_http, 0.99), "ms", MOST_MILLISECONDS),
         _row(f"{name}, over HTTP: median", _share(over_http, 0.5), "ms", MOST_MILLISECONDS),
         _row(f"{name}, over HTTP: processor of the web process", spent, "ms", MOST_MILLISECONDS),
+        _row("a redirect by the same server: p99", _share(way, 0.99), "ms", MOST_MILLISECONDS),
+        _row("a redirect by the same server: median", _share(way, 0.5), "ms", MOST_MILLISECONDS),
         _row(f"{name}, inside a process: p99", _share(inside, 0.99), "ms", MOST_MILLISECONDS),
         _row(f"{name}, inside a process: median", _share(inside, 0.5), "ms", MOST_MILLISECONDS),
         _row(f"{name}, inside a process: processor", seeded["spent"], "ms", MOST_MILLISECONDS),
@@ -96,16 +100,39 @@ def run() -> list[dict[str, Any]]:
 
 def asked(port: int, token: str, count: int) -> list[float]:
     """Ask for different people at the fixed rate; return how long each waited, in milliseconds."""
-    connection, random, waits = HTTPConnection("127.0.0.1", port), Random(count), list[float]()
+    connection, random = HTTPConnection("127.0.0.1", port), Random(count)
+
+    def ask() -> None:
+        body = _get(connection, random.randint(1, PEOPLE), token)
+        assert body["basis"] == "personal", body
+        assert body["session_items"] == SEEN, body
+        assert len(body["results"]) == 10, body
+
+    return waited(ask, count)
+
+
+def there_and_back(port: int, count: int) -> list[float]:
+    """Ask for the start page, which is elsewhere, at the same rate; return how long each waited, in milliseconds."""
+    connection = HTTPConnection("127.0.0.1", port)
+
+    def ask() -> None:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 302, answer.status
+
+    return waited(ask, count)
+
+
+def waited(ask: Callable[[], None], count: int) -> list[float]:
+    """Ask at the fixed rate; return how long each waited from when it was due, in milliseconds."""
+    waits = list[float]()
     start = time.perf_counter() + 0.1
     for number in range(count):
         due = start + number / RATE
         time.sleep(max(0.0, due - time.perf_counter()))
-        body = _get(connection, random.randint(1, PEOPLE), token)
+        ask()
         waits.append((time.perf_counter() - due) * 1000)
-        assert body["basis"] == "personal", body
-        assert body["session_items"] == SEEN, body
-        assert len(body["results"]) == 10, body
     return waits
 
 
