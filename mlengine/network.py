@@ -7,12 +7,15 @@ arrived counts in the next one. It is a file of numbers and NumPy: a web process
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Final
+from zipfile import BadZipFile
 
 from crm.models import Event
 from mlengine import registry
 from mlengine.live import Session, Told
 from mlengine.models import ModelVersion, PredictionRun
+from mlengine.registry import ArtifactError
 
 if TYPE_CHECKING:  # NumPy is loaded by the first answer that needs it
     from mlengine.estimators.next_items import NextItems
@@ -21,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 LIGHT: Final = "light"  # of a run's summary: how its model's network is asked, where it has one
 MOST: Final = 20
+SILENT: Final = 60.0  # seconds until files that could not be read are tried again: a disk may be back by then
+_silent: Final[dict[int, float]] = {}  # until when, of versions
 
 
 def leads_to(run: PredictionRun, profiles: Sequence[int], doing: Session) -> list[Told]:
@@ -55,8 +60,23 @@ def _reason(item: int, now: Sequence[int]) -> dict[str, object]:
     return {"code": "next_of_session" if item in now else "because", "values": {"item": item}}
 
 
-@lru_cache(maxsize=4)
 def _network(version: int) -> "NextItems | None":
+    """Return the network of a version; None where it has none, and for a while where its files cannot be read."""
+    if _silent.get(version, 0.0) > monotonic():
+        return None
+    try:
+        return _read(version)
+    except (ArtifactError, ModelVersion.DoesNotExist):  # what the batch says is still there to answer with
+        logger.exception("The network of version #%s is not asked", version)
+        _silent[version] = monotonic() + SILENT
+        return None
+
+
+@lru_cache(maxsize=4)
+def _read(version: int) -> "NextItems | None":
+    """Return the same, read; it raises `ArtifactError` whatever is wrong with the files."""
+    from safetensors import SafetensorError  # noqa: PLC0415 (with NumPy)
+
     from mlengine.estimators.next_items import NextItems, files_of  # noqa: PLC0415
 
     found = ModelVersion.objects.get(pk=version)
@@ -64,8 +84,6 @@ def _network(version: int) -> "NextItems | None":
     if not light:  # trained before cards told of it, or by a model without one
         return None
     try:
-        directory = registry.checked(found, files_of(light))
-    except registry.ArtifactError:  # told once: what the batch says is still there to answer with
-        logger.exception("The network of %s is not asked", found)
-        return None
-    return NextItems.load(directory, light)
+        return NextItems.load(registry.checked(found, files_of(light)), light)
+    except (OSError, ValueError, KeyError, BadZipFile, SafetensorError) as error:
+        raise ArtifactError(f"The network of {found} cannot be read: {error!r}") from error

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import narwhals as nw
 import numpy as np
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from django.test import Client
 from django.utils import timezone
+from safetensors import SafetensorError
 
 from crm.models import Identifier, Item, Profile
 from mlengine import network, online, prediction, recommending, registry, standing
@@ -83,7 +85,8 @@ def served(shop: dict[str, Item]) -> tuple[Profile, PredictionRun]:
 
 @pytest.fixture
 def shop(db: None) -> dict[str, Item]:
-    network._network.cache_clear()
+    network._read.cache_clear()
+    network._silent.clear()
     return items("bread", "milk", "tent", "stove", "tea", "cup")
 
 
@@ -260,6 +263,49 @@ def test_a_network_that_is_not_what_was_saved_is_not_asked_and_the_batch_still_a
     linked(shop["tent"], shop["cup"])
     assert shown(person) == [("bread", "model"), ("cup", "session")]
     assert "is not asked" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("gone since it was looked at"),
+        PermissionError("no"),
+        SafetensorError("header"),
+        BadZipFile("no end"),
+        ValueError("a pickle"),
+        KeyError("ids"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_files_that_cannot_be_read_are_tried_again_after_a_minute(
+    shop: dict[str, Item], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, _run = served(shop)
+    api.event(person, NOW - MINUTE, item=shop["tent"])
+    clock, asked = [1000.0], list[Path]()
+    monkeypatch.setattr(network, "monotonic", lambda: clock[0])
+
+    def fail(directory: Path, _light: Any) -> NextItems:
+        asked.append(directory)
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(NextItems, "load", fail)
+        for _time in range(2):
+            assert shown(person) == [("bread", "model")]
+        assert len(asked) == 1
+    clock[0] += network.SILENT - 1
+    assert shown(person) == [("bread", "model")]
+    clock[0] += 1
+    assert ("stove", "session") in shown(person)
+
+
+@pytest.mark.django_db
+def test_a_version_that_was_removed_meanwhile_leaves_the_batch_to_answer(shop: dict[str, Item]) -> None:
+    _person, run = served(shop)
+    assert network._network(run.version_id + 1) is None
+    assert network._network(run.version_id) is not None
 
 
 @pytest.mark.django_db
