@@ -45,8 +45,7 @@ def measure(run: PredictionRun, spec: Spec) -> list[Metric]:
 def _inputs(spec: Spec, log: Log, run: PredictionRun) -> Iterator[Metric]:
     if spec.answers == "score" and isinstance(spec.verbs, Watched):
         then, now = (spec.verbs.people(log, datasets.wall_clock(at)) for at in (run.version.cutoff, run.cutoff))
-        run.summary |= {WATCHED: len(now)}
-        run.save(update_fields=["summary"])
+        run.add_to_summary(**{WATCHED: len(now)})
         yield from _moved(run, _numbers(then), _numbers(now))
 
 

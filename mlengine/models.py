@@ -1,11 +1,12 @@
 """What was learned: versions of models, how they were judged, and what they say of people."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.expressions import CombinedExpression
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -186,6 +187,12 @@ class PredictionRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.spec} {timezone.localtime(self.cutoff):%Y-%m-%d}"
+
+    def add_to_summary(self, **facts: Any) -> None:
+        """Put facts into the summary, beside those that others may have put there since this row was read."""
+        added = CombinedExpression(F("summary"), "||", Value(facts, models.JSONField()), models.JSONField())
+        PredictionRun.objects.filter(pk=self.pk).update(summary=added)
+        self.refresh_from_db(fields=["summary"])
 
 
 class TrialQuerySet(models.QuerySet["Trial"]):

@@ -199,6 +199,16 @@ def test_of_many_people_some_are_watched_for_drift(
     assert run.summary["count"] == 16
 
 
+def test_what_a_run_was_told_while_its_drift_was_measured_stays(serving: Callable[[Spec], Spec]) -> None:
+    asked = serving(spec())
+    predicted(asked, EARLIER)
+    run = predicted(asked)
+    PredictionRun.objects.get(pk=run.pk).add_to_summary(since="told meanwhile")
+    drifting.measure(run, asked)
+    assert run.summary == PredictionRun.objects.get(pk=run.pk).summary
+    assert (run.summary["since"], run.summary["watched"]) == ("told meanwhile", 16)
+
+
 def test_drift_and_health_are_told(serving: Callable[[Spec], Spec]) -> None:
     asked = serving(spec())
     predicted(asked, EARLIER)
