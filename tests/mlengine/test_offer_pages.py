@@ -1,5 +1,6 @@
 """What a marketer sees of recommendations: the rules, a person's lists, what is needed again, an item's company."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,19 @@ def test_a_persons_lists_stand_with_reasons_rules_and_what_they_took_out() -> No
     ):
         assert told in text
     assert "Zhang Wei" not in text  # masked, as everywhere
+
+
+def test_what_is_needed_again_reads_the_same_in_the_preview_and_on_the_persons_page() -> None:
+    person, bread = factories.profile(), factories.item("bread")
+    recommended(person, bread)
+    needs(person, api.run("repurchase"), 1, 4, bread, "food")
+    preview = page("mlengine_recommendation_preview", person=str(person.pk)).partition('id="due"')[2]
+    record = page("crm_profile_change", "Marketing", person.pk).partition('id="repurchases"')[2]
+    told = [re.search(r"<ul.*?</ul> <p.*?</p>", text) for text in (preview, record)]
+    assert told[0]
+    assert told[1]
+    assert told[0][0] == told[1][0]
+    assert "bought 5 times, last on" in told[0][0]
 
 
 def test_when_somebody_bought_is_told_only_to_who_may_see_it() -> None:
