@@ -12,8 +12,6 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 Vectors = npt.NDArray[np.float32]
-
-
 OWN: Final = "mlengine.estimators.text_vectors.TextVectors"
 
 
