@@ -1,7 +1,7 @@
 """What somebody is doing right now, and which items it leads to: events of the last minutes, followed along links.
 
-The links are rows that a training exported; so an event that has arrived counts in the very next answer, and a web
-process loads no model.
+The links are rows that a training exported, so that an event that has arrived counts in the very next answer, and no
+model is loaded here; where the model that answers has a network, that is asked beside them (``mlengine.network``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
