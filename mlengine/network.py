@@ -76,6 +76,7 @@ def _network(version: int) -> "NextItems | None":
 def _read(version: int) -> "NextItems | None":
     """Return the same, read; it raises `ArtifactError` whatever is wrong with the files."""
     from safetensors import SafetensorError  # noqa: PLC0415 (with NumPy)
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
 
     from mlengine.estimators.next_items import NextItems, files_of  # noqa: PLC0415
 
@@ -83,6 +84,9 @@ def _read(version: int) -> "NextItems | None":
     light = found.card.get(LIGHT)
     if not light:  # trained before cards told of it, or by a model without one
         return None
+    # Small matrices: on a busy machine threads wait longer than they count. For good, since BLAS belongs to the whole
+    # process: were each answer to give the threads back, of two at once the later would keep what the earlier had set.
+    ThreadpoolController().limit(limits=1, user_api="blas")
     try:
         return NextItems.load(registry.checked(found, files_of(light)), light)
     except (OSError, ValueError, KeyError, BadZipFile, SafetensorError) as error:

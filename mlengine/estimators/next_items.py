@@ -5,13 +5,11 @@ it is the newest that is known of her.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from mlengine.estimators.sasrec_numpy import ARRAYS, LightSASRec
 
@@ -67,14 +65,10 @@ class NextItems:
         taken = self._columns(history)
         if not len(taken):
             return []
-        with _threads().limit(limits=1):  # small matrices: on a busy machine threads wait longer than they count
-            return self._after(taken, k, self._columns([*without]))
-
-    def _after(self, taken: Ints, k: int, without: Ints) -> list[Next]:
         scores = self.network.scores(taken[None, :])[0].astype(np.float64)
         chance = np.exp(scores - scores.max())
         chance /= chance.sum()
-        chance[without] = 0.0
+        chance[self._columns([*without])] = 0.0
         if not self.repeats:
             chance[taken] = 0.0
         best = np.argpartition(-chance, min(k, len(chance) - 1))[:k]
@@ -98,11 +92,6 @@ class NextItems:
         added = self.network.occluded(last[None, :])[0] @ self.network.items[items].T
         best = added.argmax(axis=0)
         return np.where(added[best, np.arange(len(items))] > 0, last[best], -1)
-
-
-@cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def files_of(light: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from safetensors import SafetensorError
+from threadpoolctl import ThreadpoolController, threadpool_info  # type: ignore[import-untyped]
 
 from crm.models import Identifier, Item, Profile
 from mlengine import network, online, prediction, recommending, registry, standing
@@ -306,6 +307,16 @@ def test_a_version_that_was_removed_meanwhile_leaves_the_batch_to_answer(shop: d
     _person, run = served(shop)
     assert network._network(run.version_id + 1) is None
     assert network._network(run.version_id) is not None
+
+
+@pytest.mark.django_db
+def test_a_process_that_asks_a_network_counts_with_one_thread_from_then_on(shop: dict[str, Item]) -> None:
+    person, _run = served(shop)
+    api.event(person, NOW - MINUTE, item=shop["tent"])
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        for _answer in range(2):
+            assert ("stove", "session") in shown(person)
+            assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
 
 
 @pytest.mark.django_db
