@@ -3,7 +3,6 @@
 Each step looks first at what is there, so running the demo twice changes nothing. "Now" is the end of the data.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -138,8 +137,6 @@ def most_at_risk(spec: str = "churn") -> list[Score]:
 
 def _learn_all(demo: Demo, end: datetime, now: datetime) -> None:
     """Train and predict every spec, two at a time as a worker does, each in a process of its own."""
-    # Threads of one that wait for a core would otherwise keep it from the other by spinning.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn"), initializer=django.setup) as pool:
         longest_first = list(reversed(SPECS))
         learned = {spec: pool.submit(learn, spec, end, now) for spec in longest_first}

@@ -1,5 +1,6 @@
 """Settings, read from the environment (and from ``.env`` beside ``manage.py``); README.md lists them."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
@@ -18,6 +19,9 @@ from crm import working_days
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+# Read when the science is loaded, which is later. Threads of a training that wait for one another spin otherwise:
+# beside a process that keeps a core busy, one that takes 2 seconds took 99.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 DEBUG = env.bool("DEBUG", default=True)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()

@@ -109,9 +109,7 @@ def run_together(lines: Sequence[list[str]]) -> int:
 
 def _start(line: list[str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
-    # Trainings side by side must not keep cores from each other by spinning.
-    env = {"OMP_WAIT_POLICY": "passive"} | os.environ
-    return subprocess.Popen(line, cwd=settings.BASE_DIR, env=env, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 (no threads here)
+    return subprocess.Popen(line, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: PLW1509 (no threads here)
 
 
 def _die_with_parent() -> None:
