@@ -11,6 +11,10 @@ from mlengine.specs import SPECS, Spec
 TUNED = "tuned"  # the key of a card: what a search changed, and in which recipe
 
 
+class NoSuchChoice(ValueError):
+    """What a person wants to train with is none of what a search may try."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What a search found: the spec with other parameters, those, what it searched from, and which trial it was.

@@ -18,7 +18,7 @@ from mlengine.backtest import MODEL, Audit, Backtest, finite
 from mlengine.cards import as_json, model_card, parameters_of, recipe
 from mlengine.columns import Log
 from mlengine.models import Metric, ModelVersion
-from mlengine.recipes import Found
+from mlengine.recipes import Found, NoSuchChoice
 from mlengine.specs import SPECS, Follows, Model, Shown, Spec, Task
 from mlengine.work import Clock, Progress
 
@@ -38,12 +38,12 @@ def request(
 
     Raises
     ------
-    ValueError
+    mlengine.recipes.NoSuchChoice
         What is wanted is none of what a search may try.
     """
     for name, value in (wanted or {}).items():
         if value not in SPECS[spec].search.get(name, ()):
-            raise ValueError(f"{SPECS[spec].title} cannot be trained with {name} {value!r}.")
+            raise NoSuchChoice(f"{SPECS[spec].title} cannot be trained with {name} {value!r}.")
     return jobs.request(jobs.TRAIN, spec, now=now, by=by, cutoff=cutoff, more={"wanted": wanted} if wanted else None)
 
 

@@ -19,8 +19,10 @@ from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine import fairness
 from mlengine.admin import cards, care, effects, overview, private
+from mlengine.admin.refusals import refusal_text
 from mlengine.admin.words import RECOMMENDER, decision_text, spec_description, spec_title
 from mlengine.models import ModelVersion
+from mlengine.recipes import NoSuchChoice
 from mlengine.specs import SPECS
 
 STAGES = {"champion": "success", "challenger": "warning", "candidate": "info", "retired": "default"}
@@ -191,7 +193,7 @@ def _ask(request: HttpRequest, spec: str, ask: Any, permission: str) -> HttpResp
         raise Http404(spec)
     try:
         job = ask(spec, now=timezone.now(), by=person_of(request))
-    except (assessments.NoAssessment, ValueError) as error:
-        messages.error(request, str(error))
+    except (assessments.NoAssessment, NoSuchChoice) as error:
+        messages.error(request, refusal_text(str(error)))
         return redirect("admin:mlengine_modelversion_changelist")
     return redirect("admin:crm_jobrun_change", job.pk)

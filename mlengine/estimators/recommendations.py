@@ -176,7 +176,9 @@ class Recommendations:
         active = np.diff(known.within(self.activity_window / _DAY).indptr) > 0
         people = np.flatnonzero(active & (np.diff(wanted.indptr) > 0))
         if not len(people):
-            raise NotEnoughData(f"Nobody bought anything known within {self.horizon} from {cutoff:%Y-%m-%d} on.")
+            raise NotEnoughData(
+                f"Nobody bought anything known within {self.horizon.days} days from {cutoff:%Y-%m-%d} on."
+            )
         return known, people, _lists(predictions, known)[people], wanted[people]
 
     def baselines(self) -> Mapping[str, "Recommendations"]:

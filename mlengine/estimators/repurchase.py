@@ -135,7 +135,9 @@ class Repurchase:
         wanted = sparse.csr_array((np.ones(len(after)), after[["row", "column"]].to_numpy().T), shape=x.shape)
         people = np.flatnonzero(np.diff(wanted.indptr) > 0)
         if not len(people):
-            raise NotEnoughData(f"Nobody bought anything again within {self.horizon} from {cutoff:%Y-%m-%d} on.")
+            raise NotEnoughData(
+                f"Nobody bought anything again within {self.horizon.days} days from {cutoff:%Y-%m-%d} on."
+            )
         hit, n_wanted = ranking.hits(lists[people], wanted[people]), np.diff(wanted.indptr)[people]
         judged = told.select(SCORE, DUE).with_columns(row=pl.Series(rows), column=pl.Series(columns))
         judged = judged.join(after, on=["row", "column"], how="left")

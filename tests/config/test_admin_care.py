@@ -175,7 +175,7 @@ def test_an_analyst_sees_by_what_is_recommended_and_trains_with_another(analyst:
     assert "Network of sequences (SASRec)" in page(analyst, "admin:mlengine_modelversion_change", champion.pk)
     address = reverse("admin:mlengine_modelversion_train", args=["recommendations"])
     told = analyst.post(address, {"recommender": "crystal_ball"}, follow=True).content.decode()
-    assert "cannot be trained with recommender &#x27;crystal_ball&#x27;" in told
+    assert "Recommendations cannot be trained with this choice: recommender &#x27;crystal_ball&#x27;." in told
     assert not JobRun.objects.exists()
     analyst.post(address, {"recommender": "social"})
     assert JobRun.objects.get().parameters["wanted"] == {"recommender": "social"}

@@ -30,6 +30,7 @@ from mlengine.admin.words import decision_text
 from mlengine.cards import recipe
 from mlengine.columns import LABEL, SCORE, USER, Log
 from mlengine.models import Metric, ModelVersion, PredictionRun, Trial
+from mlengine.recipes import NoSuchChoice
 from mlengine.specs import SPECS, NotEnoughData, Spec
 from tests import factories
 from tests.crm.log import bought, record
@@ -368,7 +369,7 @@ def test_a_search_finds_the_better_recipe_and_it_becomes_a_challenger(searchable
 def test_what_a_person_asks_for_is_trained_waits_in_the_shadow_and_is_kept_to(searchable: Callable[..., Spec]) -> None:
     wrong = searchable(parameters={"upside_down": True})
     registry.promote(trained(wrong), by=None, reason="for this test", now=NOW)
-    with pytest.raises(ValueError, match="cannot be trained with fails 'always'"):
+    with pytest.raises(NoSuchChoice, match="cannot be trained with fails 'always'"):
         training.request("silence", now=NOW, wanted={"fails": "always"})
     job = training.request("silence", now=NOW, wanted={"upside_down": False})
     assert training.run(job, lambda: NOW), job.error

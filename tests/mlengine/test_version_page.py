@@ -1,14 +1,18 @@
 """What a model's page draws and says: hours, what weighs, how many people have which score, why it could not learn."""
 
+import ast
 import json
+import re
 from datetime import datetime, timedelta
 from math import exp, log
+from pathlib import Path
 
 import pytest
 
 from config.templatetags.zhiyin import fact
+from mlengine import backtest
 from mlengine.admin import drawings, hours
-from mlengine.admin.refusals import refusal_text
+from mlengine.admin.refusals import refusal_text, told
 from mlengine.admin.words import SAID, column_title
 from mlengine.backtest import Extent
 from mlengine.estimators import message_conversion
@@ -16,6 +20,7 @@ from mlengine.models import PredictionRun
 from mlengine.specs import SPECS, NotEnoughData
 
 CUTOFF = datetime(2025, 9, 9)
+ROOT = Path(backtest.__file__).parent
 
 
 def test_hours_are_drawn_by_day_beside_the_best_one_with_their_doubt() -> None:
@@ -45,7 +50,57 @@ def test_what_is_missing_is_told_with_how_much_there_is() -> None:
     assert said.endswith("days of history are needed, there are 90.")
 
 
-@pytest.mark.parametrize("error", ["", "rate.json differ", "A: not enough to learn from until 2025-09-09: love."])
+def refusals_in(file: Path) -> list[str]:
+    """Return the sentences of ``NotEnoughData`` and ``NoSuchChoice`` in a file, with something in each gap."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call) and node.args]
+    raised = [node.args[0] for node in calls if getattr(node.func, "id", "") in {"NotEnoughData", "NoSuchChoice"}]
+    return ["".join(map(_part, getattr(one, "values", [one]))) for one in raised]
+
+
+def _part(part: ast.expr) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    gap = ast.unparse(getattr(part, "value", part))
+    return IN_GAPS.get(gap, "2025-09-09" if "%Y" in ast.unparse(part) else "7")
+
+
+IN_GAPS = {
+    "self.said_by": "clicks on them", "did": "paid anything", "what": "bought again", "name": "recommender",
+    "', '.join(missing)": "7 items bought (there are 3), 9 purchases (there are 3)",
+    "'; '.join(missing)": "7 events, 8 needed",
+}  # fmt: skip
+LEARNING = [*(ROOT / "estimators").rglob("*.py"), *(ROOT / f"{name}.py" for name in ("backtest", "search", "training"))]
+REFUSALS = [(file.name, said) for file in LEARNING if file.name != "tabular.py" for said in refusals_in(file)]
+
+
+@pytest.mark.parametrize(("file", "error"), REFUSALS)
+def test_every_refusal_to_learn_is_told_in_the_readers_language(file: str, error: str) -> None:
+    said = told(error)
+    assert said, file
+    assert set(re.findall(r"\d+", said)) <= set(re.findall(r"\d+", error)) | {"9"}  # of the date in words
+
+
+def test_refusals_are_found_where_they_are_raised() -> None:
+    assert {"examples.py", "recommendations.py", "message_response.py", "training.py"} <= {file for file, _ in REFUSALS}
+    assert len(REFUSALS) > 25
+
+
+def test_what_recommendations_miss_is_told_piece_by_piece() -> None:
+    said = refusal_text(
+        "Recommendations need at least 50 people who bought (there are 3), 20 items bought (there are 7)."
+    )
+    assert said == "50 people who bought are needed, there are 3. 20 items bought are needed, there are 7."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "",
+        "Recommendations need at least luck.",
+        "rate.json differ",
+        "A: not enough to learn from until 2025-09-09: love.",
+    ],
+)
 def test_any_other_error_stands_as_it_is(error: str) -> None:
     assert refusal_text(error) == error
 
