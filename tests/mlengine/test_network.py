@@ -255,7 +255,8 @@ def test_a_network_that_is_not_what_was_saved_is_not_asked_and_the_batch_still_a
     file = registry._directory(version.artifact) / "network.safetensors"
     match harm:
         case "changed":
-            file.write_bytes(file.read_bytes()[:-1] + b"x")
+            kept = file.read_bytes()
+            file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
         case "missing":
             file.unlink()
         case _:
