@@ -1,6 +1,6 @@
 """The first page: what people did lately, what the models say of them, whether the models can be trusted, what runs.
 
-"Lately" ends with the latest event, not with the clock: an imported history of 2017 is shown as it was at its end.
+"Lately" ends with the data, not with the clock: an imported history of 2017 is shown as it was at its end.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from crm.audit import figures
 from crm.charts import Chart, Series, written
 from crm.models import JobRun
 from mlengine.admin import overview, private
+from mlengine.figures import end_of_data
 
 KEPT_SECONDS = 60
 DAYS_READ = 90
@@ -102,12 +103,14 @@ def is_officer(user: Any) -> bool:
 
 def read() -> Record | None:
     """Count the log up to the last whole day that it knows; ``None`` if it is empty."""
-    latest = activity.latest()
-    if latest is None:
+    end = end_of_data()
+    if end is None:
         return None
-    found = _up_to(activity.last_whole_day(latest))
+    found = _up_to(end)
+    if any(day.events for day in found.days):
+        return found
     # On the first day of all there is no whole day yet: half of one is better than nothing.
-    return found if any(day.events for day in found.days) else _up_to(latest)
+    return _up_to(activity.latest() or end)
 
 
 def _up_to(now: datetime) -> Record:

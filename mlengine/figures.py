@@ -6,7 +6,7 @@ person's part in it holds for what is counted here: one cell of a partition, or 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from mlengine.specs import SPECS
 EPSILON = 0.25  # of one answer, taken alone
 DELTA = 1e-8  # of one answer with keys that are not known beforehand
 WINDOWS = ((30, 0), (60, 30), (90, 0), (180, 90))
+QUARTER = timedelta(days=90)
 UNKNOWN = "?"
 Counts = Mapping[str, int]
 
@@ -152,9 +153,20 @@ def _profiles() -> list[Figure]:
 # -- what they did --
 
 
-def _end_of_data(_now: datetime) -> datetime | None:
+def end_of_data(_now: datetime | None = None) -> datetime | None:
+    """Return up to when people's doings are told: the last whole day that the log knows; ``None`` of an empty one.
+
+    Where nobody paid anything in the quarter before, and models answered for a day before that, it is their day: beside
+    a shop's history of years ago, as in the demonstration, a few messages of today are not what people do.
+    """
     latest = activity.latest()
-    return None if latest is None else activity.last_whole_day(latest)
+    if latest is None:
+        return None
+    end = activity.last_whole_day(latest)
+    answered = PredictionRun.objects.finished().order_by("-cutoff").values_list("cutoff", flat=True).first()
+    if answered and answered < end - QUARTER and not activity.currencies(end, days=QUARTER.days):
+        return activity.last_whole_day(answered - timedelta(seconds=1))
+    return end
 
 
 def _active(data_at: datetime) -> Counts:
@@ -180,7 +192,7 @@ def _activity() -> list[Figure]:
             title=_("Active people"),
             mechanism=Mechanism.laplace(2 * EPSILON, Bound(cells=len(WINDOWS))),
             count=_active,
-            of=_end_of_data,
+            of=end_of_data,
         ),
         *(
             Figure(
@@ -188,7 +200,7 @@ def _activity() -> list[Figure]:
                 title=titles[column],
                 mechanism=Mechanism.gaussian(0.02, Bound(cells=weeks, most=most)),
                 count=_weekly(column),
-                of=_end_of_data,
+                of=end_of_data,
             )
             for column, most in limits.items()
         ),

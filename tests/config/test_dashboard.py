@@ -15,6 +15,7 @@ from django.urls import reverse
 from config import dashboard
 from crm import activity, partitions
 from crm.models import Event, Profile, ProfileAlias
+from mlengine.models import ModelVersion, PredictionRun
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)  # partitions are made outside of transactions
@@ -36,7 +37,7 @@ def happened(person: Profile, days_ago: int, kind: str = "purchase", value: str 
         profile=person,
         kind=kind,
         value=Decimal(value),
-        currency="CNY",
+        currency="CNY" if kind in {"purchase", "refund"} else "",
         occurred_at=when,
         received_at=when,
     )
@@ -90,6 +91,36 @@ def test_the_window_ends_with_the_last_whole_day(latest: datetime, shown: date) 
     assert record is not None
     assert record.days[-1].day == shown
     assert record.days[-1].events == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_ago", "shown"),
+    [
+        ("view", 0, date(2026, 3, 1)),
+        ("view", 200, date(2025, 8, 13)),  # nothing was paid for a quarter: shown is what the models tell of
+        ("purchase", 200, date(2026, 3, 1)),
+    ],
+)
+def test_where_nothing_is_sold_any_more_the_window_ends_where_the_models_look_from(
+    kind: str, days_ago: int, shown: date
+) -> None:
+    person = factories.profile()
+    happened(person, days_ago or 1)
+    happened(person, 0, kind)
+    answered(END - timedelta(days=days_ago))
+    record = dashboard.read()
+    assert record is not None
+    assert record.days[-1].day == shown
+    assert record.days[-1].events
+
+
+def answered(at: datetime) -> None:
+    version = ModelVersion.objects.create(
+        spec="churn", number=1, artifact="a", sha256="0" * 64, card={}, cutoff=at, trained_at=at
+    )
+    PredictionRun.objects.create(
+        spec="churn", version=version, cutoff=at + timedelta(hours=1), started_at=at, finished_at=at
+    )
 
 
 def test_the_first_half_day_of_all_is_shown() -> None:
