@@ -345,8 +345,10 @@ def decision_text(decision: str) -> str:
 
 def job_title(job: JobRun) -> str:
     """Return what a job is called, in the reader's language; its row keeps the English title."""
+    if job.kind == "plan_campaign":
+        return gettext("Plan: %(campaign)s") % {"campaign": job.title.removeprefix("Plan: ")}
     if job.kind not in TITLES:
-        return job.title
+        return gettext(job.title) if job.title else ""  # titles are words of the catalogue, but for names of files
     return str(TITLES[job.kind]) % {"model": spec_title(str(job.parameters.get("spec", "")))}
 
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from crm.models import JobRun
 from mlengine.admin import words
 from mlengine.specs import SPECS
 
@@ -107,3 +108,17 @@ def test_a_decision_of_the_backtest_is_told_in_both_languages_and_a_persons_word
 
 def _text(quoted: str) -> str:
     return "".join(ast.literal_eval(line) for line in quoted.strip().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "told"),
+    [
+        ("wecom_staff", "Read staff and customers of WeCom", "读取企业微信的员工和客户"),
+        ("plan_campaign", "Plan: Tea tasting", "制定发送计划：Tea tasting"),
+        ("import", "profiles: shops.csv", "profiles: shops.csv"),
+        ("import", "", ""),
+    ],
+)
+def test_a_job_is_called_by_its_name_in_the_readers_language(kind: str, title: str, told: str) -> None:
+    with translation.override("zh-hans"):
+        assert words.job_title(JobRun(kind=kind, title=title)) == told
