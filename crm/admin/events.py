@@ -1,6 +1,7 @@
 """The log, to be read only, and what could not be taken into it."""
 
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,7 +22,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
-from crm import partitions
+from crm import activity, partitions
 from crm.admin.identities import profile_link
 from crm.admin.lists import ReadOnlyAdmin, column, moment
 from crm.admin.profiles import people_known_by
@@ -33,20 +34,27 @@ from crm.privacy import masked_attributes, masked_text
 
 
 class MonthFilter(DropdownFilter):  # type: ignore[misc]
-    """One month of the log at a time, the newest first: a month is a partition, so the list stays fast at any size."""
+    """One month of the log at a time, the newest first: a month is a partition, so the list stays fast at any size.
+
+    It opens at the newest month that holds an event: partitions are made ahead, and what is first must not be empty.
+    """
 
     title = _("month")
     parameter_name = "month"
     all_option = None
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.months = sorted(partitions.existing(), reverse=True)
-        return [(f"{month:%Y-%m}", date_format(month, "YEAR_MONTH_FORMAT")) for month in self.months]
+        months = sorted(partitions.existing(), reverse=True)
+        return [(f"{month:%Y-%m}", date_format(month, "YEAR_MONTH_FORMAT")) for month in months]
+
+    @cached_property
+    def newest(self) -> str | None:
+        latest = activity.latest()
+        return f"{partitions.month_of(latest):%Y-%m}" if latest else None
 
     def value(self) -> str | None:
         chosen: str | None = super().value()
-        known = [name for name, _label in self.lookup_choices]
-        return chosen if chosen in known else next(iter(known), None)
+        return chosen if chosen in dict(self.lookup_choices) else self.newest
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         if self.value() is None:
