@@ -12,16 +12,20 @@ from rest_framework.request import Request
 from config.models import ApiAccess
 from crm import person_tokens
 from crm.api.access import Caller
+from crm.prepared import Prepared
 
 # Written out: every request asks it, and Django takes longer to build it than PostgreSQL to answer.
-CLIENT = """
+CLIENT = Prepared(
+    """
 SELECT client.id, token.scope, token.expires, access.epoch, access.scopes,
        client.user_id, access.agreed_by_id, access.agreed_scopes
 FROM oauth2_provider_accesstoken AS token
 JOIN oauth2_provider_application AS client ON client.id = token.application_id
 LEFT JOIN config_apiaccess AS access ON access.application_id = client.id
-WHERE token.token_checksum = %s AND token.expires > %s
-"""
+WHERE token.token_checksum = %(token)s AND token.expires > %(now)s
+""",
+    {"token": "text", "now": "timestamptz"},
+)
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -47,7 +51,7 @@ class BearerAuthentication(BaseAuthentication):
 
 def _client(token: str) -> Caller | None:
     with connection.cursor() as cursor:
-        cursor.execute(CLIENT, [sha256(token.encode()).hexdigest(), timezone.now()])
+        CLIENT.ask(cursor, {"token": sha256(token.encode()).hexdigest(), "now": timezone.now()})
         row = cursor.fetchone()
     if row is None:
         return None

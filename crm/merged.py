@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from crm.prepared import Prepared
+
 # Up the merges to the profile that was kept, then down to all that were merged into it. A profile that does not
 # exist has no rows here; UNION (not UNION ALL) ends even a circle, which no constraint can forbid.
-FOLLOW = """
+FOLLOW = Prepared(
+    """
 WITH RECURSIVE
 up (id) AS (
-    SELECT id FROM crm_profile WHERE id = %s
+    SELECT id FROM crm_profile WHERE id = %(profile)s
     UNION
     SELECT merge.canonical_id FROM up
     JOIN crm_profilealias AS merge ON merge.duplicate_id = up.id AND merge.undone_at IS NULL
@@ -31,7 +34,9 @@ down (id) AS (
 SELECT kept.id, (SELECT array_agg(down.id ORDER BY down.id) FROM down),
        EXISTS (SELECT FROM down JOIN crm_profile USING (id) WHERE restricted_at IS NOT NULL)
 FROM kept
-"""
+""",
+    {"profile": "bigint"},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,6 @@ class Person:
 def person(profile_id: int) -> Person | None:
     """Return who is meant by the id, or ``None`` where there is no such profile; one query."""
     with connection.cursor() as cursor:
-        cursor.execute(FOLLOW, [profile_id])
+        FOLLOW.ask(cursor, {"profile": profile_id})
         row = cursor.fetchone()
     return Person(id=row[0], profile_ids=tuple(row[1]), restricted=row[2]) if row else None

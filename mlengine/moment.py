@@ -17,17 +17,18 @@ from django.db.models.base import ModelState
 
 from crm import profiling
 from crm.models import Item
+from crm.prepared import Prepared
 from mlengine import live, shelf, standing
 from mlengine.models import PredictionRun
 from mlengine.standing import Standing
 
 SEEN: Final = """
 WITH may (be) AS (
-    SELECT count(*) = %(many)s AND {may_be_scored} FROM crm_profile WHERE id IN %(profiles)s
+    SELECT count(*) = %(many)s AND {may_be_scored} FROM crm_profile WHERE id = ANY (%(profiles)s)
 ),
 done AS (
     SELECT item_id, kind, occurred_at, id FROM crm_event
-    WHERE profile_id IN %(profiles)s AND occurred_at > %(since)s AND occurred_at <= %(until)s
+    WHERE profile_id = ANY (%(profiles)s) AND occurred_at > %(since)s AND occurred_at <= %(until)s
       AND kind IN %(kinds)s AND item_id IS NOT NULL AND (SELECT be FROM may)
     ORDER BY occurred_at DESC, id DESC LIMIT %(most)s
 ),
@@ -38,7 +39,7 @@ link AS (
 ),
 bought AS (
     SELECT item_id, max(occurred_at) AS at FROM crm_event
-    WHERE profile_id IN %(profiles)s AND occurred_at >= %(bought_since)s AND occurred_at <= %(now)s
+    WHERE profile_id = ANY (%(profiles)s) AND occurred_at >= %(bought_since)s AND occurred_at <= %(now)s
       AND kind = 'purchase' AND item_id IS NOT NULL AND (SELECT be FROM may)
     GROUP BY item_id
 )
@@ -52,10 +53,18 @@ SELECT json_build_object(
     'bought', (SELECT json_object_agg(item_id, at) FROM bought)
 )::text
 """
+TYPES: Final = {
+    **dict.fromkeys(("many", "person", "run", "links"), "bigint"),
+    **dict.fromkeys(("now", "since", "until", "bought_since"), "timestamptz"),
+    "profiles": "bigint[]",
+}
 # All but the text, which may be long and is not shown.
 ITEM: Final = [field for field in Item._meta.concrete_fields if field.name != "body"]
 NAMES: Final = [str(field.attname) for field in ITEM]
-ITEMS: Final = f"SELECT {', '.join(str(field.column) for field in ITEM)} FROM crm_item WHERE id = ANY (%s::bigint[])"  # noqa: S608  # words of ours
+ITEMS: Final = Prepared(
+    f"SELECT {', '.join(str(field.column) for field in ITEM)} FROM crm_item WHERE id = ANY (%(items)s)",  # noqa: S608  # words of ours
+    {"items": "bigint[]"},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +99,7 @@ def seen(profiles: Sequence[int], person: int, now: datetime, spec: str | None =
 def items(asked: Iterable[int]) -> dict[int, Item]:
     """Return items by their number, whether they are available or not, their text left where it is; one statement."""
     with connection.cursor() as cursor:
-        cursor.execute(ITEMS, [list(asked)])
+        ITEMS.ask(cursor, {"items": list(asked)})
         return {row[0]: _item(row) for row in cursor.fetchall()}
 
 
@@ -105,10 +114,10 @@ def _item(row: tuple[Any, ...]) -> Item:
 
 
 def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime, spec: str | None) -> dict[str, Any]:
-    statement, values = _statement(profiling.person_scored_sql())
+    statement = _statement(profiling.person_scored_sql())
     run, links = known.run(spec), known.runs.get(standing.LINKS)
     asked = {
-        "profiles": tuple(profiles),
+        "profiles": list(profiles),
         "many": len(profiles),
         "person": person,
         "run": run and run.pk,
@@ -119,20 +128,20 @@ def _found(known: Standing, profiles: Sequence[int], person: int, now: datetime,
         "bought_since": _bought_since(known, run, now),
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, values | asked)
+        statement.ask(cursor, asked)
         found: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
     return found
 
 
 @lru_cache(maxsize=2)
-def _statement(may_be_scored: str) -> tuple[str, dict[str, Any]]:
+def _statement(may_be_scored: str) -> Prepared:
     version, values = standing.version()
     constants = {
         "kinds": tuple(live.WEIGHTS),
         "preferred": list(live.PREFERRED),
         "most": live.MOST,
     }
-    return SEEN.format(version=version, may_be_scored=may_be_scored), values | constants
+    return Prepared(SEEN.format(version=version, may_be_scored=may_be_scored), TYPES, values | constants)
 
 
 def _bought_since(known: Standing, run: PredictionRun | None, now: datetime) -> datetime | str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from rest_framework.serializers import ModelSerializer
 
 from crm.models import Item, Profile, Purpose
@@ -58,6 +59,24 @@ def test_over_http_it_takes_two_more(django_assert_num_queries: Any) -> None:
     # What is sent is said without the fields that describe it.
     assert body.keys() == RecommendationsOut().fields.keys()
     assert body["results"][0].keys() == RecommendationOut().fields.keys()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_its_statements_are_planned_once_and_tell_the_same(
+    django_assert_num_queries: Any,
+) -> None:
+    person, client = served(), api.caller("recommendations:read")
+    address = f"/api/v1/profiles/{person.pk}/recommendations/"
+    with transaction.atomic():
+        plainly = client.get(address).json()
+    connection.close()
+    assert [client.get(address).json() for _time in range(7)] == [plainly] * 7  # the sixth is by a plan for anybody
+    with django_assert_num_queries(5):
+        Profile.objects.filter(pk=person.pk).update(personalisation=False)
+        assert client.get(address).json()["basis"] == "popular"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT generic_plans + custom_plans FROM pg_prepared_statements ORDER BY 1")
+        assert cursor.fetchall() == [(7,), (8,), (8,), (8,)]  # the last time there were no items of her own to read
 
 
 @pytest.mark.parametrize("price", [None, Decimal(3), Decimal("3.50"), Decimal("1234567890.99")])
