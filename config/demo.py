@@ -72,14 +72,16 @@ def run(now: datetime, say: Callable[[str], None], base: str = "") -> Demo:
     demo = Demo(say=say)
     with demo.step("load Complete Journey"):
         demo.loaded = complete_journey.load(now)
+    with demo.step("make up consents"):
+        synthetic_consents.seed()
+        sequencer.sequence(timezone.now())  # what was made up can be proven at once, without a worker
+    with demo.step("load the sample's own campaigns"):
+        history.load(now)
     with demo.step("export the lake"):
         lake.export(now, patience=jobs.PATIENCE)
     end = datasets.known_until(now)
     if end is None:
         raise DemoFailed("The log is empty after loading.")
-    with demo.step("make up consents"):
-        synthetic_consents.seed()
-        sequencer.sequence(timezone.now())  # what was made up can be proven at once, without a worker
     # The sample is of 2017: by the ordinary times retention would take it in the first night.
     retention.keep_sample(SAMPLE_IS_KEPT, purpose="demonstration", now=now)
     # Nobody has weighed anything: the reports say so themselves, and let the sample's models run.
@@ -147,8 +149,7 @@ def _learn_all(demo: Demo, end: datetime, now: datetime) -> None:
 
 
 def _judge_all(now: datetime) -> None:
-    """Load the sample's campaigns as history, and count each one's report, two at a time."""
-    history.load(now)
+    """Count the report of each of the sample's campaigns, two at a time."""
     with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn"), initializer=django.setup) as pool:
         list(pool.map(history.count, history.uncounted(), repeat(now)))
 

@@ -75,6 +75,11 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         icon="shopping_cart_checkout",
         rule={"score": "conversion", **HIGHEST_FIFTH},
     ),
+    "redemption": Question(
+        words=gettext_lazy("Who uses a coupon of what we send next?"),
+        icon="confirmation_number",
+        rule={"score": "redemption", **HIGHEST_FIFTH},
+    ),
     "uplift": Question(
         words=gettext_lazy("Whom does a campaign make buy, and whom would it only bother?"),
         icon="trending_up",

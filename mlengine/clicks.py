@@ -18,6 +18,7 @@ TIMES_OF_DAY: Final[Mapping[str, tuple[int, ...]]] = {  # and which of them each
     "evening": (18, 20, 22),
 }
 BEST_HOURS: Final = 3
+LETTERS: Final = "post"  # the channel of which nobody knows at what hour it is read
 
 
 def time_of_day(hour: int) -> str:
@@ -153,7 +154,7 @@ def _on(
 ) -> Reached | None:
     about = parts.messages.get(message or 0, Added())
     best = facts.get("best_hour")
-    at = _of_hers(facts, parts) or ({} if best is None else {int(best): Added()})
+    at = {} if channel == LETTERS else _of_hers(facts, parts) or ({} if best is None else {int(best): Added()})
     hours = {each: chance.moved(added, about) for each, added in at.items()}
     by_day = sorted((each for each in hours if each in HOURS), key=lambda each: (-hours[each].probability, each))
     if hour is None:

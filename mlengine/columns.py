@@ -55,6 +55,7 @@ REDEEMED: Final = "redeemed"
 SENT: Final = "sent"
 CLICKED: Final = "clicked"
 OPENED: Final = "opened"
+DONE_TO_THEM: Final = (ASSIGNED, SENT, "delivered", "bounced", "failed", "journey_step")  # the person did nothing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
-"""What was sent to whom, on which channel and when, who clicked or ordered, and what was known of the like just before.
+"""What was sent to whom, on which channel and when, who answered how, and what was known of the like just before.
 
 A click counts within the window after the message; clicks by programs do not. An order counts for every message in
 whose window it lies, as it does in the reports of campaigns: which of them brought it, if any, nobody can tell from it.
+A coupon that was used counts for the message that it came with where its session says so, being that of a message; of
+which message any other is cannot be told, so it counts as an order does.
 What is known of a message's outcome is known when its window has passed, so that no figure of a row looks ahead.
 """
 
@@ -12,7 +14,20 @@ from typing import Any, Final
 import narwhals as nw
 import polars as pl
 
-from mlengine.columns import CHANNEL, CLICKED, KIND, MACHINE, OCCURRED_AT, PURCHASE, SENT, SESSION, USER, VARIANT, Log
+from mlengine.columns import (
+    CHANNEL,
+    CLICKED,
+    KIND,
+    MACHINE,
+    OCCURRED_AT,
+    PURCHASE,
+    REDEEMED,
+    SENT,
+    SESSION,
+    USER,
+    VARIANT,
+    Log,
+)
 
 PRIOR: Final = 5.0  # so many messages of everybody's rate are added to each one's own
 EMPTY: Final = pl.DataFrame(
@@ -32,6 +47,14 @@ def sent(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
 def ordered(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
     """Return the same rows as ``sent``, ``did`` 1.0 where the person purchased in the window after the message."""
     return log.once(("orders", window), until, lambda: _ordered(log.until(until), until - window, window))
+
+
+def redeemed(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
+    """Return the same rows, ``did`` 1.0 where the person used a coupon of the message in the window after it.
+
+    Messages from before anything was written down that people bought or redeemed are left out: of those nobody knows.
+    """
+    return log.once(("redemptions", window), until, lambda: _redeemed(log.until(until), until - window, window))
 
 
 def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
@@ -108,6 +131,26 @@ def _ordered(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     return rows.with_columns(did.alias("did")).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
 
 
+def _redeemed(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
+    if log.offers is None:
+        return EMPTY
+    used = _of_kind(log, REDEEMED).select(USER, SESSION, used_at=pl.col(OCCURRED_AT))
+    everything = _messages(log.offers, log.ends or before)  # also those of late, whose coupons are of no other message
+    rows = everything.filter(pl.col(OCCURRED_AT) <= before)
+    begins = (
+        log.events.filter(nw.col(KIND).is_in([PURCHASE, REDEEMED])).select(nw.col(OCCURRED_AT).min()).collect("polars")
+    )
+    rows = rows.filter(pl.col(OCCURRED_AT) >= begins.item())
+    told = pl.col(SESSION).is_in(everything[SESSION].unique().implode()).fill_null(value=False)
+    own = rows.join(used.filter(told), on=[USER, SESSION], how="inner")
+    others = rows.join(used.filter(~told).drop(SESSION), on=USER, how="inner")
+    since = pl.col("used_at") - pl.col(OCCURRED_AT)
+    hit = pl.concat([own, others]).filter((since >= timedelta(0)) & (since < window))
+    did = hit.select(USER, SESSION, CHANNEL).unique().with_columns(did=pl.lit(1.0))
+    found = rows.join(did, on=[USER, SESSION, CHANNEL], how="left", nulls_equal=True)
+    return found.with_columns(pl.col("did").fill_null(0.0)).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+
+
 def _messages(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:
     """Return what was sent up to ``before``, once, in the order of time."""
     of_messages = (nw.col(KIND) == SENT) & (nw.col(OCCURRED_AT) <= before) & ~nw.col(SESSION).is_null()
@@ -116,9 +159,12 @@ def _messages(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:
 
 
 def _purchases(log: Log) -> pl.DataFrame:
-    found: pl.DataFrame = (
-        log.events.filter(nw.col(KIND) == PURCHASE).select(USER, OCCURRED_AT).collect("polars").to_native()
-    )
+    return _of_kind(log, PURCHASE).select(USER, OCCURRED_AT)
+
+
+def _of_kind(log: Log, kind: str) -> pl.DataFrame:
+    of_kind = log.events.filter(nw.col(KIND) == kind).select(USER, SESSION, OCCURRED_AT)
+    found: pl.DataFrame = of_kind.collect("polars").to_native()
     return found
 
 

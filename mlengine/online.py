@@ -122,7 +122,7 @@ def response_of(
 ) -> tuple[Score | None, list[Reached]]:
     """Return a person's score, and how likely she clicks on each channel that reached her, the likeliest first.
 
-    With ``conversion`` as ``spec`` the same of an order after a message.
+    With ``conversion`` as ``spec`` the same of an order after a message, with ``redemption`` of a coupon of it.
 
     ``hour`` is on the organisation's wall, ``message`` a variant's number; of one that the model has not seen it
     answers as of a new one. One query.

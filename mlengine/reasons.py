@@ -142,6 +142,26 @@ TEXTS: Final[dict[str, Text]] = {
         zh="约 {percent}% 的人在此类消息之后下单",
         numbers={"percent": "message_rate"},
     ),
+    "redemptions": Text(
+        en="Uses a coupon of about {percent} % of what is sent; messages so far: {messages}",
+        zh="约兑换所收消息中 {percent}% 的优惠券；至今收到 {messages} 条",
+        numbers={"percent": "person_rate", "messages": "person_messages"},
+    ),
+    "redemptions_by_channel": Text(
+        en="On this channel, uses a coupon of about {percent} % of messages",
+        zh="该渠道约有 {percent}% 的消息的优惠券被此人兑换",
+        numbers={"percent": "channel_rate"},
+    ),
+    "redemptions_of_message": Text(
+        en="About {percent} % of people use a coupon of such a message",
+        zh="约 {percent}% 的人兑换此类消息的优惠券",
+        numbers={"percent": "message_rate"},
+    ),
+    "coupons": Text(
+        en="Coupons used so far: {coupons}, of these in the last 13 weeks: {recent}",
+        zh="至今兑换优惠券 {coupons} 张，其中近 13 周 {recent} 张",
+        numbers={"coupons": "coupons_all", "recent": "coupons_91"},
+    ),
     "clicks": Text(
         en="Clicks about {percent} % of what is sent",
         zh="约点击所收消息的 {percent}%",
@@ -196,6 +216,8 @@ BEGINNINGS: Final[dict[str, str]] = {
     "on_": "by_channel",
     "message_": "message",
     "clicks_": "clicks",
+    "coupons_": "coupons",
+    "coupon_": "coupons",
     "hour_sin": "moment",
     "hour_cos": "moment",
     "hour_late": "moment",

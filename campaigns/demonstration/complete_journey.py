@@ -3,19 +3,27 @@
 Each is a campaign that is over, one run, and a delivery to each household that was chosen, all marked as imported: no
 worker sees them, no cap counts them, and the ledger has no leaf of them. A success is a coupon of the campaign that was
 redeemed while it was valid.
+
+The event log is told of each letter that it was sent, as of any message, for the models to learn from: on the day on
+which its campaign began; when it was read nobody knows. No webhook tells of it. That somebody was drawn is told of
+nobody, so nothing is learned of what the letters caused.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 from django.db import transaction
 
+from campaigns.delivering import outbox
 from campaigns.keys import delivery_id, run_id
 from campaigns.models import Campaign, Delivery, Run, Segment, Template, TemplateVersion, Variant
 from campaigns.reporting import figures
+from campaigns.runs.planning import source
 from campaigns.segmenting import lists
-from crm import complete_journey
+from crm import complete_journey, ingest
+from crm.keys import message_keys
 from crm.models import Channel, Event, Purpose, Source
 
 KEY = "imported"
@@ -33,11 +41,11 @@ def load(now: datetime) -> int:
     FileNotFoundError
         The package is not installed.
     """
-    source = Source.objects.get(name=complete_journey.SOURCE)
+    sample = Source.objects.get(name=complete_journey.SOURCE)
     told = complete_journey.table("campaign_descriptions")
     told = told.with_columns(complete_journey.utc("start_date"), complete_journey.utc("end_date"))
     targeted = complete_journey.table("campaigns").with_columns(household=pl.col("household_id").cast(pl.String))
-    profiles, _ = complete_journey.resolved(targeted["household"].unique(), source, now)
+    profiles, _ = complete_journey.resolved(targeted["household"].unique(), sample, now)
     targeted = targeted.join(profiles, on="household")
     new = 0
     for row in told.sort("start_date", "campaign_id").iter_rows(named=True):
@@ -65,8 +73,37 @@ def _load(row: dict[str, Any], people: list[int], now: datetime) -> bool:
         variant, _ = Variant.objects.get_or_create(
             campaign=campaign, name=row["campaign_type"], defaults={"template": _template(now)}
         )
-        Delivery.objects.bulk_create(_deliveries(_run(campaign, variant), variant, people), ignore_conflicts=True)
+        run = _run(campaign, variant)
+        letters = _deliveries(run, variant, people)
+        Delivery.objects.bulk_create(letters, ignore_conflicts=True)
+        tell(letters, str(row["campaign_id"]), now)
     return new
+
+
+def tell(letters: Sequence[Delivery], session: str, now: datetime) -> int:
+    """Write that letters were sent, once, and return how many are new.
+
+    ``session`` is what the other system calls its campaign: its coupons were redeemed under that, so it is known of
+    which letter each was.
+    """
+    house = source()
+    keys = message_keys(house.pk, (f"{one.pk}:{Event.Kind.SENT}" for one in letters))
+    frame = pl.DataFrame(
+        {
+            "profile_id": [one.profile_id for one in letters],
+            "name": [one.run.campaign.name if one.run else "" for one in letters],
+            "properties": [outbox.properties(one) for one in letters],
+            "occurred_at": [one.planned_at.astimezone(UTC).replace(tzinfo=None) for one in letters],
+            "key_hi": keys[:, 0],
+            "key_lo": keys[:, 1],
+        }
+    ).with_columns(
+        kind=pl.lit(Event.Kind.SENT.value),
+        session=pl.lit(session),
+        channel=pl.lit(Channel.POST.value),
+        received_at="occurred_at",
+    )
+    return ingest.record_frame(house, frame, now=now) if letters else 0
 
 
 def _facts(row: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from crm.models import Event, Profile, ProfileAlias
+from crm.models import Channel, Event, Profile, ProfileAlias
 
 PAGE = 60  # events: about a week of a household that shops often
 
@@ -49,6 +49,12 @@ class Group:
     at: datetime
     session: str
     events: Sequence[Event] = field(default_factory=list)
+
+    @property
+    def channel(self) -> str:
+        """What a message went by, in words; nothing of what was no message."""
+        channel = self.events[0].channel
+        return str(Channel(channel).label) if channel in Channel.values else ""
 
     @property
     def value(self) -> Decimal | None:

@@ -22,13 +22,16 @@ class Beside:
     between: str = ""
 
 
+ANSWERED = frozenset({"response", "conversion", "redemption"})  # a probability of what one hopes for
+
+
 def unit_of(spec: str) -> str:
     return SPECS[spec].unit if spec in SPECS else "probability"
 
 
 def is_welcome(spec: str) -> bool:
     """Return whether a high score of a model is what one hopes for, as with money and answers, and not a risk."""
-    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in {"response", "conversion"})
+    return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in ANSWERED)
 
 
 def amount(value: float | None, unit: str) -> str:

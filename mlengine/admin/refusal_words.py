@@ -23,6 +23,12 @@ SENTENCES: Final[Mapping[str, Promise]] = {
         r"(?P<model>.+) needs (?P<least>.+) messages sent and (?P<answers>.+) orders after them, has "
         r"(?P<there>.+) and (?P<answered>.+)\."
     ): _("%(least)s messages sent and %(answers)s orders after them are needed, there are %(there)s and %(answered)s."),
+    (
+        r"(?P<model>.+) needs (?P<least>.+) messages sent and (?P<answers>.+) coupons used after them, has "
+        r"(?P<there>.+) and (?P<answered>.+)\."
+    ): _(
+        "%(least)s messages sent and %(answers)s coupons of them used are needed, there are %(there)s and %(answered)s."
+    ),
     (r"Companions need 2 items with (?P<buyers>.+) buyers \(there are (?P<there>.+)\)\."): _(
         "Two items with %(buyers)s buyers each are needed, there are %(there)s."
     ),

@@ -78,6 +78,9 @@ SUBJECTS: Mapping[str, Any] = {
     "past_orders": _("Purchases so far alone, message or not"),
     "past_conversions": _("Past orders after messages alone"),
     "channel_orders": _("The channel's rate of orders"),
+    "past_redemptions": _("Coupons of past messages used alone"),
+    "past_coupons": _("Coupons used so far alone, message or not"),
+    "channel_redemptions": _("The channel's rate of coupon use"),
     "same_for_all": _("The same effect on all"),
     "likely_buyers": _("Likely buyers first"),
     "own_pace": _("Own pace so far"),
@@ -133,6 +136,10 @@ THEMES: Mapping[str, Any] = {
     "orders": _("Orders after messages so far"),
     "orders_by_channel": _("The channel"),
     "orders_of_message": _("The message"),
+    "redemptions": _("Coupons of messages used so far"),
+    "redemptions_by_channel": _("The channel"),
+    "redemptions_of_message": _("The message"),
+    "coupons": _("Coupons used"),
     "clicks": _("Clicks so far"),
     "moment": _("When it is sent"),
     "expected": _("What is to be expected at the pace so far"),
@@ -141,9 +148,14 @@ THEMES: Mapping[str, Any] = {
 }
 
 
-# A model of orders learns from the columns of one of clicks, counted otherwise.
+# Models of orders and of coupons learn from the columns of one of clicks, counted otherwise.
 SAID: Mapping[str, Mapping[str, str]] = {
-    "conversion": {"answers": "orders", "by_channel": "orders_by_channel", "message": "orders_of_message"}
+    "conversion": {"answers": "orders", "by_channel": "orders_by_channel", "message": "orders_of_message"},
+    "redemption": {
+        "answers": "redemptions",
+        "by_channel": "redemptions_by_channel",
+        "message": "redemptions_of_message",
+    },
 }
 
 # The sentence of ``training.decide``, which is kept in English.
@@ -242,10 +254,36 @@ SPEC_WORDS = (
     gettext_noop("Orders after SMS"),
     gettext_noop("Orders after SMS, at least"),
     gettext_noop("Orders after SMS, at most"),
+    gettext_noop("Orders after a letter"),
+    gettext_noop("Orders after a letter, at least"),
+    gettext_noop("Orders after a letter, at most"),
     gettext_noop("Orders after a message in the morning"),
     gettext_noop("Orders after a message at midday"),
     gettext_noop("Orders after a message in the afternoon"),
     gettext_noop("Orders after a message in the evening"),
+    gettext_noop("Coupon use"),
+    gettext_noop(
+        "How likely somebody uses a coupon of the next message in the six weeks after it, whatever it offers;"
+        " judged by what was said of the messages that were then sent."
+    ),
+    gettext_noop("Coupon use after WeChat"),
+    gettext_noop("Coupon use after WeChat, at least"),
+    gettext_noop("Coupon use after WeChat, at most"),
+    gettext_noop("Coupon use after WeCom"),
+    gettext_noop("Coupon use after WeCom, at least"),
+    gettext_noop("Coupon use after WeCom, at most"),
+    gettext_noop("Coupon use after mini program"),
+    gettext_noop("Coupon use after mini program, at least"),
+    gettext_noop("Coupon use after mini program, at most"),
+    gettext_noop("Coupon use after e-mail"),
+    gettext_noop("Coupon use after e-mail, at least"),
+    gettext_noop("Coupon use after e-mail, at most"),
+    gettext_noop("Coupon use after SMS"),
+    gettext_noop("Coupon use after SMS, at least"),
+    gettext_noop("Coupon use after SMS, at most"),
+    gettext_noop("Coupon use after a letter"),
+    gettext_noop("Coupon use after a letter, at least"),
+    gettext_noop("Coupon use after a letter, at most"),
     gettext_noop("Campaign uplift"),
     gettext_noop("By how much a campaign raises the probability that somebody purchases in the 14 days after."),
     gettext_noop("Purchases without a campaign"),

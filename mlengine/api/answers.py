@@ -138,7 +138,9 @@ class ResponseOut(serializers.Serializer[Any]):
 
 class ResponseQuestion(serializers.Serializer[Any]):
     spec = serializers.ChoiceField(
-        ["response", "conversion"], default="response", help_text="Of what: of a click, or of an order after a message."
+        ["response", "conversion", "redemption"],
+        default="response",
+        help_text="Of what: of a click, of an order after a message, or of a coupon of it that is used.",
     )
     channel = serializers.ChoiceField(Channel.values, required=False, help_text="This one only.")
     hour = serializers.IntegerField(
@@ -245,11 +247,12 @@ class AnswerViewSet(ForBrowsers, OfPerson):
     @extend_schema(parameters=[ResponseQuestion], responses=ResponseOut)
     @action(detail=True, url_path="response")
     def clicks(self, request: Request, pk: str) -> Response:
-        """How likely a person clicks what is sent to her, or orders after it, by channel and hour, the likeliest first.
+        """How likely a person clicks what is sent to her, orders after it or uses its coupon, the likeliest first.
 
-        Only channels on which she was written to lately are answered for; the results are empty where nothing is known
-        of her, and where she has switched personalisation off. Who was sent what was not drawn by lot, so this tells
-        who will, and not what a message changes: for that there is the score ``uplift``.
+        It is told by channel and, but of coupons and letters, by hour. Only channels on which she was written to lately
+        are answered for; the results are empty where nothing is known of her, and where she has switched
+        personalisation off. Who was sent what was not drawn by lot, so this tells who will, and not what a message
+        changes: for that there is the score ``uplift``.
         """
         asked = self.parameters(ResponseQuestion)
         score, found = online.response_of(self.person().id, asked.get("hour"), asked.get("message"), asked["spec"])

@@ -16,13 +16,15 @@ from typing import ClassVar, Final
 
 import polars as pl
 
+from mlengine.clicks import LETTERS
 from mlengine.columns import USER, Log
 from mlengine.estimators.message_line import MessageLine
-from mlengine.estimators.message_response import COLUMNS, RATES, MessageResponse
+from mlengine.estimators.message_response import CHANNELS, COLUMNS, IS_LETTER, RATES, MessageResponse
 from mlengine.messages import bought_before, ordered, rates, sent
 from mlengine.reasons import Reason
 
 BOUGHT: Final = ("shopping_days_28", "shopping_days_91", "days_since_last_purchase")
+ORDERED: Final = (*COLUMNS, f"on_{LETTERS}", *BOUGHT, "clicks_rate")
 SAID: Final = {"answers": "orders", "by_channel": "orders_by_channel", "message": "orders_of_message"}
 
 
@@ -42,12 +44,14 @@ class MessageConversion(MessageResponse):
 
     window: timedelta = timedelta(days=14)
     clicked_within: timedelta = timedelta(days=7)
-    names: tuple[str, ...] = (*COLUMNS, *BOUGHT, "clicks_rate")
+    names: tuple[str, ...] = ORDERED
 
     title: ClassVar[str] = "Message conversion"
     answers: ClassVar[str] = "orders"
     said_by: ClassVar[str] = "orders after them"
-    columns: ClassVar[tuple[str, ...]] = (*COLUMNS, *BOUGHT, "clicks_rate")
+    said: ClassVar[Mapping[str, str]] = SAID
+    channels: ClassVar[tuple[str, ...]] = (*CHANNELS, LETTERS)
+    columns: ClassVar[tuple[str, ...]] = ORDERED
     watched: ClassVar[tuple[str, ...]] = (*RATES, *BOUGHT, "clicks_rate")
 
     alone: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -55,10 +59,10 @@ class MessageConversion(MessageResponse):
     }  # fmt: skip
 
     def explain(self, model: MessageLine, log: Log, cutoff: datetime, users: Sequence[int]) -> dict[int, list[Reason]]:
-        """Return up to three reasons for these people's scores, in words about orders."""
+        """Return up to three reasons for these people's scores, in the words of what is foreseen."""
         found = super().explain(model, log, cutoff, users)
         return {
-            user: [replace(reason, code=SAID.get(reason.code, reason.code)) for reason in reasons]
+            user: [replace(reason, code=self.said.get(reason.code, reason.code)) for reason in reasons]
             for user, reasons in found.items()
         }
 
@@ -67,5 +71,5 @@ class MessageConversion(MessageResponse):
 
     def _described(self, rows: pl.DataFrame, known: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
         found = bought_before(super()._described(rows, known, log, until), log, until)
-        clicked = sent(log, until, self.clicked_within)
+        clicked = sent(log, until, self.clicked_within).filter(~IS_LETTER)
         return rates(found, clicked, (USER,), "clicks", self.clicked_within).drop("clicks_messages")

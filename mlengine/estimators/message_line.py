@@ -26,6 +26,7 @@ OF_HOUR: Final = (
     _TURN.cos().alias("hour_cos"),
     (pl.col(OCCURRED_AT).dt.hour() >= 18).cast(pl.Float64).alias("hour_late"),
 )
+HOUR_COLUMNS: Final = ("hour_sin", "hour_cos", "hour_late")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,22 +60,28 @@ class MessageLine:
     def parts(self) -> dict[str, Any]:
         """Return what an hour and a message add to the log-odds, each with its standard error.
 
-        ``hours`` are the 24 hours beside the best of ``HOURS``, for somebody without hours of her own; ``messages``
+        ``hours`` are the 24 hours beside the best of ``HOURS``, for somebody without hours of her own, and none where
+        the line knows no hours; ``messages``
         those most sent beside one never sent; ``own_doubt`` is the standard error of what a time of the day of her own
         adds, as a share of that. The line is a sum, so these, a person's probability on a channel and those of her
         times of the day give that of any hour and message.
         """
-        turn = pl.DataFrame({OCCURRED_AT: [datetime(2024, 1, 1, hour) for hour in range(24)]}).with_columns(*OF_HOUR)
-        hours = self._moved(turn, ("hour_sin", "hour_cos", "hour_late"))
-        best = max(HOURS, key=lambda hour: hours[hour] @ self._weight)
         known = [(0.0, self.facts.get("rate", 0.0)), *self.messages.values()]
         told = pl.DataFrame(known, schema=["message_messages", "message_rate"], orient="row")
         messages = self._moved(told, ("message_messages", "message_rate"))
         return {
-            "hours": self._added(hours - hours[best]),
+            "hours": self._hours(),
             "own_doubt": round(1 / max(self._sureness(HER_TIME), 1.0), 6) if HER_TIME in self.names else 0.0,
             "messages": dict(zip(self.messages, self._added(messages[1:] - messages[0]), strict=True)),
         }
+
+    def _hours(self) -> list[list[float]]:
+        if not set(HOUR_COLUMNS) & set(self.names):
+            return []
+        turn = pl.DataFrame({OCCURRED_AT: [datetime(2024, 1, 1, hour) for hour in range(24)]}).with_columns(*OF_HOUR)
+        hours = self._moved(turn, HOUR_COLUMNS)
+        best = max(HOURS, key=lambda hour: hours[hour] @ self._weight)
+        return self._added(hours - hours[best])
 
     def is_sure_of(self, name: str) -> bool:
         """Whether a column surely raises the odds: its weight is above two standard errors."""
@@ -82,7 +89,7 @@ class MessageLine:
 
     def _sureness(self, name: str) -> float:
         k = self.names.index(name)
-        return float(self._weight[k] / max(float(self.doubt[k, k]) ** 0.5, 1e-12))
+        return float(self._weight[k] / max(float(self.doubt[k, k]), 1e-24) ** 0.5)
 
     def _moved(self, rows: pl.DataFrame, columns: Sequence[str]) -> Array:
         """Return rows as the line sees them, zero in all other columns."""
@@ -135,14 +142,14 @@ class MessageLine:
         )
 
 
-def doubt_of(Z: Array, y: Array, chance: Array, people: Array) -> Array:
+def doubt_of(Z: Array, y: Array, chance: Array, people: Array, strength: float = STRENGTH) -> Array:
     """Return the covariance of the weights and the intercept, messages to one person counting as one draw.
 
     The sandwich of Huber (1967) with the messages of a person together (Liang and Zeger, 1986), about the penalised
     line; shape (k + 1, k + 1).
     """
     rows = np.column_stack([Z, np.ones(len(Z))])
-    penalty = np.diag([1 / STRENGTH] * Z.shape[1] + [0.0])
+    penalty = np.diag([1 / strength] * Z.shape[1] + [0.0])
     bread = np.linalg.pinv((rows * (chance * (1 - chance))[:, None]).T @ rows + penalty)
     _, person = np.unique(people, return_inverse=True)
     score = np.zeros((person.max() + 1, rows.shape[1]))

@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlengine.clicks import HOURS, TIMES_OF_DAY
+from mlengine.clicks import HOURS, LETTERS, TIMES_OF_DAY
 from mlengine.columns import CHANNEL, HIGH, LABEL, LOW, OCCURRED_AT, SAID, SCORE, USER, VARIANT, Log
 from mlengine.estimators import explain
 from mlengine.estimators.message_judging import OF_DAY, TIME_OF_DAY, first_of_each, judged_by, log_odds, said_of
-from mlengine.estimators.message_line import HER_TIME, OF_HOUR, STRENGTH, MessageLine, doubt_of
+from mlengine.estimators.message_line import HER_TIME, HOUR_COLUMNS, OF_HOUR, STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.prepared import Prepared
 from mlengine.estimators.uplift import Logistic
 from mlengine.messages import rates, sent
@@ -35,16 +35,18 @@ from mlengine.splits import cutoffs_before
 Array = NDArray[Any]
 
 CHANNELS: Final = ("wechat", "wecom", "mini_program", "email", "sms")
+IS_LETTER: Final = pl.col(CHANNEL).eq_missing(LETTERS)
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "person": (USER,), "channel": (USER, CHANNEL), "message": (VARIANT,), "everybody": (CHANNEL,),
 }  # fmt: skip
 RATES: Final = tuple(f"{name}_{figure}" for name in KEYS for figure in ("messages", "rate"))
+OF_TIME: Final = (*HOUR_COLUMNS, "weekend", HER_TIME)
 # How often a message was sent is no column: the next message is a new one, and where the same few were sent again and
 # again, never sent lies far outside of what was learned from. A new one's rate is everybody's, amid what was.
 COLUMNS: Final = (
     *(name for name in RATES if name != "message_messages"),
     *(f"on_{channel}" for channel in CHANNELS),
-    *("hour_sin", "hour_cos", "hour_late", "weekend", HER_TIME),
+    *OF_TIME,
 )
 MOST_MESSAGES: Final = 200  # of which a model knows how each was clicked: those sent most
 METRICS: Final = {
@@ -60,21 +62,21 @@ def described(rows: pl.DataFrame, known: pl.DataFrame, window: timedelta) -> pl.
     """Return rows (person, channel, variant, when) with ``COLUMNS``: rates so far, the channel and the hour.
 
     ``time_more`` is by how much more she answers at that time of the day than on the whole, in log-odds; of whom little
-    is known it is near 0.
+    is known it is near 0. A letter is read at no known hour: what is of the time is 0 for it.
     """
     for name, keys in KEYS.items():
         rows = rates(rows, known, keys, name, window)
-    at_times = known.with_columns(OF_DAY)
+    at_times = known.filter(~IS_LETTER).with_columns(OF_DAY)
     rows = rates(rows.with_columns(OF_DAY), at_times, (USER, TIME_OF_DAY), "time", window, towards="person_rate")
     return rows.with_columns(
         (_odds("time_rate") - _odds("person_rate")).fill_nan(0.0).alias(HER_TIME),
         *[
             (pl.col(CHANNEL) == channel).fill_null(value=False).cast(pl.Float64).alias(f"on_{channel}")
-            for channel in CHANNELS
+            for channel in (*CHANNELS, LETTERS)
         ],
         *OF_HOUR,
         (pl.col(OCCURRED_AT).dt.weekday() >= 6).cast(pl.Float64).alias("weekend"),
-    )
+    ).with_columns(pl.when(IS_LETTER).then(0.0).otherwise(pl.col(name)).alias(name) for name in OF_TIME)
 
 
 def _odds(name: str) -> pl.Expr:
@@ -93,11 +95,15 @@ class MessageResponse:
         A click within it counts.
     least, least_answers : int
         So many messages, and clicks on them, at least, to learn from.
+    strength : float
+        Of the line, scikit-learn's C on columns of one spread: the fewer answers, the smaller.
     """
 
     title: ClassVar[str] = "Message response"
     answers: ClassVar[str] = "clicks"
     said_by: ClassVar[str] = "clicks on them"
+    channels: ClassVar[tuple[str, ...]] = CHANNELS
+    hours: ClassVar[tuple[int, ...]] = HOURS  # of the day, at which it is asked
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     watched: ClassVar[tuple[str, ...]] = RATES
     alone: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -109,14 +115,19 @@ class MessageResponse:
     window: timedelta = timedelta(days=7)
     least: int = 500
     least_answers: int = 30
+    strength: float = STRENGTH
     names: tuple[str, ...] = COLUMNS
 
     def judged_at(self, log: Log, end: datetime, most: int) -> list[datetime]:
-        """Return the latest dates, a horizon apart, before which enough was sent to learn from, and something after."""
+        """Return the latest dates before which enough was sent to learn from, and something answered after.
+
+        They lie so far apart that each message is judged at one of them.
+        """
         known = self._known(log, end)
         self._refuse_without(known)
         first: datetime = known[OCCURRED_AT].min()  # type: ignore[assignment]
-        regular = cutoffs_before(end, first=first, horizon=self.horizon, step=self.horizon, most=52)
+        step = self.horizon - self.window
+        regular = cutoffs_before(end, first=first, horizon=self.horizon, step=step, most=52)
         at = pl.col(OCCURRED_AT)
         found = [
             cutoff
@@ -140,9 +151,9 @@ class MessageResponse:
     def _line(self, rows: pl.DataFrame, names: tuple[str, ...]) -> MessageLine:
         X, y = rows.select(names).to_numpy(), rows["did"].to_numpy()
         prepared = Prepared.fit(X)
-        part = Logistic(strength=STRENGTH).probability(prepared(X), y)
+        part = Logistic(strength=self.strength).probability(prepared(X), y)
         facts = {"messages": len(y), self.answers: int(y.sum()), "rate": round(float(y.mean()), 6)}
-        doubt = doubt_of(prepared(X), y, part(prepared(X)), rows[USER].to_numpy())
+        doubt = doubt_of(prepared(X), y, part(prepared(X)), rows[USER].to_numpy(), self.strength)
         return MessageLine(names=names, prepared=prepared, part=part, doubt=doubt, facts=facts)
 
     def predict(self, model: MessageLine, log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
@@ -150,7 +161,7 @@ class MessageResponse:
 
         ``by_<channel>`` is a channel at its best hour, ``by_<channel>_low`` and ``_high`` the ends of its interval: of
         how likely people like her are to click, not of whether she will. ``in_<time of day>`` is the best channel at
-        the usual hour of that time: the mean of the log-odds of its hours.
+        the usual hour of that time: the mean of the log-odds of its hours. Neither is known of a letter.
         """
         asked = self._asked(log, cutoff)
         chance, error = (model.probability(asked), model.error(asked)) if len(asked) else (np.empty(0), np.empty(0))
@@ -158,9 +169,10 @@ class MessageResponse:
             pl.Series(name, values, dtype=pl.Float64) for name, values in _with_bounds(chance, error).items()
         )
         rows = rows.sort(SCORE, "hour", descending=[True, False])
+        rows = rows.with_columns(pl.when(~IS_LETTER).then(pl.col("hour")).alias("hour"))
         best = rows.unique(USER, keep="first", maintain_order=True)
         found = best.select(USER, SCORE, LOW, HIGH, best_hour=pl.col("hour").cast(pl.Float64)).sort(USER)
-        for channel in CHANNELS:
+        for channel in self.channels:
             there = rows.filter(pl.col(CHANNEL) == channel).unique(USER, keep="first", maintain_order=True)
             called = {SCORE: f"by_{channel}", LOW: f"by_{channel}_low", HIGH: f"by_{channel}_high"}
             found = found.join(there.select(USER, *called).rename(called), on=USER, how="left")
@@ -186,7 +198,7 @@ class MessageResponse:
 
     @property
     def judged_by(self) -> tuple[str, ...]:
-        return judged_by(CHANNELS)
+        return judged_by(self.channels)
 
     def matched(self, predictions: nw.DataFrame[Any], log: Log, cutoff: datetime) -> nw.DataFrame[Any]:
         """Return ``user``, ``said`` and ``label`` (1 answered) of her first messages, one on each channel, in time."""
@@ -233,20 +245,21 @@ class MessageResponse:
         return {name: replace(self, names=names) for name, names in self.alone.items()}
 
     def _asked(self, log: Log, cutoff: datetime) -> pl.DataFrame:
-        """Return everybody's channels at each of ``HOURS`` of the day that begins at the cutoff; of no message."""
+        """Return everybody's channels at each of the hours of the day that begins at the cutoff; of no message."""
         known = self._known(log, cutoff)
         lately = known.filter(pl.col(OCCURRED_AT) >= cutoff - self.activity_window).reverse()
         pairs = lately.select(USER, CHANNEL).unique(maintain_order=True)
         begin = cutoff.replace(hour=0, minute=0, second=0, microsecond=0)
         times = pl.DataFrame(
-            {OCCURRED_AT: [begin + timedelta(hours=hour) for hour in HOURS]}, schema={OCCURRED_AT: pl.Datetime("us")}
+            {OCCURRED_AT: [begin + timedelta(hours=hour) for hour in self.hours]},
+            schema={OCCURRED_AT: pl.Datetime("us")},
         )
         rows = pairs.join(times, how="cross").with_columns(pl.lit(None, pl.Int64).alias(VARIANT))
         return self._described(rows, known, log, cutoff)
 
     def _known(self, log: Log, until: datetime) -> pl.DataFrame:
         """Return one row a message whose window had passed by ``until``, with ``did``: who answered it."""
-        return sent(log, until, self.window)
+        return sent(log, until, self.window).filter(~IS_LETTER)
 
     def _described(self, rows: pl.DataFrame, known: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
         """Return rows (person, channel, variant, when) with ``columns``, by what was known at each and at ``until``."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals as nw
 
-from mlengine.columns import ASSIGNED, KIND, OCCURRED_AT, PURCHASE, REDEEMED, USER, Log
+from mlengine.columns import ASSIGNED, DONE_TO_THEM, KIND, OCCURRED_AT, PURCHASE, REDEEMED, USER, Log
 from mlengine.features.days import count_where, days_ago, within
 
 
@@ -14,11 +14,11 @@ def engagement(log: Log, cutoff: datetime) -> nw.LazyFrame[Any]:
 
     Columns: ``assigned_28``, ``assigned_91``, ``assigned_all``; ``redeemed_91``, ``redeemed_all``;
     ``days_since_assigned``, ``days_since_redeemed`` (null if never); ``visits_28``: events of any kind that somebody
-    made (all but assignments and purchases) in 28 days.
+    made (all but purchases, and what was done to them: assigned, sent and what became of it) in 28 days.
     """
     events = log.until(cutoff).events.with_columns(days_ago=days_ago(nw.col(OCCURRED_AT), cutoff))
     assigned, redeemed = nw.col(KIND) == ASSIGNED, nw.col(KIND) == REDEEMED
-    other = ~nw.col(KIND).is_in([ASSIGNED, PURCHASE])
+    other = ~nw.col(KIND).is_in([*DONE_TO_THEM, PURCHASE])
     return events.group_by(USER).agg(
         *[count_where(assigned & within(n)).alias(f"assigned_{n}") for n in (28, 91)],
         count_where(assigned).alias("assigned_all"),

@@ -77,6 +77,7 @@ _ALL: tuple[Spec, ...] = (
     people.VALUE,
     messages.RESPONSE,
     messages.CONVERSION,
+    messages.REDEMPTION,
     messages.UPLIFT,
     items.DISCOVERY,
 )

@@ -78,6 +78,7 @@ CONVERSION: Final = Spec(
                 "by_mini_program": "Orders after mini program",
                 "by_email": "Orders after e-mail",
                 "by_sms": "Orders after SMS",
+                "by_post": "Orders after a letter",
             },
         ),
         "in_morning": Fact(title="Orders after a message in the morning", unit="probability"),
@@ -87,6 +88,39 @@ CONVERSION: Final = Spec(
     },
     is_optional=True,
 )
+
+REDEMPTION: Final = Spec(
+    name="redemption",
+    title="Coupon use",
+    description="How likely somebody uses a coupon of the next message in the six weeks after it, whatever it offers;"
+    " judged by what was said of the messages that were then sent.",
+    answers="score",
+    task="mlengine.estimators.message_redemption.MessageRedemption",
+    horizon=70 * DAY,
+    activity_window=126 * DAY,
+    decided_by="roc_auc",
+    min_profiles=200,
+    min_events=1_000,
+    min_days=56,
+    backtest_cutoffs=4,
+    # Coupons by mail are good for five to eight weeks; of a thousand of them some ten are used.
+    parameters={
+        "window": 42 * DAY, "clicked_within": 7 * DAY, "least": 500, "least_answers": 30, "strength": 0.01,
+    },
+    kind="sent",
+    facts=_with_ends(
+        "probability",
+        {
+            "by_wechat": "Coupon use after WeChat",
+            "by_wecom": "Coupon use after WeCom",
+            "by_mini_program": "Coupon use after mini program",
+            "by_email": "Coupon use after e-mail",
+            "by_sms": "Coupon use after SMS",
+            "by_post": "Coupon use after a letter",
+        },
+    ),
+    is_optional=True,
+)  # fmt: skip
 
 UPLIFT: Final = Spec(
     name="uplift",

@@ -1,5 +1,6 @@
 """Campaigns that another system sent: history that is judged with care, and never taken for ours."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -8,15 +9,21 @@ import numpy as np
 import polars as pl
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 
-from campaigns.delivering import worker
+from campaigns.delivering import outbox, worker
 from campaigns.demonstration import complete_journey
-from campaigns.models import Campaign, Delivery, Run, Variant
+from campaigns.models import Campaign, Delivery, Run, Variant, WebhookMessage
+from campaigns.reach import caps
 from campaigns.reporting import figures, findings, reports
 from campaigns.runs import transitions
 from crm import complete_journey as sample
-from crm import ingest
-from crm.models import HandOff, PendingLeaf, Profile
+from crm import ingest, lake
+from crm.merging import pairs_of
+from crm.models import Event, HandOff, PendingLeaf, Profile
+from mlengine import datasets, messages
+from mlengine.specs import SPECS, NotEnoughData
 from tests import factories as plain
 from tests.campaigns import factories
 from tests.campaigns.factories import NOW
@@ -136,6 +143,7 @@ def load_and_count_the_largest() -> reports.Report:
     assert complete_journey.load(NOW) == 27
     assert complete_journey.load(NOW) == 0
     assert Delivery.objects.filter(status="imported").count() == Delivery.objects.count() == 6_589
+    assert Event.objects.filter(kind="sent", channel="post").count() == 6_589
     largest = Campaign.objects.get(name="Complete Journey 18 (Type A)")
     complete_journey.count(largest.pk, NOW)
     assert largest.pk not in complete_journey.uncounted()
@@ -170,3 +178,69 @@ def test_the_samples_campaigns_are_loaded_once_with_a_twentieth_of_its_purchases
     assert found.observed is not None
     assert found.observed.value is not None
     assert abs(found.observed.value.effect[0]) < found.observed.value.raw[0]
+
+
+def told_of_letters(coupons: dict[int, str]) -> list[Profile]:
+    """Load a campaign of four letters, and the coupons that people used after it (by their place, each's session)."""
+    campaign, variant, run = imported(starts_at=NOW)
+    people = [factories.person(number, email=False, consent=False) for number in range(4)]
+    reached(campaign, people)
+    letters = complete_journey._deliveries(run, variant, [one.pk for one in people])
+    assert [complete_journey.tell(letters, "18", LATER) for _ in range(2)] == [4, 0]
+    at = NOW + WEEK
+    used = [
+        ingest.NewEvent(
+            kind="redeemed", profile_id=people[place].pk, occurred_at=at, received_at=at, session=session, name="coupon"
+        )
+        for place, session in coupons.items()
+    ]
+    bought(people, -1, np.full(4, 10.0))
+    ingest.record_many(plain.source(), used, now=LATER)
+    return people
+
+
+def test_the_log_is_told_once_of_each_letter_as_of_a_message_and_no_webhook_is() -> None:
+    people = told_of_letters({})
+    events = list(Event.objects.filter(kind="sent").order_by("profile"))
+    assert [one.profile_id for one in events] == [one.pk for one in people]
+    (first, *_rest) = events
+    row, run = Delivery.objects.get(profile=people[0]), Run.objects.get()
+    assert (first.name, first.session, first.channel) == ("history", "18", "post")
+    assert first.occurred_at == first.received_at == NOW
+    assert first.properties == {"campaign": run.campaign_id, "variant": row.variant_id, "delivery": str(row.pk)}
+    assert first.source.kind == "system"
+    assert not Event.objects.filter(kind="assigned").exists()  # nobody was drawn
+    assert not WebhookMessage.objects.exists()
+    assert outbox.tell_log(LATER) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_letters_reach_the_models_through_the_lake_and_their_coupons_are_known_to_be_theirs() -> None:
+    people = told_of_letters({0: "18", 1: "another", 2: ""})
+    lake.export(LATER)
+    log = datasets.log(until=LATER)
+    assert log.offers is not None
+    found = messages.redeemed(log, datasets.wall_clock(LATER), 4 * WEEK)
+    assert dict(found.select("user", "did").iter_rows()) == dict(
+        zip([one.pk for one in people], [1.0, 1.0, 1.0, 0.0], strict=True)
+    )
+    assert found["channel"].unique().to_list() == ["post"]
+    assert found["variant"].unique().to_list() == [Variant.objects.get().pk]
+    with pytest.raises(
+        NotEnoughData, match="No campaign held anybody out by lot, so nobody can tell what messages cause"
+    ):
+        SPECS["uplift"].verbs.fit(log, datasets.wall_clock(LATER))
+
+
+def test_letters_of_another_system_count_for_no_cap_of_ours() -> None:
+    people = [one.pk for one in told_of_letters({})]
+    soon, limits = NOW + timedelta(hours=1), [caps.Limit(most=1, within=WEEK, reason="cap")]
+    assert caps.reached(pairs_of(people), limits, 0, soon, soon) == {}
+
+
+def test_a_letter_reads_well_on_a_persons_timeline(admin_client: Client) -> None:
+    people = told_of_letters({0: "18"})
+    text = admin_client.get(reverse("admin:crm_profile_timeline", args=[people[0].pk])).content.decode()
+    words = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "message sent history letter 18" in words
+    assert "coupon redeemed coupon 18" in words

@@ -154,7 +154,7 @@ def refused(asked: Callable[[], Any]) -> Any:
 
 
 # What messages cause is learned from campaigns with a holdout, of which this shop has none: they must refuse.
-NEEDS_CAMPAIGNS = {"uplift", "response", "conversion"}
+NEEDS_CAMPAIGNS = {"uplift", "response", "conversion", "redemption"}
 ANSWERING = [name for name, spec in SPECS.items() if name not in NEEDS_CAMPAIGNS and spec.answers != "link"]
 NIGHTLY = [pytest.mark.slow, pytest.mark.nightly]
 QUICK_ONES = {(name, "money is odd") for name in ("churn", "staying_away", "rfm", "clusters")}

@@ -44,10 +44,12 @@ PRODUCTS = (
     "discovery",
     "response",
     "conversion",
+    "redemption",
     "uplift",
 )
 SHORTER: dict[str, dict[str, Any]] = {
     "staying_away": {"horizon": timedelta(days=28)},  # what they ask for is more than the eight months that there are
+    "redemption": {"horizon": timedelta(days=28)},
     "value": {"horizon": timedelta(days=28), "activity_window": timedelta(days=91)},
 }
 QUICK: dict[str, dict[str, Any]] = {
@@ -55,6 +57,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "churn": {"rounds": 5, "seeds": 1, "most_cutoffs": 3, "min_in_leaf": 5, "calibration_folds": 2},
     "response": {"least": 20, "least_answers": 5},
     "conversion": {"least": 20, "least_answers": 5},
+    "redemption": {"least": 20, "least_answers": 5, "window": timedelta(days=14)},
     "uplift": {"least": 20, "least_judged": 10, "again": 2},
     # Everybody has bought everything here: there is nothing to discover, so that all competes.
     "discovery": {"new_only": False, "recommender": "ease"},
@@ -112,6 +115,7 @@ def planted(request: pytest.FixtureRequest) -> Canaries:
         for run in (150, 200):
             events += [drawn(person, n, run, campaigns), told(person, run, "sent", campaigns)]
             events += [told(person, run, "clicked", campaigns)] if n % 4 == 0 else []
+            events += [told(person, run, "redeemed", campaigns)] if n % 5 == 0 else []
     Identifier.objects.bulk_create(identifiers)
     Event.objects.bulk_create(events)
     RejectedEvent.objects.create(
