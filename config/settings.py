@@ -342,6 +342,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     },
     "NUM_PROXIES": NUM_PROXIES,
     "DEFAULT_PAGINATION_CLASS": "crm.api.pages.KeysetPagination",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.negotiation.FirstForAnybody",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crm.api.parsing.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.schema.Description",

@@ -18,3 +18,6 @@ application = get_wsgi_application()
 import_module(settings.ROOT_URLCONF)
 gc.collect()
 gc.freeze()
+# An answer makes a few thousand objects, hardly any of which are left after it, or know of themselves in a circle:
+# looking through them after each 700, which is the default, is looking in vain.
+gc.set_threshold(10_000)

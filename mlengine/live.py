@@ -55,8 +55,8 @@ def session(done: Iterable[tuple[int, str, datetime]], now: datetime) -> Session
 def led_to(doing: Session, links: Iterable[Link]) -> list[Told]:
     """Return the items that a session leads to, with how strongly and why, the strongest first."""
     worth, because = _added_up(doing, links)
-    best = sorted(worth, key=lambda item: (-worth[item], item))[: 2 * MOST]
-    return [(item, worth[item], _reason(*because[item])) for item in best]
+    best = sorted((-value, item) for item, value in worth.items())[: 2 * MOST]
+    return [(item, worth[item], _reason(*because[item])) for _value, item in best]
 
 
 def _added_up(doing: Session, links: Iterable[Link]) -> tuple[dict[int, float], dict[int, tuple[float, int, int]]]:
@@ -67,9 +67,10 @@ def _added_up(doing: Session, links: Iterable[Link]) -> tuple[dict[int, float], 
     for item, other, value, people in links:
         if item not in weights or other in weights:
             continue
-        adds = weights[item] * value
-        worth[other] = worth.get(other, 0.0) + adds
-        because[other] = max(because.get(other, (0.0, 0, 0)), (adds, item, people))
+        adds = (weights[item] * value, item, people)
+        most = because.get(other)
+        worth[other] = worth.get(other, 0.0) + adds[0]
+        because[other] = adds if most is None or adds > most else most
     return worth, because
 
 

@@ -58,8 +58,9 @@ TYPES: Final = {
     **dict.fromkeys(("now", "since", "until", "bought_since"), "timestamptz"),
     "profiles": "bigint[]",
 }
-# All but the text, which may be long and is not shown.
-ITEM: Final = [field for field in Item._meta.concrete_fields if field.name != "body"]
+# All but the text, which may be long and is not shown, and the times of the row itself, of which there are two an item.
+UNREAD: Final = {"body", "created_at", "updated_at"}
+ITEM: Final = [field for field in Item._meta.concrete_fields if field.name not in UNREAD]
 NAMES: Final = [str(field.attname) for field in ITEM]
 ITEMS: Final = Prepared(
     f"SELECT {', '.join(str(field.column) for field in ITEM)} FROM crm_item WHERE id = ANY (%(items)s)",  # noqa: S608  # words of ours
@@ -97,7 +98,7 @@ def seen(profiles: Sequence[int], person: int, now: datetime, spec: str | None =
 
 
 def items(asked: Iterable[int]) -> dict[int, Item]:
-    """Return items by their number, whether they are available or not, their text left where it is; one statement."""
+    """Return items by their number, whether they are available or not, ``UNREAD`` left where it is; one statement."""
     with connection.cursor() as cursor:
         ITEMS.ask(cursor, {"items": list(asked)})
         return {row[0]: _item(row) for row in cursor.fetchall()}

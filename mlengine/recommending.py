@@ -37,7 +37,7 @@ class Answer:
     left: Sequence[Left] = ()
     session: Session = field(default_factory=Session)
     rules: Rules = ()
-    titles: Mapping[int, str] = field(default_factory=dict)  # of items, those that the reasons name among them
+    titles: Mapping[int, str] = field(default_factory=dict)  # of the items that reasons name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,8 @@ def answer(profiles: Sequence[int], person: int, k: int, now: datetime, spec: st
     onward = network.leads_to(run, profiles, doing)
     said, following, leading, titles = _read(seen, onward, live.led_to(doing, seen.links), now)
     # The network knows what the batch knew, and what came since: its word counts as much.
-    candidates = shelf.merged(shelf.merged(said, following, weight=1.0), leading)
+    model = shelf.merged(said, following, weight=1.0) if following else said
+    candidates = shelf.merged(model, leading)
     basis = "personal" if said else "session" if candidates else "popular"
     had = Had(
         gone=doing.bought | (seen.bought.keys() if standing.is_new_only(run) else set()),
@@ -113,7 +114,7 @@ def _read(
 ) -> tuple[list[Candidate], list[Candidate], list[Candidate], dict[int, str]]:
     """Return what a model said, and what its network and links make of a session, as far as it is available; one query.
 
-    With them the titles, also of the items that reasons name.
+    With them the titles of the items that reasons name.
     """
     told = [*seen.said, *onward, *led]
     named = because.named(reason for _item, _value, reason in told)
@@ -123,7 +124,7 @@ def _read(
         _candidates(((here[pk], value, reason) for pk, value, reason in part if pk in here), source)
         for part, source in ((seen.said, "model"), (onward, "session"), (led, "session"))
     )
-    return said, following, leading[:MOST_LED_TO], {pk: str(item) for pk, item in items.items()}
+    return said, following, leading[:MOST_LED_TO], {pk: str(items[pk]) for pk in named if pk in items}
 
 
 def _candidates(told: Iterable[tuple[Item, float, Mapping[str, Any]]], source: str = "model") -> list[Candidate]:
@@ -142,7 +143,7 @@ def _with_new(candidates: Sequence[Candidate], rules: Rules, k: int, had: Had, n
 
 def _arranged(candidates: Sequence[Candidate], new: Sequence[Candidate], rules: Rules, k: int, had: Had) -> Shelf:
     """Return ``k`` places of which rules gave the last to new items; what these do not fill stays with the others."""
-    kept = shelf.arrange(new, rules, len(new), just_bought=had.gone, bought=had.days)
+    kept = shelf.arrange(new, rules, len(new), just_bought=had.gone, bought=had.days) if new else Shelf(shown=[])
     places = max(k - len(kept.shown), 1) if kept.shown else k
     made = shelf.arrange(candidates, rules, places, just_bought=had.gone, bought=had.days)
     return Shelf(shown=[*made.shown, *kept.shown][:k], left=[*made.left, *kept.left])

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import cache_control
-from django.views.decorators.http import conditional_page
-from django.views.decorators.vary import vary_on_headers
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from rest_framework.exceptions import APIException
+from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
@@ -15,6 +15,8 @@ from crm.api.access import Caller
 
 # Row ids fit PostgreSQL's bigint; an address with a longer one does not exist.
 ID = "[0-9]{1,18}"
+
+_conditional = ConditionalGetMiddleware(lambda _request: HttpResponse())
 
 
 class Conflict(APIException):
@@ -24,9 +26,6 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
-@method_decorator(conditional_page, name="dispatch")
-@method_decorator(cache_control(private=True, no_cache=True), name="dispatch")
-@method_decorator(vary_on_headers("Authorization", "Accept-Language"), name="dispatch")
 class Resource(GenericViewSet[Any]):
     """Rows that a caller with the right scope may read.
 
@@ -39,6 +38,16 @@ class Resource(GenericViewSet[Any]):
     ordering: ClassVar[tuple[str, ...]] = ("id",)
     lookup_value_regex = ID
     http_method_names = ["get", "head", "post"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # What Django's decorators of views do: on a method they are made anew for each request.
+        answer = super().dispatch(request, *args, **kwargs)
+        patch_vary_headers(answer, ["Authorization", "Accept-Language"])
+        patch_cache_control(answer, private=True, no_cache=True)
+        if not isinstance(answer, Response):
+            return _conditional.process_response(request, answer)
+        answer.add_post_render_callback(lambda rendered: _conditional.process_response(request, rendered))
+        return answer
 
     def parameters(self, question: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the query string's parameters, checked; of a repeated one, the last."""

@@ -1,6 +1,9 @@
 """What was learned about one person: scores, clusters, recommendations."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from django.utils import timezone, translation
@@ -232,7 +235,7 @@ class AnswerViewSet(ForBrowsers, OfPerson):
 
         What the person did in the last minutes counts at once; the rules that marketing made are kept.
         """
-        asked, person = self.parameters(RecommendationQuestion), self.person()
+        asked, person = _checked(tuple(request.query_params.dict().items())), self.person()
         found = recommending.answer(person.profile_ids, person.id, asked["k"], timezone.now(), asked.get("spec"))
         return Response(RecommendationsOut(found).data)
 
@@ -260,6 +263,14 @@ class AnswerViewSet(ForBrowsers, OfPerson):
         about = (score.run.cutoff, score.run_id, score.run.version_id) if score else (None, None, None)
         told = dict(zip(("cutoff", "run", "version"), about, strict=True))
         return Response(ResponseOut(told | {"results": results}).data)
+
+
+@lru_cache(maxsize=1_000)
+def _checked(asked: tuple[tuple[str, str], ...]) -> Mapping[str, Any]:
+    """Return what is asked for, checked, as `Resource.parameters` does: most ask for the same, and only that counts."""
+    question = RecommendationQuestion(data=dict(asked))
+    question.is_valid(raise_exception=True)
+    return MappingProxyType(question.validated_data)
 
 
 def _reached(found: Reached) -> dict[str, Any]:
