@@ -16,7 +16,10 @@ from crm.models import Event
 # What was done *to* people; it does not make them active.
 PASSIVE_KINDS = [
     kind.value
-    for kind in (Event.Kind.ASSIGNED, Event.Kind.SENT, Event.Kind.DELIVERED, Event.Kind.BOUNCED, Event.Kind.FAILED)
+    for kind in (
+        *(Event.Kind.ASSIGNED, Event.Kind.SENT, Event.Kind.DELIVERED, Event.Kind.BOUNCED, Event.Kind.FAILED),
+        Event.Kind.JOURNEY_STEP,
+    )
 ]
 LAST_HOUR = 23
 

@@ -99,19 +99,24 @@ def moment(wall: datetime) -> datetime:
     return timezone.make_aware(wall, timezone.get_default_timezone())
 
 
-def known_until(now: datetime, kind: str = "") -> datetime | None:
-    """Return the last midnight before ``now`` until which the lake is complete, by events of a kind if one is named.
+def known_until(now: datetime, *kinds: str) -> datetime | None:
+    """Return the last midnight before ``now`` until which the lake is complete, by the last kind that is named, if any.
 
     Silence after the last event may be an outage or an old data set. Taking it for people's silence would teach a
     churn model that everybody has left. What a model foresees is of one kind: that a message was clicked yesterday
-    does not say that yesterday's purchases have arrived. None where there is no such event.
+    does not say that yesterday's purchases have arrived. None where there is no event of one of the kinds.
     """
+    ends = [_last(kind) for kind in kinds or ("",)]
+    if ends[-1] is None or None in ends:
+        return None
+    end = min(ends[-1], wall_clock(now))
+    return moment(end.replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def _last(kind: str) -> datetime | None:
     known = lake.manifest()
     ends = [datetime.fromisoformat(told) for file in (known.files if known else ()) if (told := _latest(file, kind))]
-    if not ends:
-        return None
-    end = min(max(ends), wall_clock(now))
-    return moment(end.replace(hour=0, minute=0, second=0, microsecond=0))
+    return max(ends, default=None)
 
 
 def _latest(file: lake.LakeFile, kind: str) -> str:

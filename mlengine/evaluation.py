@@ -33,7 +33,7 @@ COLUMNS = {"score": (USER, SCORE), "recommendation": (USER, ITEM, RANK, SCORE), 
 
 def evaluate(spec: Spec, *, now: datetime) -> list[PredictionRun]:
     """Judge the runs of a spec whose horizon has passed in the data, and return those judged; each is asked once."""
-    end = datasets.known_until(now, spec.kind)
+    end = datasets.known_until(now, *spec.reaches)
     if end is None:
         return []
     ripe = list(PredictionRun.objects.ripe(spec.name, cutoff=end - spec.horizon).select_related("version"))

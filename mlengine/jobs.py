@@ -95,9 +95,10 @@ def carry_out_for_spec(
         with progress.step("export events"):
             lake.export(now, patience=PATIENCE)
         asked = job.parameters.get("cutoff")
-        cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now, spec.kind)
+        cutoff = datetime.fromisoformat(asked) if asked else datasets.known_until(now, *spec.reaches)
         if cutoff is None:
-            raise Refused(f"{spec.title}: there are no {spec.kind} events yet.")
+            missing = next((kind for kind in spec.reaches if datasets.known_until(now, kind) is None), spec.kind)
+            raise Refused(f"{spec.title}: there are no {missing} events yet.")
         return verb(spec, cutoff, now, progress) | {"seconds": list(progress.seconds.items())}
 
     return carry_out(job, clock, work)

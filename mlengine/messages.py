@@ -57,6 +57,15 @@ def redeemed(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
     return log.once(("redemptions", window), until, lambda: _redeemed(log.until(until), until - window, window))
 
 
+def written_to(log: Log, since: datetime, until: datetime) -> pl.DataFrame:
+    """Return on which channels people were sent something (user, channel), the latest first; judged by then or not."""
+    offers = log.until(until).offers
+    if offers is None:
+        return EMPTY.select(USER, CHANNEL)
+    lately = _messages(offers, until).filter(pl.col(OCCURRED_AT) >= since)
+    return lately.reverse().select(USER, CHANNEL).unique(maintain_order=True)
+
+
 def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
     """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before, as known then.
 

@@ -33,7 +33,7 @@ def run(job: JobRun, clock: Clock) -> bool:
 
         night.do("export", export)
         for spec in SPECS.values():
-            end = datasets.known_until(now, spec.kind)
+            end = datasets.known_until(now, *spec.reaches)
             for kind in AFTER:
                 night.do(f"{kind}:{spec.name}", _step(kind, spec, end, now, clock))
         night.do("compact", compact)

@@ -114,6 +114,7 @@ ITSELF: Mapping[str, Words] = {
     "money": _("expected amount"),
     "probability": _("on the best channel, at the best hour"),
 }
+ON_BEST_CHANNEL = _("on the best channel")
 UNITS: Mapping[str, Words] = {
     "probability": _("(0.6: six in ten)"),
     "days": _("days"),
@@ -155,6 +156,8 @@ def catalogue(without: int | None = None) -> dict[str, Any]:
 def _facts(spec: str) -> list[tuple[str, str]]:
     """Return what a condition may ask of a score: the score itself, and the numbers beside it."""
     itself = ITSELF.get(SPECS[spec].unit, WORDS["score_itself"])
+    if "by_post" in SPECS[spec].facts and "best_hour" not in SPECS[spec].facts:
+        itself = ON_BEST_CHANNEL
     return [("", str(itself)), *((name, fields.fact_title(spec, name)) for name in fields.facts(spec))]
 
 

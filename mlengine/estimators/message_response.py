@@ -24,7 +24,7 @@ from mlengine.estimators.message_judging import OF_DAY, TIME_OF_DAY, first_of_ea
 from mlengine.estimators.message_line import HER_TIME, HOUR_COLUMNS, OF_HOUR, STRENGTH, MessageLine, doubt_of
 from mlengine.estimators.prepared import Prepared
 from mlengine.estimators.uplift import Logistic
-from mlengine.messages import rates, sent
+from mlengine.messages import rates, sent, written_to
 from mlengine.metrics.bootstrap import interval
 from mlengine.metrics.calibration import calibration_error, expected_ratio
 from mlengine.metrics.classification import average_precision, brier, roc_auc
@@ -247,8 +247,8 @@ class MessageResponse:
     def _asked(self, log: Log, cutoff: datetime) -> pl.DataFrame:
         """Return everybody's channels at each of the hours of the day that begins at the cutoff; of no message."""
         known = self._known(log, cutoff)
-        lately = known.filter(pl.col(OCCURRED_AT) >= cutoff - self.activity_window).reverse()
-        pairs = lately.select(USER, CHANNEL).unique(maintain_order=True)
+        pairs = written_to(log, cutoff - self.activity_window, cutoff)
+        pairs = pairs if LETTERS in self.channels else pairs.filter(~IS_LETTER)
         begin = cutoff.replace(hour=0, minute=0, second=0, microsecond=0)
         times = pl.DataFrame(
             {OCCURRED_AT: [begin + timedelta(hours=hour) for hour in self.hours]},

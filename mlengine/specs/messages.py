@@ -68,6 +68,7 @@ CONVERSION: Final = Spec(
     backtest_cutoffs=2,
     parameters={"window": 14 * DAY, "clicked_within": 7 * DAY, "least": 500, "least_answers": 30},
     kind="sent",
+    answered_by="purchase",
     facts={
         "best_hour": Fact(title="Best hour of the day", unit="hour"),
         **_with_ends(
@@ -108,6 +109,7 @@ REDEMPTION: Final = Spec(
         "window": 42 * DAY, "clicked_within": 7 * DAY, "least": 500, "least_answers": 30, "strength": 0.01,
     },
     kind="sent",
+    answered_by="purchase",  # coupons arrive with them; that none is used does not say that nothing arrives
     facts=_with_ends(
         "probability",
         {

@@ -67,6 +67,7 @@ class Spec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # values that a search may try, by parameter
     kind: str = "purchase"  # of the events that are foreseen: data reach as far as they do
+    answered_by: str = ""  # the kind that tells what came of them, where another: data reach as far as those do
     unit: str = "probability"  # of a score: probability, money, days, count or effect
     facts: Mapping[str, Fact] = field(default_factory=dict)  # columns that ``predict`` gives beside the score
     is_optional: bool = False  # what it learns from may not be there (trials by lot): a demonstration goes on without
@@ -76,6 +77,11 @@ class Spec:
     def has_bounds(self) -> bool:
         """Whether its scores have the ends of an interval: only amounts do."""
         return self.unit in {"money", "days", "count", "effect"}
+
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """The kinds of events that there must be; data reach as far as the last of them do."""
+        return (self.kind, self.answered_by) if self.answered_by else (self.kind,)
 
     @property
     def subject(self) -> str:

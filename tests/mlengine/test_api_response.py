@@ -95,6 +95,19 @@ def test_orders_after_a_message_are_answered_for_in_the_same_way(run: Prediction
     assert len(told(person, client)["results"]) == 2
 
 
+def test_of_coupons_and_of_letters_no_hour_is_told(run: PredictionRun) -> None:
+    person, client = scored(run), api.caller("scores:read")
+    coupons = api.run("redemption")
+    coupons.version.card = {"parts": {"hours": [], "messages": {"7": [1.0, 0.5]}}}
+    coupons.version.save()
+    Score.objects.create(profile_id=person, run=coupons, value=0.5, facts={"by_post": 0.5, "by_email": 0.1})
+    found = told(person, client, spec="redemption")["results"]
+    assert [(one["channel"], one["best_hours"], one["hours"]) for one in found] == [("post", [], []), ("email", [], [])]
+    assert told(person, client, spec="redemption", hour=9)["results"] == []
+    (about,) = told(person, client, spec="redemption", channel="post", message=7)["results"]
+    assert about["probability"] == pytest.approx(0.7311, abs=1e-4)
+
+
 def test_of_a_model_of_a_release_before_only_the_best_hour_is_told(run: PredictionRun) -> None:
     run.version.card = {}
     run.version.save()

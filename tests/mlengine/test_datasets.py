@@ -159,7 +159,14 @@ def test_what_is_told_of_messages_does_not_say_that_purchases_have_arrived() -> 
     lake.export(NOW)
     assert datasets.known_until(NOW, "purchase") == datetime.fromisoformat("2026-01-10T00:00:00+08:00")
     assert datasets.known_until(NOW, "clicked") == datetime.fromisoformat("2026-02-10T00:00:00+08:00")
+    assert datasets.known_until(NOW, "clicked", "purchase") == datetime.fromisoformat("2026-01-10T00:00:00+08:00")
     assert datasets.known_until(NOW, "refund") is None
+    assert datasets.known_until(NOW, "purchase", "clicked") == datasets.known_until(NOW, "clicked")
+    assert datasets.known_until(NOW, "refund", "purchase") is None
+    assert {name for name, spec in SPECS.items() if spec.reaches == ("sent", "purchase")} == {
+        "conversion",
+        "redemption",
+    }
     assert {spec.kind for spec in SPECS.values()} <= set(Event.Kind.values)
 
 

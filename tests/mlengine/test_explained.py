@@ -40,7 +40,7 @@ TASK = Churn(
 
 @pytest.fixture(scope="module")
 def log() -> Log:
-    """Return shoppers of whom lots decided, every other week, who gets a campaign."""
+    """Return shoppers of whom lots decided, every other week, who gets a campaign; some use the coupon it brings."""
     found = shoppers(people=240)[0]
     rng = np.random.default_rng(1)
     lots: list[dict[str, Any]] = [
@@ -66,7 +66,11 @@ def log() -> Log:
             at = sent["occurred_at"] + timedelta(hours=1)
             lots.append({**sent, "kind": "clicked", "occurred_at": at, "received_at": at})
     columns = {"occurred_at": pl.Datetime("us"), "received_at": pl.Datetime("us")}
-    return replace(found, offers=nw.from_native(pl.DataFrame(lots).cast(columns).lazy()))  # type: ignore[arg-type]
+    offers = pl.DataFrame(lots).cast(columns)  # type: ignore[arg-type]
+    used = offers.filter(pl.col("kind") == "clicked", pl.col("user") % 3 == 0).with_columns(kind=pl.lit("redeemed"))
+    events = found.events.collect("polars").to_native()
+    told = pl.concat([events, used.select(set(used.columns) & set(events.columns))], how="diagonal_relaxed")
+    return replace(found, events=nw.from_native(told.lazy()), offers=nw.from_native(offers.lazy()))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from mlengine.columns import ASSIGNED, PURCHASE, REDEEMED, Log
+from crm.activity import PASSIVE_KINDS
+from mlengine.columns import ASSIGNED, DONE_TO_THEM, PURCHASE, REDEEMED, Log
 from mlengine.features import FAMILIES, build
 from mlengine.features.categories import category_shares, top_categories
 from mlengine.features.days import day_number
@@ -95,6 +96,10 @@ def test_discounts_engagement_and_clock(log: Log) -> None:
     engaged = row(log, "engagement")
     assert (engaged["assigned_28"], engaged["assigned_91"], engaged["redeemed_91"]) == (0, 1, 1)
     assert (engaged["days_since_assigned"], engaged["days_since_redeemed"], engaged["visits_28"]) == (29, 20, 1)
+    done = [{"user": 1, "kind": kind, "occurred_at": CUTOFF - timedelta(days=2)} for kind in DONE_TO_THEM]
+    assert set(DONE_TO_THEM) == set(PASSIVE_KINDS)
+    more = log_of(pl.concat([EVENTS, pl.DataFrame(done)], how="diagonal_relaxed"), ITEMS)
+    assert row(more, "engagement")["visits_28"] == 1
     clock = row(log, "clock")
     assert (clock["hour_mean"], clock["morning_share"], clock["weekday_top_share"]) == (14.5, 0.25, 0.5)
     assert row(log, "clock", user=3)["weekend_share"] == 1.0

@@ -20,9 +20,10 @@ from mlengine.estimators.lifetime_value import customers
 from mlengine.features import FAMILIES
 from mlengine.features.categories import category_shares, top_categories
 from mlengine.interactions import interactions
-from mlengine.messages import ordered, sent
+from mlengine.messages import ordered, redeemed, sent
 from mlengine.offers import trials
 from mlengine.specs import SPECS
+from mlengine.spent import coupons_before, spent_before
 from tests.mlengine.every_kind import CUTOFF, log_of_every_kind
 from tests.mlengine.frames import complete_journey_log
 from tests.mlengine.quick import quick
@@ -143,8 +144,15 @@ QUESTIONS: Mapping[str, Callable[[Log], Any]] = {
     "repurchase: bought again": _bought_again,
     "response: messages": lambda log: rows(sent(log, CUTOFF, 7 * DAY)),
     "conversion: orders": lambda log: rows(ordered(log, CUTOFF, 14 * DAY)),
+    "redemption: coupons": lambda log: rows(redeemed(log, CUTOFF, 42 * DAY)),
+    "redemption: spent": lambda log: rows(_spent_before(log)),
     "uplift: trials": lambda log: rows(trials(log, CUTOFF, 14 * DAY).rows),
 }
+
+
+def _spent_before(log: Log) -> pl.DataFrame:
+    letters = sent(log, CUTOFF, 7 * DAY).sort(USER, "occurred_at")
+    return spent_before(coupons_before(letters, log, CUTOFF), log, CUTOFF)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

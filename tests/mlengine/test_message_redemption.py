@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
@@ -196,3 +197,15 @@ def test_of_a_letter_no_hour_is_known_and_nobody_clicks_it() -> None:
     assert (told.channel, told.best_hours, told.hours) == ("post", [], {})
     with pytest.raises(NotEnoughData, match="has 0 and 0"):
         MessageResponse(horizon=28 * DAY, activity_window=182 * DAY).fit(log, cutoff)
+
+
+def test_whoever_was_written_to_of_late_is_answered_for_before_anybody_can_judge_it() -> None:
+    log, cutoff = world(), BEGAN + 252 * DAY
+    assert log.offers is not None
+    offers = log.offers.collect("polars").to_native()
+    first = pl.DataFrame([letter(999, cutoff - DAY, "first", variant=99)])
+    more = pl.concat([offers, first], how="diagonal_relaxed").lazy()
+    asked = replace(log, offers=nw.from_native(more), memo={})
+    found = TASK.predict(TASK.fit(asked, cutoff), asked, cutoff).to_native()
+    assert found.filter(pl.col(USER) == 999)[SCORE].to_list() == [pytest.approx(0.1, abs=0.1)]
+    assert len(found) == 241

@@ -52,6 +52,7 @@ def shop() -> tuple[list[Profile], list[Item]]:
         for run in (150, 200):
             events += [drawn(person, n, run, campaigns), told(person, run, "sent", campaigns)]
             events += [told(person, run, "clicked", campaigns)] if n % 4 == 0 else []
+            events += [told(person, run, "redeemed", campaigns)] if n % 5 == 0 else []
     Event.objects.bulk_create(events)
     pairs = pairwise(people[:20])
     Relation.objects.bulk_create(

@@ -15,7 +15,7 @@ from mlengine.admin import drawings, hours
 from mlengine.admin.refusals import refusal_text, told
 from mlengine.admin.words import SAID, column_title
 from mlengine.backtest import Extent
-from mlengine.estimators import message_conversion
+from mlengine.estimators import message_conversion, message_redemption
 from mlengine.models import PredictionRun
 from mlengine.specs import SPECS, NotEnoughData
 
@@ -105,7 +105,9 @@ def test_any_other_error_stands_as_it_is(error: str) -> None:
     assert refusal_text(error) == error
 
 
-@pytest.mark.parametrize(("spec", "coloured"), [("churn", True), ("response", False), ("conversion", False)])
+@pytest.mark.parametrize(
+    ("spec", "coloured"), [("churn", True), ("response", False), ("conversion", False), ("redemption", False)]
+)
 def test_only_risks_are_amber_and_red_where_they_are_high(spec: str, coloured: bool) -> None:
     run = PredictionRun(pk=1, spec=spec, summary={"histogram": {"edges": [0.0, 0.5, 1.0], "counts": [3, 4]}})
     chart = drawings.histogram(run)
@@ -117,6 +119,8 @@ def test_a_model_of_orders_calls_its_columns_orders_as_its_reasons_do() -> None:
     assert SAID["conversion"] == message_conversion.SAID
     assert column_title("person_rate") == "Clicks so far · person rate"
     assert column_title("person_rate", "conversion") == "Orders after messages so far · person rate"
+    assert SAID["redemption"] == message_redemption.SAID
+    assert column_title("person_rate", "redemption") == "Coupons of messages used so far · person rate"
 
 
 @pytest.mark.parametrize(("value", "said"), [(28.0, "28"), (0.125, "0.1250"), (7, "7"), (True, "yes")])
