@@ -11,7 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from zipfile import BadZipFile
 
-from crm.models import Event
+from django.db import connection
+
+from crm.prepared import Prepared
 from mlengine import registry
 from mlengine.live import Session, Told
 from mlengine.models import ModelVersion, PredictionRun
@@ -25,6 +27,15 @@ logger = logging.getLogger(__name__)
 LIGHT: Final = "light"  # of a run's summary: how its model's network is asked, where it has one
 MOST: Final = 20
 SILENT: Final = 60.0  # seconds until files that could not be read are tried again: a disk may be back by then
+BOUGHT: Final = """
+SELECT occurred_at, session, item_id FROM crm_event
+WHERE profile_id {of} AND kind = 'purchase' AND item_id IS NOT NULL AND occurred_at < %(began)s
+ORDER BY occurred_at DESC, session DESC, item_id DESC LIMIT %(most)s
+"""
+ABOUT: Final = {"began": "timestamptz", "most": "bigint"}
+# One id, not a list of one: only then the index gives the rows in their order, and no more are read than are asked for.
+BOUGHT_BY_ONE: Final = Prepared(BOUGHT.format(of="= %(profiles)s"), {"profiles": "bigint"} | ABOUT)
+BOUGHT_BY_ALL: Final = Prepared(BOUGHT.format(of="= ANY (%(profiles)s)"), {"profiles": "bigint[]"} | ABOUT)
 _silent: Final[dict[int, float]] = {}  # until when, of versions
 
 
@@ -49,9 +60,11 @@ def leads_to(run: PredictionRun, profiles: Sequence[int], doing: Session) -> lis
 
 def _bought_before(doing: Session, profiles: Sequence[int], most: int) -> list[int]:
     """Return what a person bought before the session, the oldest first; once a basket, as the network learned it."""
-    rows = Event.objects.filter(profile__in=profiles, kind=Event.Kind.PURCHASE, item__isnull=False)
-    rows = rows.filter(occurred_at__lt=doing.began).order_by("-occurred_at", "-session", "-item_id")
-    found = rows.values_list("occurred_at", "session", "item_id")[: 2 * most]
+    alone = len(profiles) == 1
+    asked = {"profiles": profiles[0] if alone else list(profiles), "began": doing.began, "most": 2 * most}
+    with connection.cursor() as cursor:
+        (BOUGHT_BY_ONE if alone else BOUGHT_BY_ALL).ask(cursor, asked)
+        found = cursor.fetchall()
     once = {(basket or at, item): item for at, basket, item in reversed(found)}
     return list(once.values())[-most:]
 

@@ -65,19 +65,20 @@ class NextItems:
         taken = self._columns(history)
         if not len(taken):
             return []
-        scores = self.network.scores(taken[None, :])[0].astype(np.float64)
-        chance = np.exp(scores - scores.max())
-        chance /= chance.sum()
-        chance[self._columns([*without])] = 0.0
+        scores = self.network.scores(taken[None, :])[0]
+        highest = scores.max()
+        all_chances = np.exp(scores - highest).sum(dtype=np.float64)
+        scores[self._columns([*without])] = -np.inf
         if not self.repeats:
-            chance[taken] = 0.0
-        best = np.argpartition(-chance, min(k, len(chance) - 1))[:k]
-        best = best[np.lexsort((best, -chance[best]))]
-        best = best[chance[best] > 0.0]
+            scores[taken] = -np.inf
+        best = np.argpartition(scores, max(len(scores) - k, 0))[-k:]
+        best = best[np.lexsort((best, -scores[best]))]
+        chance = np.exp(scores[best].astype(np.float64) - highest) / all_chances
+        best, chance = best[chance > 0.0], chance[chance > 0.0]
         told = self._because(taken, best)
         return [
-            Next(int(self.ids[column]), float(chance[column]), None if own < 0 else int(self.ids[own]))
-            for column, own in zip(best.tolist(), told.tolist(), strict=True)
+            Next(int(self.ids[column]), likely, None if own < 0 else int(self.ids[own]))
+            for column, likely, own in zip(best.tolist(), chance.tolist(), told.tolist(), strict=True)
         ]
 
     def _columns(self, ids: Sequence[int]) -> Ints:
