@@ -62,10 +62,20 @@ TYPES: Final = {
 UNREAD: Final = {"body", "created_at", "updated_at"}
 ITEM: Final = [field for field in Item._meta.concrete_fields if field.name not in UNREAD]
 NAMES: Final = [str(field.attname) for field in ITEM]
+# Those that are not as they are remembered: of another version, by the transaction that wrote the row and where it
+# lies, or gone, or not remembered at all.
 ITEMS: Final = Prepared(
-    f"SELECT {', '.join(str(field.column) for field in ITEM)} FROM crm_item WHERE id = ANY (%(items)s)",  # noqa: S608  # words of ours
-    {"items": "bigint[]"},
+    f"""
+SELECT asked.id, item.id IS NOT NULL, concat_ws(' ', item.xmin, item.ctid),
+       {", ".join(f"item.{field.column}" for field in ITEM)}
+FROM unnest(%(items)s::bigint[], %(versions)s::text[]) AS asked (id, version)
+LEFT JOIN crm_item AS item ON item.id = asked.id
+WHERE item.id IS NULL OR asked.version IS DISTINCT FROM concat_ws(' ', item.xmin, item.ctid)
+""",  # noqa: S608  # words of ours
+    {"items": "bigint[]", "versions": "text[]"},
 )
+KEPT: Final = 10_000
+_kept: Final[dict[int, tuple[str, Item]]] = {}  # items with their versions; read only, for threads share them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +108,41 @@ def seen(profiles: Sequence[int], person: int, now: datetime, spec: str | None =
 
 
 def items(asked: Iterable[int]) -> dict[int, Item]:
-    """Return items by their number, whether they are available or not, ``UNREAD`` left where it is; one statement."""
+    """Return items by their number, whether they are available or not, ``UNREAD`` left where it is; one statement.
+
+    A process remembers what it read, for the same few are shown to many; the statement brings what has changed since,
+    so that nothing is ever old.
+    """
+    numbers = list(asked)
+    known = {pk: kept for pk in numbers if (kept := _kept.get(pk)) is not None}
+    versions = [known[pk][0] if pk in known else "" for pk in numbers]
     with connection.cursor() as cursor:
-        ITEMS.ask(cursor, {"items": list(asked)})
-        return {row[0]: _item(row) for row in cursor.fetchall()}
+        ITEMS.ask(cursor, {"items": _array(numbers), "versions": _array(versions)})
+        rows = cursor.fetchall()
+    for pk, is_there, version, *values in rows:
+        known.pop(pk, None)
+        if is_there:
+            known[pk] = (version, _item(values))
+    _remember(known)
+    return {pk: item for pk, (_version, item) in known.items()}
 
 
-def _item(row: tuple[Any, ...]) -> Item:
+def _array(values: Sequence[object]) -> str:
+    """Return numbers and versions, in which there is nothing to quote, as one value: psycopg2 adapts a list one by one.
+
+    >>> _array([7, "812 (0,3)"]), _array([])
+    ('{"7","812 (0,3)"}', '{}')
+    """
+    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
+
+
+def _remember(read: Mapping[int, tuple[str, Item]]) -> None:
+    if len(_kept) > KEPT:
+        _kept.clear()
+    _kept.update(read)
+
+
+def _item(row: Sequence[Any]) -> Item:
     """Return a row as a model, made as unpickling makes one: ``Item.from_db`` takes ten times as long, for signals."""
     item = Item.__new__(Item)
     item.__dict__.update(zip(NAMES, row, strict=True))

@@ -127,6 +127,38 @@ def test_what_nobody_reads_of_an_item_is_left_where_it_is() -> None:
     assert all(getattr(found[dear.pk], one.attname) == getattr(dear, one.attname) for one in Item._meta.concrete_fields)
 
 
+def test_an_item_is_remembered_until_it_changes() -> None:
+    bread, milk = items("bread", "milk").values()
+    first = moment.items([bread.pk, milk.pk])
+    assert [moment.items([bread.pk, milk.pk])[pk] is one for pk, one in first.items()] == [True, True]
+    for title in ("Rye", "Rye bread", "bread"):  # several times by one transaction, and back to what it was
+        Item.objects.filter(pk=bread.pk).update(title=title)
+        found = moment.items([milk.pk, bread.pk])
+        assert (found[bread.pk].title, found[milk.pk] is first[milk.pk]) == (title, True)
+    Item.objects.filter(pk=milk.pk).delete()
+    assert moment.items([bread.pk, milk.pk]).keys() == {bread.pk}
+    assert moment.items([]) == {}
+
+
+def test_what_a_transaction_took_back_is_remembered_by_nobody() -> None:
+    bread = items("bread")["bread"]
+    with transaction.atomic():
+        Item.objects.filter(pk=bread.pk).update(title="Rye")
+        assert moment.items([bread.pk])[bread.pk].title == "Rye"
+        transaction.set_rollback(True)
+    assert moment.items([bread.pk])[bread.pk].title == "bread"
+
+
+def test_no_more_items_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment, "KEPT", 3)
+    numbers = [one.pk for one in items("a", "b", "c", "d", "e").values()]
+    moment._kept.clear()
+    for _time in range(2):
+        for pk in numbers:
+            assert moment.items([pk])[pk].pk == pk
+            assert len(moment._kept) <= 4
+
+
 def test_a_purpose_of_profiling_adds_the_queries_of_one_consent(django_assert_num_queries: Any) -> None:
     person = served()
     consents.purpose("profiles", kind="profiling")
