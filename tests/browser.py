@@ -26,7 +26,7 @@ SECONDS = 1000  # playwright counts in thousandths
 MARKS = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("alone_at_the_end"),
+    pytest.mark.usefixtures("alone"),
     pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed"),
     # The worker's and the browser's threads end when they like; that is not what is tested here.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

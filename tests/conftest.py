@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.cache import cache
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
@@ -24,9 +25,8 @@ collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to impor
 
 def pytest_configure(config: pytest.Config) -> None:
     embedded.join(settings.EMBEDDED)
-    if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # or who empties the cache would empty the others'
-        ours = settings.CACHES["default"]
-        ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + int(worker.removeprefix('gw'))}")
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        _keep_apart(int(worker.removeprefix("gw")))
     Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 8  # a good hash takes a fifth of a second
     Argon2PasswordHasher.parallelism = 1
     TransactionTestCase._fixture_teardown = lambda _self: emptying.empty()  # type: ignore[attr-defined]
@@ -37,6 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long: of two workers none is left alone at the end with a minute's test."""
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("slow", "spark", "browser")))
+
+
+def _keep_apart(worker: int) -> None:
+    """Give a worker a cache and a broker of its own: others empty theirs, count what waits, and take it.
+
+    Valkey has sixteen places: those of the product, and two for each of seven workers.
+    """
+    ours, broker = settings.CACHES["default"], settings.CELERY_BROKER_URL
+    ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + 2 * worker}")
+    settings.CELERY_BROKER_URL = broker.replace("?virtual_host=0", f"?virtual_host={3 + 2 * worker}")
 
 
 def _look_once_at_static_files() -> None:
@@ -53,9 +63,10 @@ def _look_once_at_static_files() -> None:
 
 
 @pytest.fixture(autouse=True)
-def nobodys_language() -> None:
-    """Forget the language of the last page: a request in Chinese leaves its thread in Chinese."""
+def nothing_remembered() -> None:
+    """Forget what the last test left: the language of its last page, what it kept and counted in the cache."""
     translation.deactivate()
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

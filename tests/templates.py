@@ -79,14 +79,14 @@ def _there() -> list[str]:
 
 
 def _digest() -> str:
-    """Return a hash of every migration, and of the modules of ours that they run."""
+    """Return a hash of every migration, and of the modules of ours that they run, wherever they lie."""
     found = sha256()
     files = {file for app in apps.get_app_configs() for file in Path(app.path, "migrations").glob("*.py")}
     texts = {file: file.read_bytes() for file in files}
     for file in _run_by(texts.values()):
         texts[file] = file.read_bytes()
-    for file in sorted(texts):
-        found.update(texts[file])
+    for text in sorted(texts.values()):
+        found.update(text)
     return found.hexdigest()[:16]
 
 

@@ -4,18 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings
 from django.db import connection
 
+from config.celery import app
 from tests import browser
 
 PHONE: Any = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def alone_at_the_end(transactional_db: None) -> Iterator[None]:
-    """End the sessions that threads of the server and the worker left behind: they would hold the test database."""
-    cache.clear()
+def alone(transactional_db: None) -> Iterator[None]:
+    """Begin with nothing in the queues, where a worker would do what other tests asked for; end with no session left.
+
+    Threads of the server and of the worker leave sessions behind, which would hold the test database.
+    """
+    with app.connection_for_write() as broker:
+        channel: Any = broker.default_channel
+        for queue in {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}:
+            channel.queue_purge(queue)
     yield
     with connection.cursor() as cursor:
         cursor.execute(

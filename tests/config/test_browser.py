@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from celery.contrib.testing.worker import start_worker
 from django.contrib.auth.models import User
-from django.core.cache import cache
 
 from config.celery import app
 from crm.ingest import NewEvent, record_many
@@ -45,7 +44,6 @@ def shop() -> Profile:
         for day in range(number % 9, DAYS - (number % 5) * 20, 3 + number % 11)
     ]
     record_many(factories.source(), events, now=now)
-    cache.clear()
     return people[0]
 
 

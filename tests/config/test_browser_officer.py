@@ -13,7 +13,6 @@ import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from celery.contrib.testing.worker import start_worker
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.utils import timezone
 
 from config.celery import app
@@ -50,7 +49,6 @@ def history() -> None:
         new = NewHandOff(delivery=uuid4(), profile_id=person.pk, allowed_by=given.pk, **sent)
         handoffs.record([new], now=at + timedelta(minutes=2))
     sequencer.sequence(timezone.now())
-    cache.clear()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,11 +20,6 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)  # partitions are made outside of transactions
 
 END = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)  # 23:30 of the organisation's 1 March
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    cache.clear()
 
 
 def happened(person: Profile, days_ago: int, kind: str = "purchase", value: str = "10", at: datetime = END) -> None:

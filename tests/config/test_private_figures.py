@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -29,7 +28,6 @@ BINS = [7_100_000 + 11_111 * n for n in range(20)]
 
 @pytest.fixture(autouse=True)
 def _learned() -> None:
-    cache.clear()
     now = timezone.now()
     rfm, churn = api.run("rfm", cutoff=now), api.run("churn", cutoff=now)
     for code in SIZES:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -138,7 +137,6 @@ def test_staff_enter_what_was_said_with_the_proof_sealed_and_see_how_it_stood_be
 
 
 def test_the_link_to_a_persons_page_is_shown_to_few_and_each_time_written_down() -> None:
-    cache.clear()
     person = factories.profile("u-1")
     address = reverse("admin:crm_profile_preference_link", args=[person.pk])
     assert logged_in("Marketing").post(address).status_code == 403

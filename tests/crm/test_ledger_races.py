@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 
-from crm import bell, evidence, fsck, handoffs, sequencer
+from config.celery import app
+from crm import evidence, fsck, handoffs, sequencer
 from crm.models import Checkpoint, Leaf, LedgerNote, PendingLeaf
 from tests.crm.mutations import hand_off
 from tests.factories import NOW, profile
@@ -183,16 +183,12 @@ def test_the_slowest_hundredth_decides_about_the_promise() -> None:
 @pytest.fixture
 def bells() -> Iterator[Any]:
     """Return a function that counts the tasks waiting for the sequencer's worker, in the real broker."""
-    from redis import Redis
-
     if not settings.EMBEDDED.valkey:
         pytest.skip("another broker")
-    valkey = Redis(unix_socket_path=str(settings.EMBEDDED.valkey_socket))
-    valkey.delete("ledger")
-    cache.delete(bell.RUNG)
-    yield lambda: valkey.llen("ledger")
-    valkey.delete("ledger")
-    valkey.close()
+    with app.connection_for_write() as broker:
+        channel: Any = broker.default_channel
+        channel.queue_purge("ledger")
+        yield lambda: channel.client.llen("ledger")
 
 
 def test_the_bell_rings_after_the_commit_and_once_until_it_is_answered(bells: Any) -> None:

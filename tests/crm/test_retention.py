@@ -28,13 +28,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def no_old_months() -> None:
-    """Begin with no partition but those that this test makes: dropping counts them."""
-    for month in partitions.existing():
-        partitions.drop(month)
-
-
 def did(person: Profile, kind: str, ago: timedelta) -> Event:
     return api.event(person, NOW - ago, kind=kind)
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from django.conf import settings
 
-from crm import holds, lake, partitions, retention
+from crm import holds, lake, retention
 from crm.models import Event, LegalHold, Profile, RetentionRule, RetentionRun
 from tests import api, factories
 from tests.crm.passes import passed, release
@@ -16,12 +16,6 @@ from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def no_old_months() -> None:
-    for month in partitions.existing():
-        partitions.drop(month)
 
 
 def in_lake() -> list[tuple[int, str]]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 
 from campaigns.channels.wechat import transport
 from campaigns.channels.wechat.stub.server import Stub
@@ -15,12 +14,6 @@ def stub(settings: Any) -> Iterator[Stub]:
     with Stub(seed=1) as playing:
         settings.WECHAT_STUB_URL = playing.url
         yield playing
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """Forget the bells that another test rang."""
-    cache.delete_many(["zhiyin:wechat:bell"])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from campaigns.channels.wechat import official
@@ -41,7 +40,6 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    cache.clear()
     made = Clock()
     monkeypatch.setattr(pacing, "sleep", made.sleep)
     return made
