@@ -76,8 +76,9 @@ class Log:
         user (int64) and coarse attributes only (age_band, gender, province, city, and such): strings, null if unknown.
     offers : LazyFrame or None
         What became of the house's own messages: user, kind (assigned, sent, opened, clicked), occurred_at, received_at,
-        session (the run of a campaign), channel, campaign (int64), variant (int64: 0 held out, -1 a journey),
-        propensity (float64: how likely it was that the person got this variant), machine (1 where a program clicked).
+        session (the run of a campaign; what another system called the campaign whose letters these were), channel,
+        campaign (int64), variant (int64: 0 held out, -1 a journey), propensity (float64: how likely it was that the
+        person got this variant), machine (1 where a program clicked).
         None where nothing was ever written of them.
     relations : LazyFrame or None
         user (int64), other (int64), kind (string), weight (float64), occurred_at (naive datetime, since when it is

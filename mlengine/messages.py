@@ -151,13 +151,19 @@ def _redeemed(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     )
     rows = rows.filter(pl.col(OCCURRED_AT) >= begins.item())
     told = pl.col(SESSION).is_in(everything[SESSION].unique().implode()).fill_null(value=False)
-    own = rows.join(used.filter(told), on=[USER, SESSION], how="inner")
-    others = rows.join(used.filter(~told).drop(SESSION), on=USER, how="inner")
-    since = pl.col("used_at") - pl.col(OCCURRED_AT)
-    hit = pl.concat([own, others]).filter((since >= timedelta(0)) & (since < window))
-    did = hit.select(USER, SESSION, CHANNEL).unique().with_columns(did=pl.lit(1.0))
-    found = rows.join(did, on=[USER, SESSION, CHANNEL], how="left", nulls_equal=True)
-    return found.with_columns(pl.col("did").fill_null(0.0)).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+    found = _next(rows, used.filter(told), [USER, SESSION], "own_at")
+    found = _next(found, used.filter(~told).drop(SESSION), [USER], "other_at")
+    ends = pl.col(OCCURRED_AT) + window
+    did = (pl.col("own_at") < ends).fill_null(value=False) | (pl.col("other_at") < ends).fill_null(value=False)
+    return found.with_columns(did.cast(pl.Float64).alias("did")).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
+
+
+def _next(rows: pl.DataFrame, used: pl.DataFrame, by: Sequence[str], name: str) -> pl.DataFrame:
+    """Return ``rows``, in the order of time, with when the next coupon of the same ``by`` was used; null where none."""
+    later = used.rename({"used_at": name}).unique().sort(name, *by)
+    return rows.join_asof(
+        later, left_on=OCCURRED_AT, right_on=name, by=list(by), strategy="forward", check_sortedness=False
+    )
 
 
 def _messages(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:

@@ -209,3 +209,13 @@ def test_whoever_was_written_to_of_late_is_answered_for_before_anybody_can_judge
     found = TASK.predict(TASK.fit(asked, cutoff), asked, cutoff).to_native()
     assert found.filter(pl.col(USER) == 999)[SCORE].to_list() == [pytest.approx(0.1, abs=0.1)]
     assert len(found) == 241
+
+
+def test_of_somebody_with_very_many_letters_and_coupons_each_is_looked_at_once() -> None:
+    many = range(10_000)  # all with all would be a hundred million
+    letters = [letter(1, BEGAN + timedelta(minutes=n), str(n)) for n in many]
+    used: list[Used] = [(1, BEGAN + timedelta(minutes=n, seconds=30), None) for n in many]
+    found = redeemed(known(log_with(letters), used, [(1, BEGAN - DAY, 1.0, 0.0)]), ENDS, timedelta(seconds=30))
+    assert (len(found), found["did"].sum()) == (10_000, 0.0)  # a coupon at the end of the window is none of it
+    found = redeemed(known(log_with(letters), used, [(1, BEGAN - DAY, 1.0, 0.0)]), ENDS, timedelta(seconds=31))
+    assert found["did"].sum() == 10_000
