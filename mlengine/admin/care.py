@@ -18,6 +18,7 @@ from crm.models import JobRun
 from mlengine import drifting, fairness, lineage, monitoring, retraining
 from mlengine.admin import nights, private
 from mlengine.admin.care_words import cause_text, drifting_title, duration
+from mlengine.admin.refusals import refusal_text
 from mlengine.admin.words import (
     RECOMMENDER,
     decision_text,
@@ -33,6 +34,7 @@ from mlengine.specs import SPECS, Spec
 SHOWN_INPUTS = 8
 SHOWN_VERSIONS = 10
 SHOWN_TRIALS = 30
+SEARCH_MINUTES, USUAL_MINUTES = (1, 5, 20, 60), 20
 
 
 def page(request: HttpRequest, context: dict[str, Any], spec: str) -> HttpResponse:
@@ -103,6 +105,8 @@ def about(spec: Spec) -> dict[str, Any]:
         "again": again(spec),
         "steps": nights.of_spec(spec.name),
         "trials": trials_of(spec),
+        "minutes": SEARCH_MINUTES,
+        "minutes_usual": USUAL_MINUTES,
         "waits": spec.answers != "link" and ModelVersion.objects.unjudged_challenger(spec.name) is not None,
         "search_job": JobRun.objects.active().filter(kind="search", parameters__spec=spec.name).first(),
         "run": PredictionRun.objects.latest_finished(spec.name),
@@ -240,12 +244,30 @@ def trials_of(spec: Spec) -> dict[str, Any]:
             "number": number,
             "parameters": parameters_text(rounds[-1].parameters),
             "rounds": rounds,
-            "last": rounds[-1],
+            "error": refusal_text(rounds[-1].error),
             "seconds": duration(sum(one.seconds for one in rounds)),
         }
         for number, rounds in sorted(by_number.items(), key=lambda pair: _furthest(pair[1]))
     ]
-    return {"rows": rows[:SHOWN_TRIALS], "count": len(rows), "job": found[0].job, "best": rows[0]["number"]}
+    job = found[0].job
+    return {
+        "rows": rows[:SHOWN_TRIALS],
+        "outcome": _outcome(job),
+        "count": len(rows),
+        "job": job,
+        "best": rows[0]["number"],
+    }
+
+
+def _outcome(job: JobRun) -> str:
+    """Return what came of a search that ended well, in words."""
+    if job.status != JobRun.Status.SUCCEEDED:
+        return ""
+    version = ModelVersion.objects.filter(pk=job.result.get("version") or 0).first()
+    if version is None:
+        return _("Nothing did better than the recipe in use: it stays.")
+    told = {"version": version.number, "stage": version.get_stage_display()}
+    return _("The best was trained: v%(version)s, now %(stage)s.") % told
 
 
 def _furthest(rounds: list[Trial]) -> tuple[int, float]:
@@ -263,7 +285,7 @@ def roll_back(request: HttpRequest, pk: int) -> HttpResponse:
             registry.roll_back(version, by=person_of(request), reason=reason, now=timezone.now())
             jobs.request(jobs.PREDICT, version.spec, now=timezone.now(), by=person_of(request))
         except (registry.ArtifactError, assessments.NoAssessment, fairness.Unfair) as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal_text(str(error)))
         else:
             told = _("%(version)s serves again, and is held until a person promotes another.")
             messages.success(request, told % {"version": version})

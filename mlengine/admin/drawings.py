@@ -26,20 +26,27 @@ def histogram(run: PredictionRun, *, title: str = "", height: int = 240) -> Char
         return None
     edges, counts = found["edges"], found["counts"]
     is_share = edges[-1] <= 1 and amounts.unit_of(run.spec) == "probability"
+    scale = 100 if amounts.unit_of(run.spec) == "effect" else 1
     labels = [f"{written(low, 'percent')[:-4]}–{written(high, 'percent')[:-4]} %" for low, high in _pairs(edges)]
     return Chart(
         id=f"scores-{run.pk}",
         title=title or _("How many people have which score"),
-        labels=labels if is_share else _amounts(edges, is_open=found.get("open", False)),
+        labels=labels if is_share else _amounts([scale * edge for edge in edges], is_open=found.get("open", False)),
         label_title=_("Score"),
         series=[Series(label=_("People"), values=counts, kind="bar")],
         colours=[_risk_colour(high) for _low, high in _pairs(edges)]
         if is_share and not amounts.is_welcome(run.spec)
         else [],
-        x_title=spec_title(run.spec),
+        x_title=_measured(run),
         y_title=_("People"),
         height=height,
     )
+
+
+def _measured(run: PredictionRun) -> str:
+    """Return what a score is counted in, under what it is called."""
+    unit = {"days": _("days"), "effect": "%"}.get(amounts.unit_of(run.spec)) or amounts.currency_of(run)
+    return f"{spec_title(run.spec)} ({unit})" if unit else spec_title(run.spec)
 
 
 def _amounts(edges: Sequence[float], *, is_open: bool) -> list[str]:
@@ -219,7 +226,7 @@ def dependence(found: Mapping[str, Any], *, unit: str) -> Chart:
         id=f"dependence-{found['column']}",
         title=column_title(found["column"]),
         labels=[_three_digits(point["value"]) for point in points],
-        label_title=found["column"].replace("_", " "),
+        label_title=column_title(found["column"]),
         series=[
             *(
                 Series(label=label, values=[point[key] for point in points], unit=unit, colour=colour, dashed=dashed)
@@ -234,7 +241,7 @@ def dependence(found: Mapping[str, Any], *, unit: str) -> Chart:
                 axis="y2",
             ),
         ],
-        x_title=found["column"].replace("_", " "),
+        x_title=column_title(found["column"]),
         y_title=_("Mean score"),
         note=note if found["missing"] else "",
         height=220,

@@ -102,6 +102,14 @@ SENTENCES: Final[Mapping[str, Promise]] = {
     (r"(?P<model>.+): no date lies early enough before (?P<day>.+) to judge trials at\."): _(
         "No date lies early enough before %(day)s to judge trials at."
     ),
+    (
+        r"(?P<subject>\S+) has no valid impact assessment, so it may not be used\. Somebody has to write one and"
+        r" somebody else to approve it \(Compliance, Impact assessments\)\."
+    ): _(
+        "%(subject)s has no valid impact assessment, so it may not be used. Somebody has to write one and"
+        " somebody else to approve it (Compliance, Impact assessments)."
+    ),
+    (r"(?P<model>.+) has no parameters to search\."): _("%(model)s has no parameters to search."),
     (r"(?P<model>.+) cannot be trained with (?P<parameter>\w+) (?P<value>.+)\."): _(
         "%(model)s cannot be trained with this choice: %(parameter)s %(value)s."
     ),

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from crm.models import Event
 from mlengine.admin.refusal_words import OF_PURCHASES, SENTENCES
+from mlengine.admin.words import spec_title
 
 # The sentence of ``backtest.Extent.refuse_unless_enough``.
 TOO_FEW = re.compile(r"(?P<model>.+): not enough to learn from until (?P<day>[\d-]+): (?P<missing>.+)\.")
@@ -70,4 +71,6 @@ def _sentence(error: str) -> str:
 def _value(name: str, value: str) -> str:
     if name == "kind":
         return str(dict(Event.Kind.choices).get(value, value))
+    if name == "subject":  # of an impact assessment: a model's, or a connection's by its name
+        return spec_title(value.removeprefix("spec:"))
     return _(value) if name == "model" else value

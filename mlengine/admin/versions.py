@@ -110,9 +110,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @method_decorator(require_POST)
     def search_view(self, request: HttpRequest, spec: str) -> HttpResponse:
+        """Search for as long as the reader chose."""
         from mlengine import search
 
-        return _ask(request, spec, search.request, "mlengine.add_trial")
+        minutes = _minutes(request.POST.get("minutes", ""))
+        return _ask(request, spec, partial(search.request, minutes=minutes), "mlengine.add_trial")
 
     @method_decorator(require_POST)
     def train_view(self, request: HttpRequest, spec: str) -> HttpResponse:
@@ -146,7 +148,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             if version.spec in SPECS:  # answers at once, not with the next night
                 jobs.request(jobs.PREDICT, version.spec, now=timezone.now(), by=person_of(request))
         except (registry.ArtifactError, assessments.NoAssessment, fairness.Unfair) as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal_text(str(error)))
         else:
             self.log_change(request, version, f"Promoted: {reason}")
             messages.success(request, gettext("%(version)s is the champion now.") % {"version": version})
@@ -183,6 +185,11 @@ def models_page(request: HttpRequest) -> dict[str, Any]:
         "may_predict": request.user.has_perm("mlengine.add_predictionrun"),
         "now": now,
     }
+
+
+def _minutes(said: str) -> int:
+    """Return for how many minutes a search goes on: one of those offered, whatever was sent."""
+    return int(said) if said in map(str, care.SEARCH_MINUTES) else care.USUAL_MINUTES
 
 
 def _ask(request: HttpRequest, spec: str, ask: Any, permission: str) -> HttpResponse:

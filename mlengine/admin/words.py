@@ -1,15 +1,15 @@
 """Names of models, metrics and reasons in the reader's language."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.utils.translation import get_language, gettext, gettext_noop
+from django.utils.translation import get_language, gettext, gettext_noop, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import JobRun
 from mlengine import reasons
-from mlengine.admin import fairness_words
+from mlengine.admin import column_words, fairness_words
 from mlengine.estimators import recommendation_reasons
 from mlengine.specs import SPECS
 
@@ -52,6 +52,7 @@ METRICS: Mapping[str, Any] = {
 
 
 RECOMMENDER = "recommender"  # the parameter of specs that recommend: what they learn from
+CHAMPION = "champion v"
 SUBJECTS: Mapping[str, Any] = {
     "model": _("This model"),
     "days_since_last_purchase": _("Days since last purchase"),
@@ -121,6 +122,7 @@ THEMES: Mapping[str, Any] = {
     "quiet": _("Time since the last purchase"),
     "single": _("One purchase only"),
     "rhythm": _("Rhythm of purchases"),
+    "no_rhythm": _("Rhythm of purchases"),
     "absence": _("Times without a purchase"),
     "frequency": _("How often they come"),
     "spending": _("Spending"),
@@ -323,10 +325,13 @@ def theme_title(code: str) -> str:
 
 
 def column_title(name: str, spec: str = "") -> str:
-    """Return a column under its theme, as that model says it; of one without a theme its own name."""
-    code, plain = reasons.code_of(name), name.replace("_", " ")
+    """Return a column in words; one without them under its theme, as that model says it, or by its own name."""
+    words = column_words.told(name)
+    if words:
+        return words
+    code, plain = reasons.code_of(name), column_words.UNDER_A_THEME.get(name, name.replace("_", " "))
     code = SAID.get(spec, {}).get(code, code)
-    return plain if code == reasons.OTHER else f"{theme_title(code)} · {plain}"
+    return str(plain) if code == reasons.OTHER else f"{theme_title(code)} · {plain}"
 
 
 def metric_title(name: str) -> str:
@@ -334,8 +339,24 @@ def metric_title(name: str) -> str:
 
 
 def subject_title(name: str) -> str:
-    """Return a baseline's name as words, in the reader's language."""
+    """Return a baseline's name as words, in the reader's language; the champion of then is one by its number."""
+    if name.startswith(CHAMPION):
+        return gettext("the champion v%(number)s") % {"number": name.removeprefix(CHAMPION)}
     return str(SUBJECTS.get(name, name.replace("_", " ")))
+
+
+# What a recipe changes; a test holds all that searches try to being here.
+PARAMETERS: Mapping[str, Any] = {
+    "rounds": _("rounds (trees)"),
+    "learning_rate": _("learning rate"),
+    "leaves": _("leaves of a tree"),
+    "min_in_leaf": _("people in a leaf at least"),
+    "columns_share": _("share of columns a tree sees"),
+    "l2": _("smoothing (L2)"),
+    "top_categories": _("categories told apart"),
+    "most_cutoffs": _("past dates to learn from"),
+    "strength": _("smoothing of effects"),
+}
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
@@ -344,8 +365,16 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             flat |= flat.pop(name)
-    told = {name: subject_title(value) if name == RECOMMENDER else value for name, value in flat.items()}
-    return ", ".join(str(value) if name == RECOMMENDER else f"{name} {value}" for name, value in told.items())
+    return listed(_parameter(name, value) for name, value in flat.items())
+
+
+def _parameter(name: str, value: Any) -> str:
+    return subject_title(value) if name == RECOMMENDER else f"{PARAMETERS.get(name, name)} {value}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Return parts as a list is written in the reader's language."""
+    return pgettext("between the parts of a list", ", ").join(parts)
 
 
 def decision_text(decision: str) -> str:
@@ -353,7 +382,7 @@ def decision_text(decision: str) -> str:
     found = DECISION.fullmatch(decision)
     if found is None:
         return decision
-    rivals = ", ".join(f"{subject_title(name)} {value}" for name, value in RIVAL.findall(found["rivals"]))
+    rivals = listed(f"{subject_title(name)} {value}" for name, value in RIVAL.findall(found["rivals"]))
     promoted = found["verdict"] == "Promoted"
     unequal = UNEQUAL.search(found["verdict"])
     if unequal:
@@ -406,11 +435,11 @@ def in_language(texts: Mapping[str, str]) -> str:
     return texts.get("zh-hans" if language.startswith("zh") else "en") or texts.get(language[:2]) or texts.get("en", "")
 
 
-def because(reason: Mapping[str, Any]) -> str:
-    """Return a stored reason as a sentence, and nothing for a code that this release no longer knows."""
+def because(reason: Mapping[str, Any], currency: str = "") -> str:
+    """Return a stored reason as a sentence, money with its currency; nothing for a code that nobody knows any more."""
     code, values, language = str(reason.get("code", "")), reason.get("values") or {}, get_language() or "en"
     if code in reasons.TEXTS:
-        return reasons.say(code, values, language)
+        return reasons.say(code, values, language, currency)
     try:
         return recommendation_reasons.say(code, values, language)
     except KeyError:

@@ -107,7 +107,24 @@ def test_the_page_shows_the_trials_of_the_latest_search_the_best_first(analyst: 
     Trial.objects.create(number=1, rung=1, value=0.75, parameters={"leaves": 8}, **facts)
     Trial.objects.create(number=2, rung=0, value=None, error="ValueError: no", **facts)
     found = care(analyst)
-    assert found.index("leaves 8") < found.index("0.7100") < found.index("ValueError: no")
+    assert found.index("leaves of a tree 8") < found.index("0.7100") < found.index("ValueError: no")
+
+
+def test_a_search_goes_on_for_as_long_as_chosen_and_its_end_is_told(analyst: Client) -> None:
+    factories.assess("churn")
+    address = reverse("admin:mlengine_modelversion_search", args=["churn"])
+    assert [_minutes_of(analyst, address, said) for said in ("5", "7000")] == [5, 20]
+    done = {"kind": "search", "status": "succeeded", "result": {"found": None}}
+    job = JobRun.objects.create(parameters={"spec": "churn"}, created_at=NOW, started_at=NOW, **done)
+    Trial.objects.create(spec="churn", job=job, number=0, rung=0, cutoffs=1, seconds=2.0, value=0.71)
+    assert "Nothing did better than the recipe in use" in care(analyst)
+
+
+def _minutes_of(analyst: Client, address: str, said: str) -> int:
+    analyst.post(address, {"minutes": said})
+    job = JobRun.objects.filter(kind="search").latest("pk")
+    job.fail(NOW, "stopped")
+    return int(job.parameters["minutes"])
 
 
 def test_going_back_takes_one_click_and_a_reason_and_is_kept(analyst: Client) -> None:

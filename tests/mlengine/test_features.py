@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from crm.activity import PASSIVE_KINDS
+from mlengine.admin import column_words
 from mlengine.columns import ASSIGNED, DONE_TO_THEM, PURCHASE, REDEEMED, Log
 from mlengine.features import FAMILIES, build
 from mlengine.features.categories import category_shares, top_categories
@@ -138,6 +139,7 @@ def test_every_column_of_every_family_has_words_for_a_reason(log: Log) -> None:
     assert {code_of(name) for name in columns} <= TEXTS.keys()
     told = {column for code in map(code_of, columns) for column in TEXTS[code].numbers.values()}
     assert told <= set(columns)
+    assert [name for name in columns if not column_words.told(name)] == []  # nor one for the charts
 
 
 def test_days_are_numbered_as_the_calendar_does() -> None:

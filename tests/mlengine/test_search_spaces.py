@@ -1,6 +1,6 @@
 """What a search may try for each spec: recipes that exist, and on made data the better one wins, from either side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,7 +12,7 @@ import pytest
 
 from crm.models import JobRun
 from mlengine import jobs
-from mlengine.admin.words import SUBJECTS, parameters_text
+from mlengine.admin.words import PARAMETERS, SUBJECTS, parameters_text
 from mlengine.columns import Log
 from mlengine.estimators.recommendations import RECOMMENDERS
 from mlengine.halving import draws
@@ -52,7 +52,17 @@ def test_all_recommenders_but_baselines_may_be_tried_and_have_names() -> None:
 
 def test_trials_are_told_in_words() -> None:
     told = {"recommender": "popular", "growing": {"leaves": 4, "rounds": 75}, "l2": 1.0}
-    assert parameters_text(told) == "Popular items, l2 1.0, leaves 4, rounds 75"
+    assert parameters_text(told) == "Popular items, smoothing (L2) 1.0, leaves of a tree 4, rounds (trees) 75"
+
+
+@every_searched
+def test_every_parameter_that_is_tried_has_a_name(spec: Spec) -> None:
+    tried = {name for changed in draws(spec.search, 60) for name in _names(changed)}
+    assert tried <= {*PARAMETERS, "recommender"}
+
+
+def _names(changed: Mapping[str, Any]) -> set[str]:
+    return {one for name, value in changed.items() for one in (value if isinstance(value, dict) else [name])}
 
 
 def shopping() -> tuple[Log, list[datetime]]:

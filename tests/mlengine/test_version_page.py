@@ -11,11 +11,11 @@ import pytest
 
 from config.templatetags.zhiyin import fact
 from mlengine import backtest
-from mlengine.admin import drawings, hours
+from mlengine.admin import column_words, drawings, hours
 from mlengine.admin.refusals import refusal_text, told
-from mlengine.admin.words import SAID, column_title
+from mlengine.admin.words import SAID, column_title, subject_title
 from mlengine.backtest import Extent
-from mlengine.estimators import message_conversion, message_redemption
+from mlengine.estimators import message_conversion, message_redemption, message_response
 from mlengine.models import PredictionRun
 from mlengine.specs import SPECS, NotEnoughData
 
@@ -117,10 +117,26 @@ def test_only_risks_are_amber_and_red_where_they_are_high(spec: str, coloured: b
 
 def test_a_model_of_orders_calls_its_columns_orders_as_its_reasons_do() -> None:
     assert SAID["conversion"] == message_conversion.SAID
-    assert column_title("person_rate") == "Clicks so far · person rate"
-    assert column_title("person_rate", "conversion") == "Orders after messages so far · person rate"
+    assert column_title("person_rate") == "Clicks so far · own rate"
+    assert column_title("person_rate", "conversion") == "Orders after messages so far · own rate"
     assert SAID["redemption"] == message_redemption.SAID
-    assert column_title("person_rate", "redemption") == "Coupons of messages used so far · person rate"
+    assert column_title("person_rate", "redemption") == "Coupons of messages used so far · own rate"
+
+
+def test_every_column_of_a_model_of_messages_has_words() -> None:
+    columns = {*message_response.COLUMNS, *message_conversion.MessageConversion.names}
+    assert [one for one in columns if one not in column_words.UNDER_A_THEME and not column_words.told(one)] == []
+
+
+def test_effects_are_drawn_in_percent() -> None:
+    run = PredictionRun(pk=1, spec="uplift", summary={"histogram": {"edges": [-0.02, 0.0, 0.02], "counts": [3, 4]}})
+    chart = drawings.histogram(run)
+    assert chart is not None
+    assert (chart.labels, chart.x_title) == (["-2.00–0.00", "0.00–2.00"], "Campaign uplift (%)")
+
+
+def test_a_champion_of_then_is_told_in_the_readers_language() -> None:
+    assert subject_title("champion v3") == "the champion v3"
 
 
 @pytest.mark.parametrize(("value", "said"), [(28.0, "28"), (0.125, "0.1250"), (7, "7"), (True, "yes")])
