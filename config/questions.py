@@ -22,6 +22,15 @@ HELPED: Final[Rule] = {"score": "uplift", "fact": "low", "is": "at_least", "valu
 
 
 @dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page about an answer: its address by name, what leads there, and who may open it."""
+
+    address: str
+    words: Any
+    permissions: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A question, and whom a segment begins with that is made from its answer; rules are changed as one likes.
 
@@ -32,7 +41,7 @@ class Question:
     icon: str
     rule: Rule | None = None
     with_lever: bool = False
-    page: tuple[str, Any] | None = None  # the address by name, and what leads there
+    page: Page | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,11 @@ class Answerable:
     links: Sequence[tuple[str, str]]
 
 
+LISTS_OF_ONE: Final = Page(
+    address="admin:mlengine_recommendation_preview",
+    words=gettext_lazy("Try on a person"),
+    permissions=("mlengine.view_recommendation", "crm.view_profile"),
+)
 QUESTIONS: Final[Mapping[str, Question]] = {
     "churn": Question(
         words=gettext_lazy("Who is about to leave?"),
@@ -84,16 +98,25 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         words=gettext_lazy("Whom does a campaign make buy, and whom would it only bother?"),
         icon="trending_up",
         rule={"score": "uplift", "is": "top_share", "value": 0.3},
-        page=("admin:mlengine_effects", gettext_lazy("What it would bring")),
+        page=Page(
+            address="admin:mlengine_effects",
+            words=gettext_lazy("What it would bring"),
+            permissions=("mlengine.view_modelversion",),
+        ),
     ),
     "companions": Question(words=gettext_lazy("Which items go together?"), icon="join_inner"),
     "repurchase": Question(
         words=gettext_lazy("What do they need again, and when?"),
         icon="autorenew",
         rule={"repurchase": {}, "due_within_days": 7},
+        page=Page(
+            address="admin:mlengine_repurchase_due",
+            words=gettext_lazy("By category"),
+            permissions=("mlengine.view_repurchase", "crm.view_profile"),
+        ),
     ),
-    "recommendations": Question(words=gettext_lazy("What will they buy next?"), icon="recommend"),
-    "discovery": Question(words=gettext_lazy("What new things will they try?"), icon="explore"),
+    "recommendations": Question(words=gettext_lazy("What will they buy next?"), icon="recommend", page=LISTS_OF_ONE),
+    "discovery": Question(words=gettext_lazy("What new things will they try?"), icon="explore", page=LISTS_OF_ONE),
 }
 
 
@@ -153,10 +176,9 @@ def _uses(question: Question, run: PredictionRun | None, user: Any) -> list[tupl
 
 
 def _told_at_length(question: Question, user: Any) -> list[tuple[str, str]]:
-    if question.page is None or not user.has_perm("mlengine.view_modelversion"):
+    if question.page is None or not user.has_perms(question.page.permissions):
         return []
-    address, words = question.page
-    return [(str(words), reverse(address))]
+    return [(str(question.page.words), reverse(question.page.address))]
 
 
 def begun(*rules: Rule, user: Any) -> str:

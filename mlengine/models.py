@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.expressions import CombinedExpression
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Item, JobRun, Profile
@@ -187,6 +188,12 @@ class PredictionRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.spec} {timezone.localtime(self.cutoff):%Y-%m-%d}"
+
+    @cached_property
+    def currency(self) -> str:
+        """The currency of its amounts: of what its model learned from."""
+        kept = ModelVersion.objects.filter(pk=self.version_id).values_list("card__data__currency", flat=True)
+        return kept.first() or str(settings.CURRENCY)
 
     def add_to_summary(self, **facts: Any) -> None:
         """Put facts into the summary, beside those that others may have put there since this row was read."""

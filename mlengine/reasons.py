@@ -67,6 +67,9 @@ TEXTS: Final[dict[str, Text]] = {
         zh="两次购买通常相隔 {gap} 天；最长一次间隔 {longest} 天",
         numbers={"gap": "gap_mean", "longest": "gap_max"},
     ),
+    "no_rhythm": Text(
+        en="Came on one day only so far: no rhythm is known", zh="至今只有一个购物日，尚无购买节奏", numbers={}
+    ),
     "absence": Text(
         en="{percent} % of all four-week periods so far passed without a purchase",
         zh="至今 {percent}% 的四周时段内没有购买",
@@ -229,6 +232,9 @@ BEGINNINGS: Final[dict[str, str]] = {
 }
 
 
+MONEY: Final = frozenset(code for code, text in TEXTS.items() if "value" in text.numbers)
+
+
 def code_of(feature: str) -> str:
     """Return the code that a column of features belongs to; ``OTHER`` for one that nobody has put into words.
 
@@ -241,8 +247,10 @@ def code_of(feature: str) -> str:
     return BEGINNINGS[start] if start else OTHER
 
 
-def say(code: str, values: Mapping[str, float], language: str = "en") -> str:
+def say(code: str, values: Mapping[str, float], language: str = "en", currency: str = "") -> str:
     """Return the sentence of a stored reason, in Simplified Chinese for languages that begin with ``zh``.
+
+    Money stands with its currency where the reader knows it. Of who came once no rhythm is told.
 
     Examples
     --------
@@ -252,10 +260,15 @@ def say(code: str, values: Mapping[str, float], language: str = "en") -> str:
     '至今 25% 的四周时段内没有购买'
     >>> say("clock", {"hour": 17.2})
     "Comes around 17 o'clock on average; ? % of baskets on a weekend"
+    >>> say("basket", {"value": 85.2}, currency="USD")
+    'Spends 85 USD a shopping day on average'
     """
-    text = TEXTS[code]
+    text = TEXTS["no_rhythm" if code == "rhythm" and "gap" not in values else code]
     sentence = text.zh if language.startswith("zh") else text.en
-    return sentence.format(**{name: _number(name, values.get(name)) for name in text.numbers})
+    said = {name: _number(name, values.get(name)) for name in text.numbers}
+    if currency and "value" in said:
+        said["value"] += f" {currency}"
+    return sentence.format(**said)
 
 
 def _number(name: str, value: float | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -11,7 +12,7 @@ from campaigns.rules import fields
 from campaigns.rules.fields import Words
 from campaigns.segmenting import common_values
 from crm.models import Purpose
-from mlengine.models import Cluster
+from mlengine.models import Cluster, PredictionRun
 from mlengine.specs import SPECS
 
 MOST_NAMED = 500
@@ -164,7 +165,14 @@ def _facts(spec: str) -> list[tuple[str, str]]:
 def _units(spec: str) -> dict[str, str]:
     """Return what stands behind the number that is asked of each, by its name."""
     asked = {name: fields.fact_unit(spec, name) for name in ("", *fields.facts(spec))}
-    return {name: str(UNITS[unit]) for name, unit in asked.items() if unit in UNITS}
+    units = UNITS | ({"money": _currency(spec)} if "money" in asked.values() else {})
+    return {name: str(units[unit]) for name, unit in asked.items() if unit in units}
+
+
+def _currency(spec: str) -> str:
+    """Return the currency of a model's amounts, as its latest answers have it."""
+    run = PredictionRun.objects.latest_finished(spec)
+    return run.currency if run else str(settings.CURRENCY)
 
 
 def _field(field: fields.Field) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crm.charts import Chart, Series, rounded, written
 from mlengine.columns import AWAY
-from mlengine.models import Score
+from mlengine.models import PredictionRun, Score
 from mlengine.specs import SPECS
 
 ENDS = ("_low", "_high")  # of the interval of another number
@@ -34,7 +35,7 @@ def is_welcome(spec: str) -> bool:
     return spec in SPECS and (SPECS[spec].unit in {"money", "effect"} or spec in ANSWERED)
 
 
-def amount(value: float | None, unit: str) -> str:
+def amount(value: float | None, unit: str, currency: str = "") -> str:
     """Return a number as it is read: a probability as percent, money, days, a count, an hour, or an effect."""
     if value is None:
         return "–"
@@ -42,13 +43,18 @@ def amount(value: float | None, unit: str) -> str:
         case "probability" | "effect":
             return f"{'+' if unit == 'effect' and value > 0 else ''}{written(value, 'percent')}"
         case "days":
-            return _("about %(days)s days") % {"days": rounded(value, 0)}
-        case "count":
-            return rounded(value, 1)
+            told = ngettext("about %(days)s day", "about %(days)s days", round(value))
+            return told % {"days": rounded(value, 0)}
         case "hour":
             return f"{value:.0f}:00"
         case _:
-            return written(value, unit)
+            plain = rounded(value, 1) if unit == "count" else written(value, unit)
+            return f"{plain} {currency}" if unit == "money" and currency else plain
+
+
+def currency_of(run: PredictionRun) -> str:
+    """Return the currency of the amounts of a run; nothing where a model tells of no money."""
+    return run.currency if unit_of(run.spec) == "money" else ""
 
 
 def between(score: Score) -> str:
@@ -70,7 +76,7 @@ def beside(score: Score) -> list[Beside]:
     return [
         Beside(
             title=_(fact.title),
-            text=amount(held[name], fact.unit),
+            text=amount(held[name], fact.unit, currency_of(score.run)),
             between=span(held.get(f"{name}_low"), held.get(f"{name}_high"), fact.unit),
         )
         for name, fact in asked.items()

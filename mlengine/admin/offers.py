@@ -107,7 +107,7 @@ class RecommendationRuleAdmin(ListAdmin):
         if not request.user.has_perms(("mlengine.view_repurchase", "crm.view_profile")):
             raise PermissionDenied
         may_make = request.user.has_perm("campaigns.add_segment")
-        facts = _due() | {"may_make": may_make, "spans": online.SPANS}
+        facts = due(PredictionRun.objects.latest_finished("repurchase")) | {"may_make": may_make}
         return self._page(request, "zhiyin/recommend/due.html", _("What is needed again soon"), facts)
 
     def _page(self, request: HttpRequest, template: str, title: Any, facts: dict[str, Any]) -> HttpResponse:
@@ -172,12 +172,13 @@ def _to_try(now: datetime) -> list[tuple[Profile, str]]:
     return [(row.profile, masked_name(row.profile.name) or str(row.profile)) for row in found]
 
 
-def _due() -> dict[str, Any]:
-    run = PredictionRun.objects.latest_finished("repurchase")
+def due(run: PredictionRun | None) -> dict[str, Any]:
+    """Return how many people will likely need what of each category soon, and where a segment of them begins."""
     if run is None:
-        return {"run": None, "rows": []}
+        return {"run": None, "rows": [], "spans": online.SPANS}
     found = run.summary["due"] if "due" in run.summary else online.due_by_category(run)
-    return {"run": run, "rows": [(category, counts, _segment(category)) for category, counts in found]}
+    rows = [(category, counts, _segment(category)) for category, counts in found]
+    return {"run": run, "rows": rows, "spans": online.SPANS}
 
 
 def _segment(category: str) -> str:

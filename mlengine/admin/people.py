@@ -15,6 +15,7 @@ from mlengine import online
 from mlengine.admin import amounts, levers, offers
 from mlengine.admin.words import because, in_language, spec_description, spec_title
 from mlengine.models import Cluster, ClusterMember, PredictionRun, Score
+from mlengine.reasons import MONEY
 
 SHOWN_ITEMS = 10
 
@@ -108,14 +109,14 @@ def _scored(latest: Score, scores: Sequence[Score]) -> Scored:
         spec=spec,
         title=spec_title(spec),
         description=spec_description(spec),
-        text=amounts.amount(latest.value, amounts.unit_of(spec)),
+        text=amounts.amount(latest.value, amounts.unit_of(spec), amounts.currency_of(latest.run)),
         between=amounts.between(latest),
         place=Score.objects.filter(run=latest.run, value__gt=latest.value).count() + 1,
         run=latest.run,
         at=latest.run.cutoff,
         beside=amounts.beside(latest),
         curve=amounts.curve(latest),
-        reasons=explained(latest.reasons),
+        reasons=explained(latest.reasons, latest.run),
         history=Chart(
             id=f"history-{spec}",
             title=_("How the score went"),
@@ -132,13 +133,14 @@ def _unit(spec: str) -> str:
     return {"probability": "percent", "effect": "percent", "money": "money"}.get(amounts.unit_of(spec), "decimal")
 
 
-def explained(reasons: Any) -> list[Because]:
-    """Return stored reasons as sentences with bars; none where the score has none."""
+def explained(reasons: Any, run: PredictionRun) -> list[Because]:
+    """Return the stored reasons for a score of a run as sentences with bars; none where the score has none."""
     stored = [reason for reason in reasons or [] if because(reason)]
+    currency = run.currency if any(reason["code"] in MONEY for reason in stored) else ""
     strongest = max((abs(reason.get("contribution") or 0.0) for reason in stored), default=0.0) or 1.0
     return [
         Because(
-            text=because(reason),
+            text=because(reason, currency),
             contribution=reason.get("contribution") or 0.0,
             share=abs(reason.get("contribution") or 0.0) / strongest,
         )

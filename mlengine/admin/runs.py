@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.admin.lists import EstimatingPaginator, ReadOnlyAdmin, column, person_of
 from crm.privacy import masked_name
-from mlengine.admin import amounts, care, drawings, levers, private
+from mlengine.admin import amounts, care, drawings, item_answers, levers, private
 from mlengine.admin.people import explained
 from mlengine.admin.words import spec_title
 from mlengine.models import PredictionRun, Score
@@ -56,7 +56,7 @@ class PredictionRunAdmin(ReadOnlyAdmin):
         if request.method == "POST" and score.reasons is None:
             current_app.send_task("mlengine.tasks.explain", [pk, profile], queue="online")
         context = {
-            "reasons": explained(score.reasons),
+            "reasons": explained(score.reasons, score.run),
             "asked": score.reasons is None,
             "run": score.run,
             "profile": score.profile,
@@ -105,6 +105,7 @@ def about(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
         # Only the latest run is told: a figure for each of the older ones would spend the budget on the past.
         return facts | {"private": _private(run, request)}
     facts["charts"] = drawings.of_run(run)
+    facts |= item_answers.about(run, request.user)
     if spec is not None and spec.answers == "score" and request.user.has_perm("mlengine.view_score"):
         facts |= highest(run, request)
     return facts
@@ -127,8 +128,8 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     by_person = levers.of_people([score.profile_id for score in page.object_list]) if leave else {}
     for score in page.object_list:
         score.run = run
-        value = amounts.amount(score.value, amounts.unit_of(run.spec))
+        value = amounts.amount(score.value, amounts.unit_of(run.spec), amounts.currency_of(run))
         numbers = value, amounts.between(score), amounts.beside(score)
         lever = by_person.get(score.profile_id)
-        rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons), lever))
+        rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons, run), lever))
     return {"people": rows, "page": page, "asks_levers": leave, "knows_levers": bool(by_person)}

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import narwhals as nw
@@ -98,6 +99,27 @@ def test_how_many_need_what_again_leads_to_a_segment() -> None:
     assert [part.split("<")[0] for part in kept] == ["4", "5", "6"]
     made = next(part.split('"')[0] for part in text.split('href="') if "due_within_days" in part)
     assert browser().get(made.replace("&amp;", "&")).status_code == 200
+
+
+def test_a_run_of_lists_tells_what_most_people_are_shown_and_leads_to_a_segment() -> None:
+    bread = factories.item("bread", categories=["food", "bakery", "bread"])
+    run = recommended(factories.profile(), bread)
+    run.add_to_summary(top=[[bread.pk, 3]], people=4)
+    text = page("mlengine_predictionrun_change", "Marketing", run.pk)
+    assert "food › bakery" in text
+    assert "75 %" in text
+    href = re.search(r'href="([^"]*segment/add/[^"]*)"', text)
+    assert href
+    assert browser().get(unescape(href[1])).status_code == 200
+    assert "segment/add/" not in page("mlengine_predictionrun_change", "Support", run.pk)
+
+
+def test_a_run_of_companions_tells_each_pair_once() -> None:
+    shop = items("tent", "stove")
+    linked(shop["tent"], shop["stove"], kind="together")
+    linked(shop["stove"], shop["tent"], kind="together")
+    text = page("mlengine_predictionrun_change", "Marketing", PredictionRun.objects.get().pk)
+    assert text.count(reverse("admin:crm_item_change", args=[shop["tent"].pk])) == 1
 
 
 def test_an_items_page_shows_its_company() -> None:
