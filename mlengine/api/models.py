@@ -61,14 +61,20 @@ class FairnessOut(serializers.Serializer[Any]):
 class ModelVersionOut(serializers.ModelSerializer[ModelVersion]):
     metrics = MetricOut(many=True, read_only=True)
     fairness = serializers.SerializerMethodField()
+    recommender = serializers.SerializerMethodField(help_text="What it recommends by, like blend; null for others.")
 
     class Meta:
         model = ModelVersion
         fields = [
             *("id", "spec", "number", "stage", "decision", "cutoff", "trained_at", "promoted_at", "metrics"),
-            "fairness",
+            *("fairness", "recommender"),
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_recommender(self, version: ModelVersion) -> str | None:
+        parameters: dict[str, Any] = version.card.get("recipe", {}).get("parameters", {})
+        return parameters.get("recommender")
 
     @extend_schema_field(FairnessOut)
     def get_fairness(self, version: ModelVersion) -> dict[str, Any]:
