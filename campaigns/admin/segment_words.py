@@ -165,7 +165,7 @@ def _facts(spec: str) -> list[tuple[str, str]]:
 def _units(spec: str) -> dict[str, str]:
     """Return what stands behind the number that is asked of each, by its name."""
     asked = {name: fields.fact_unit(spec, name) for name in ("", *fields.facts(spec))}
-    units = UNITS | ({"money": _currency(spec)} if "money" in asked.values() else {})
+    units = {**UNITS, "money": _currency(spec)} if "money" in asked.values() else UNITS
     return {name: str(units[unit]) for name, unit in asked.items() if unit in units}
 
 

@@ -100,8 +100,7 @@ def test_a_decision_of_the_backtest_is_told_in_both_languages_and_a_persons_word
     with translation.override("zh-hans"):
         told = words.decision_text(decision)
     assert told == (
-        "已晋级：ROC AUC 0.8651，对比 RFM 逻辑回归 0.8485、冠军 v3 0.8600；"
-        "4 个截止日的平均，2017-09-11 – 2017-12-04。"
+        "已晋级：ROC AUC 0.8651，对比 RFM 逻辑回归 0.8485、冠军 v3 0.8600；4 个截止日的平均，2017-09-11 – 2017-12-04。"
     )
     assert words.decision_text("Because I say so") == "Because I say so"
 

@@ -124,7 +124,8 @@ def test_a_model_of_orders_calls_its_columns_orders_as_its_reasons_do() -> None:
 
 
 def test_every_column_of_a_model_of_messages_has_words() -> None:
-    columns = {*message_response.COLUMNS, *message_conversion.MessageConversion.names}
+    made = (message_conversion.MessageConversion, message_redemption.MessageRedemption)
+    columns = {*message_response.COLUMNS, *(name for one in made for name in one.names)}
     assert [one for one in columns if one not in column_words.UNDER_A_THEME and not column_words.told(one)] == []
 
 
