@@ -33,9 +33,16 @@ done AS (
     ORDER BY occurred_at DESC, id DESC LIMIT %(most)s
 ),
 link AS (
-    SELECT item_id, other_id, value, people,
-           rank() OVER (PARTITION BY item_id ORDER BY array_position(%(preferred)s, kind::text)) AS known_best
-    FROM mlengine_itemlink WHERE run_id = %(links)s AND item_id IN (SELECT item_id FROM done)
+    SELECT link.item_id, other_id, value, people FROM (SELECT DISTINCT item_id FROM done) AS item
+    CROSS JOIN LATERAL (
+        SELECT kind FROM unnest(%(preferred)s) WITH ORDINALITY AS known (kind, place)
+        WHERE EXISTS (
+            SELECT FROM mlengine_itemlink WHERE run_id = %(links)s AND item_id = item.item_id AND kind = known.kind
+        )
+        ORDER BY place LIMIT 1
+    ) AS best
+    JOIN mlengine_itemlink AS link
+      ON link.run_id = %(links)s AND link.item_id = item.item_id AND link.kind = best.kind
 ),
 bought AS (
     SELECT item_id, max(occurred_at) AS at FROM crm_event
@@ -49,7 +56,7 @@ SELECT json_build_object(
              WHERE profile_id = %(person)s AND run_id = %(run)s AND (SELECT be FROM may)),
     'done', (SELECT json_agg(json_build_array(item_id, kind, occurred_at) ORDER BY occurred_at DESC, id DESC)
              FROM done),
-    'links', (SELECT json_agg(json_build_array(item_id, other_id, value, people)) FROM link WHERE known_best = 1),
+    'links', (SELECT json_agg(json_build_array(item_id, other_id, value, people)) FROM link),
     'bought', (SELECT json_object_agg(item_id, at) FROM bought)
 )::text
 """
