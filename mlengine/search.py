@@ -21,7 +21,7 @@ from crm.models import JobRun
 from mlengine import backtest, datasets, jobs, recipes, training
 from mlengine.cards import as_json
 from mlengine.columns import Log
-from mlengine.halving import affordable, draws, efforts, survivors
+from mlengine.halving import ETA, affordable, draws, efforts, survivors
 from mlengine.metrics.bootstrap import values_only
 from mlengine.models import ModelVersion, Trial
 from mlengine.recipes import Found
@@ -122,7 +122,8 @@ class Search:
         rounds = efforts(len(self.at))
         first = self._tried(0, 0, rounds[0])
         numbers = list(range(min(len(self.parameters), self._how_many(first.seconds, rounds))))
-        self.progress.expect(len(numbers) + 6)
+        going_on = (max(1, len(numbers) // ETA**rung) + bool(rung) for rung in range(len(rounds)))
+        self.progress.expect(self.progress.done - 1 + sum(going_on))
         values: dict[int, float | None] = {}
         for rung, effort in enumerate(rounds):
             going = numbers if rung == 0 else self._going_on(values)

@@ -82,6 +82,7 @@ def train(
     assessments.require(spec.subject, now)
     with only_one(f"the training of {spec.name}"):
         champion = ModelVersion.objects.champion(spec.name)
+        before = progress.done  # a search has tried recipes under the same job
         base, why = spec, _why(spec, cutoff, progress.job, found)
         spec = found.recipe if found else recipes.adopted(base, champion)
         wall = datasets.wall_clock(cutoff)
@@ -91,7 +92,7 @@ def train(
         extent.refuse_unless_enough(spec, wall)
         tasks: dict[str, Task] = {MODEL: spec.verbs, **spec.verbs.baselines(), **_earlier_recipe(spec, champion)}
         at = backtest.cutoffs(spec, extent.begins, wall, log)
-        progress.expect(len(tasks) * len(at) + 5)
+        progress.expect(before + len(tasks) * len(at) + 4)
         judged = backtest.run(tasks, log, at, progress, audits=_audits(spec))
         with progress.step("learn from everything"):
             model = _following(spec.verbs.fit(log, wall), spec, champion)

@@ -145,7 +145,13 @@ def span(duration: timedelta) -> str:
 @register.filter
 def spoken(name: str) -> str:
     """Return a key of a JSON object as words, in the reader's language where the key is one of ours."""
-    return str(KEYS.get(name) or WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize()))
+    from mlengine.admin.words import PARAMETERS  # noqa: PLC0415 (as below)
+
+    return str(
+        KEYS.get(name)
+        or PARAMETERS.get(name)
+        or WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize())
+    )
 
 
 @register.filter

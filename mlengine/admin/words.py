@@ -107,6 +107,7 @@ STEPS: Mapping[str, Any] = {
     "compact the lake": _("compact the lake"),
     "read the log": _("read the log"),
     "predict": _("predict"),
+    "search": _("search"),
     "explain": _("explain"),
     "write": _("write"),
     "writing": _("writing"),
@@ -114,6 +115,7 @@ STEPS: Mapping[str, Any] = {
     "learn from everything": _("learn from everything"),
     "keep and decide": _("keep and decide"),
 }
+TRIAL = re.compile(r"trial (?P<number>\d+), round (?P<round>\d+)")
 
 
 # What a reason is about, by its code; columns of one theme go up and down together.
@@ -345,7 +347,7 @@ def subject_title(name: str) -> str:
     return str(SUBJECTS.get(name, name.replace("_", " ")))
 
 
-# What a recipe changes; a test holds all that searches try to being here.
+# What recipes are made of; a test holds all of them to being here.
 PARAMETERS: Mapping[str, Any] = {
     "rounds": _("rounds (trees)"),
     "learning_rate": _("learning rate"),
@@ -356,6 +358,27 @@ PARAMETERS: Mapping[str, Any] = {
     "top_categories": _("categories told apart"),
     "most_cutoffs": _("past dates to learn from"),
     "strength": _("smoothing of effects"),
+    "kind": _("kind"),
+    "history": _("history"),
+    "step": _("step"),
+    "rows_share": _("share of rows a tree sees"),
+    "seeds": _("random seeds"),
+    "calibration_folds": _("parts to calibrate with"),
+    "growing": _("growing of trees"),
+    "fewest": _("fewest"),
+    "most": _("at most"),
+    "least_stability": _("stability at least"),
+    "least_share": _("share of a group at least"),
+    "k": _("number of places"),
+    "recommender": _("recommends by"),
+    "new_only": _("new items only"),
+    "fresh": _("new ones"),
+    "window": _("window"),
+    "clicked_within": _("clicks count for"),
+    "least": _("at least"),
+    "least_answers": _("answers at least"),
+    "least_judged": _("people to judge by at least"),
+    "again": _("repeated"),
 }
 
 
@@ -426,6 +449,8 @@ def step_title(step: str) -> str:
         return gettext("backtest %(cutoff)s: %(subject)s") % {"cutoff": cutoff, "subject": subject_title(subject)}
     if step not in STEPS and step.startswith("backtest "):
         return gettext("backtest: %(subject)s") % {"subject": subject_title(cutoff)}
+    if trial := TRIAL.fullmatch(step):
+        return gettext("trial %(number)s, round %(round)s") % trial.groupdict()
     return str(STEPS.get(step, step))
 
 

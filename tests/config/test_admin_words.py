@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from config.templatetags.zhiyin import spoken
 from crm.models import JobRun
 from mlengine.admin import words
 from mlengine.specs import SPECS
@@ -121,3 +122,9 @@ def _text(quoted: str) -> str:
 def test_a_job_is_called_by_its_name_in_the_readers_language(kind: str, title: str, told: str) -> None:
     with translation.override("zh-hans"):
         assert words.job_title(JobRun(kind=kind, title=title)) == told
+
+
+def test_a_trial_of_a_search_and_what_recipes_are_made_of_are_told_in_chinese() -> None:
+    with translation.override("zh-hans"):
+        assert words.step_title("trial 3, round 2") == "试验 3，第 2 轮"
+        assert spoken("learning_rate") == "学习率"
