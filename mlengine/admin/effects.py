@@ -92,11 +92,17 @@ def about(*, counts: bool) -> dict[str, Any]:
         "days": parameters["window"].days,
         "least": parameters["least"],
         "judged": parameters["least_judged"],
-        "currency": settings.CURRENCY,
+        "currency": _currency(version),
         "assumed": assumed(parameters["window"].days),
         "refusal": effects_missing.refusal(counts=counts) if version is None else None,
     }
     return found | (of_version(version, counts=counts) if version else {})
+
+
+def _currency(version: ModelVersion | None) -> str:
+    """Return the currency of what a version learned from; the shop's own where none says so."""
+    told: Mapping[str, Any] = (version.card.get("data") if version else None) or {}
+    return str(told.get("currency") or settings.CURRENCY)
 
 
 def of_version(version: ModelVersion, *, counts: bool) -> dict[str, Any]:

@@ -242,3 +242,9 @@ def test_without_an_impact_assessment_that_comes_first() -> None:
     for one in ImpactAssessment.objects.filter(subject="spec:uplift"):
         assessments.withdraw(one, now=timezone.now())
     assert "Have an impact assessment approved" in page("Admin")
+
+
+def test_revenue_stands_in_the_currency_that_was_learned_from(settings: Any) -> None:
+    settings.CURRENCY = "CNY"
+    assert effects._currency(None) == "CNY"
+    assert effects._currency(ModelVersion(card={"data": {"currency": "USD"}})) == "USD"
