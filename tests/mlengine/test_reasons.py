@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mlengine.admin import amounts
 from mlengine.reasons import TEXTS, Reason, say
 
 
@@ -25,3 +26,14 @@ def test_numbers_are_short_and_shares_are_percent() -> None:
         say("spending", {"value": 1234.56, "recent": 0.0}) == "Spent 1,235 in the last 13 weeks, 0 of it in the last 4"
     )
     assert say("discounts", {"percent": 0.126}) == "Discounts saved 13 % of the price in half a year"
+
+
+def test_of_who_came_once_no_rhythm_is_told_and_money_has_its_currency() -> None:
+    assert say("rhythm", {}) == "Came on one day only so far: no rhythm is known"
+    assert say("rhythm", {"gap": 7, "longest": 20}).startswith("Usually 7 days between visits")
+    assert say("spending", {"value": 62.6, "recent": 0}, "en", "USD").startswith("Spent 63 USD in the last 13 weeks")
+
+
+@pytest.mark.parametrize(("days", "said"), [(1.2, "about 1 day"), (2.0, "about 2 days")])
+def test_days_are_told_in_their_number(days: float, said: str) -> None:
+    assert amounts.amount(days, "days") == said
