@@ -61,17 +61,13 @@ CHOICES: Final[Mapping[str, tuple[Callable[..., Any], tuple[Mapping[str, Any], .
             {"l2": 600.0, "by_item": 0.4, "by_person": 0.3},
         ),
     ),
-    "infinite": (
-        InfiniteAutoencoder,
-        ({"l2": 2.0}, {"l2": 2.0, "by_item": 0.3}, {"l2": 4.0, "by_item": 0.3}, {"l2": 8.0}),
-    ),
+    "infinite": (InfiniteAutoencoder, ({"l2": 2.0}, {"l2": 4.0, "by_item": 0.3}, {"l2": 8.0})),
     "ials": (
         ImplicitALS,
         (
             {"factors": 128, "alpha": 0.03, "l2": 0.02, "iterations": 10},
             {"factors": 64, "alpha": 0.2, "l2": 0.02, "iterations": 10},
-            {"factors": 128, "alpha": 0.3, "l2": 0.015, "iterations": 10},
-            {"factors": 128, "alpha": 0.3, "l2": 0.008, "iterations": 10},
+            {"factors": 128, "alpha": 0.5, "l2": 0.004, "iterations": 10},
         ),
     ),
 }
