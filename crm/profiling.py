@@ -2,17 +2,43 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
+from django.db.models.expressions import RawSQL
 
 from crm.consent_basis import bases_for
+from crm.copying import int_array
 from crm.models import Profile, Purpose
 
 PIECE = 10_000
 
 # Under age nobody is profiled. What the unknown are is asked each time: answers may be older than the setting.
-NOT_UNDER_AGE: Final = (Profile.AgeClass.ADULT.value, Profile.AgeClass.UNKNOWN.value)
+NOT_REFUSED: Final = "personalisation AND restricted_at IS NULL AND age_class IN ('adult', 'unknown')"
+
+# The profiles that a merge joins with the one at hand, either way; each step asks two indexes. That a profile is found
+# once only ends a ring, too.
+JOINED: Final = """CROSS JOIN LATERAL (
+        SELECT canonical_id FROM crm_profilealias WHERE duplicate_id = person.id AND undone_at IS NULL
+        UNION ALL
+        SELECT duplicate_id FROM crm_profilealias WHERE canonical_id = person.id AND undone_at IS NULL
+    ) AS other (id)"""
+OF_MERGED: Final = f"""
+WITH RECURSIVE person (id) AS (
+    SELECT id FROM crm_profile WHERE ({{condition}}) AND id IN (
+        SELECT unnest(ARRAY[duplicate_id, canonical_id]) FROM crm_profilealias WHERE undone_at IS NULL
+    )
+    UNION
+    SELECT other.id FROM person {JOINED}
+) SELECT id FROM person
+"""  # noqa: S608  # words of ours
+OF_SOME: Final = f"""
+WITH RECURSIVE person (asked, id) AS (
+    SELECT id, id FROM unnest(%s::bigint[]) AS id
+    UNION
+    SELECT asked, other.id FROM person {JOINED}
+) SELECT asked FROM person JOIN crm_profile USING (id) GROUP BY asked HAVING {{may_be_scored}}
+"""  # noqa: S608  # words of ours
 
 
 def grown_up() -> list[str]:
@@ -21,22 +47,35 @@ def grown_up() -> list[str]:
     return [Profile.AgeClass.ADULT.value, *unknown]
 
 
-def scored() -> dict[str, Any]:
-    """Return of whom answers are kept, and read by anybody, in Django's words: by the switches on her profile, her age.
+def scored() -> RawSQL:
+    """Return the profiles of whose person answers are kept, and read by anybody: for statements about everybody.
 
-    The same in those of SQL is ``scored_sql``, and of a profile that was read before ``may_be_scored``.
+    Where it is known who is asked about, ``scored_of`` looks at these only.
     """
-    return {"personalisation": True, "restricted_at": None, "age_class__in": grown_up()}
+    return RawSQL(f"SELECT id FROM crm_profile WHERE {scored_sql()}", ())  # noqa: S608, S611  # words of ours
 
 
 def scored_sql() -> str:
-    """Return the same as a condition over ``crm_profile``."""
-    return f"personalisation AND restricted_at IS NULL AND age_class IN ({_listed(grown_up())})"
+    """Return the same as a condition over ``crm_profile``: what her other profiles say is looked up once for all.
+
+    A person is all profiles that are read as one. Most are one profile, which answers for itself.
+    """
+    none_says_no = f"{NOT_REFUSED} AND crm_profile.id NOT IN ({_with_one(f'NOT ({NOT_REFUSED})')})"
+    told = f"age_class IN ({_listed(grown_up())})"
+    if settings.AGE_UNKNOWN == Profile.AgeClass.ADULT:
+        return none_says_no  # whoever is not under age is grown up
+    return f"{none_says_no} AND ({told} OR crm_profile.id IN ({_with_one(told)}))"
 
 
-def may_be_scored(profile: Profile) -> bool:
-    """Return the same of a profile that was read before."""
-    return profile.personalisation and profile.restricted_at is None and profile.age_class in grown_up()
+def scored_of(profiles: Iterable[int]) -> RawSQL:
+    """Return the same of some profiles, part of a statement that asks about them."""
+    statement = OF_SOME.format(may_be_scored=person_scored_sql())
+    return RawSQL(statement, (int_array(profiles),))  # noqa: S611  # words of ours
+
+
+def _with_one(condition: str) -> str:
+    """Return the profiles of those who consist of several, one of which fulfils a condition."""
+    return OF_MERGED.format(condition=condition)
 
 
 def person_scored_sql(over: str = "") -> str:
@@ -44,8 +83,7 @@ def person_scored_sql(over: str = "") -> str:
 
     ``over`` makes it one of a window.
     """
-    none_says_no = f"personalisation AND restricted_at IS NULL AND age_class IN ({_listed(NOT_UNDER_AGE)})"
-    return f"bool_and({none_says_no}) {over} AND bool_or(age_class IN ({_listed(grown_up())})) {over}"
+    return f"bool_and({NOT_REFUSED}) {over} AND bool_or(age_class IN ({_listed(grown_up())})) {over}"
 
 
 def _listed(ages: Iterable[str]) -> str:

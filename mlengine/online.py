@@ -1,7 +1,7 @@
 """What a web request may ask of the models: stored rows, followed to the person that a profile now belongs to.
 
-Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalisation off, or is restricted, has no
-answers, whatever is still stored.
+Nothing here loads Polars, scikit-learn or LightGBM. Who has switched personalisation off, is restricted or not of age
+has no answers, whatever is still stored; any of a person's profiles may say so.
 """
 
 from collections.abc import Collection
@@ -34,11 +34,6 @@ MOST_POPULAR = 20
 SPANS = (7, 14, 28)  # days ahead, for the count of people who need something again
 
 
-def of_scored() -> dict[str, Any]:
-    """Return whose rows are read, as conditions on answers."""
-    return {f"profile__{name}": value for name, value in profiling.scored().items()}
-
-
 def person(profile: Profile) -> Profile:
     """Return the profile that answers are kept for: the one that the given one was merged into, if it was."""
     seen = {profile.pk}
@@ -57,17 +52,15 @@ def latest_scores(profile: Profile) -> list[Score]:
 
 def scores_of(profile_id: int) -> list[Score]:
     """Return the same for a profile that was not merged into another; one query."""
-    scores = Score.objects.filter(profile=profile_id, run__in=_latest_runs("score").values("pk"), **of_scored())
+    scores = Score.objects.filter(**_of(profile_id), run__in=_latest_runs("score").values("pk"))
     return sorted(scores.select_related("run"), key=lambda score: _place(score.run))
 
 
 def score_history(profile: Profile, spec: str) -> list[Score]:
     """Return the person's scores of one model in all runs that are kept, the oldest first."""
-    kept = person(profile)
-    if not profiling.may_be_scored(kept):
-        return []
+    hers = _of(person(profile).pk)
     runs = PredictionRun.objects.finished().filter(spec=spec).order_by("cutoff", "pk")
-    found = {score.run_id: score for score in Score.objects.filter(profile=kept, run__in=runs).select_related("run")}
+    found = {score.run_id: score for score in Score.objects.filter(**hers, run__in=runs).select_related("run")}
     return [found[run.pk] for run in runs if run.pk in found]
 
 
@@ -87,7 +80,7 @@ def recommending_run(spec: str | None = None) -> PredictionRun | None:
 def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -> list[Recommended]:
     """Return a run's items for a profile that was not merged into another; one query."""
     # Availability is asked again here: an item may have ended since the batch was made.
-    rows = Recommendation.objects.filter(profile=profile_id, run=run, **of_scored())
+    rows = Recommendation.objects.filter(**_of(profile_id), run=run)
     found = rows.filter(item__in=Item.objects.available(now)).select_related("item").order_by("rank")[:k]
     return [
         Recommended(item=row.item, rank=rank, value=row.value, reason=row.reason, run=run)
@@ -98,7 +91,7 @@ def recommended_by(run: PredictionRun, profile_id: int, k: int, now: datetime) -
 def repurchases_of(profile_id: int) -> list[Repurchase]:
     """Return what a person will likely want again, the likeliest first, with item and run; two queries."""
     run = PredictionRun.objects.latest_finished("repurchase")
-    rows = Repurchase.objects.filter(profile=profile_id, run=run, **of_scored())
+    rows = Repurchase.objects.filter(**_of(profile_id), run=run)
     return list(rows.select_related("item", "run").order_by("rank")) if run else []
 
 
@@ -128,7 +121,7 @@ def response_of(
     answers as of a new one. One query.
     """
     run = PredictionRun.objects.latest_of([spec]).values("pk")
-    scores = Score.objects.filter(profile=profile_id, run__in=run, **of_scored()).select_related("run")
+    scores = Score.objects.filter(**_of(profile_id), run__in=run).select_related("run")
     score = scores.annotate(parts=F("run__version__card__parts")).first()
     return (score, reached(score.facts or {}, Parts.of(score.parts), hour, message)) if score else (None, [])
 
@@ -142,7 +135,8 @@ def best_hours(profile_ids: Collection[int]) -> dict[int, list[int]]:
     if found is None:
         return {}
     run, parts = found[0], Parts.of(found[1])
-    scores = Score.objects.filter(profile__in=profile_ids, run=run, **of_scored()).values_list("profile_id", "facts")
+    rows = Score.objects.filter(profile__in=profiling.scored_of(profile_ids), run=run)
+    scores = rows.values_list("profile_id", "facts")
     return {key: hours for key, facts in scores if (hours := ranked(facts or {}, parts))}
 
 
@@ -174,9 +168,7 @@ def clusters(profile: Profile) -> list[ClusterMember]:
 
 def clusters_of(profile_id: int) -> list[ClusterMember]:
     """Return the same for a profile that was not merged into another; one query."""
-    members = ClusterMember.objects.filter(
-        profile=profile_id, run__in=_latest_runs("cluster").values("pk"), **of_scored()
-    )
+    members = ClusterMember.objects.filter(**_of(profile_id), run__in=_latest_runs("cluster").values("pk"))
     return sorted(members.select_related("cluster", "run"), key=lambda member: _place(member.run))
 
 
@@ -187,6 +179,11 @@ def cluster_sizes(spec: str) -> list[tuple[Cluster, int]]:
     return [
         (cluster, sizes.get(str(cluster.code), 0)) for cluster in Cluster.objects.filter(spec=spec).order_by("code")
     ]
+
+
+def _of(profile_id: int) -> dict[str, Any]:
+    """Return whose answers are read, as conditions on them: those of a profile whose person may be scored."""
+    return {"profile": profile_id, "profile__in": profiling.scored_of([profile_id])}
 
 
 def _latest_runs(answers: str) -> QuerySet[PredictionRun]:

@@ -87,7 +87,7 @@ def answers(people: Sequence[int], k: int, now: datetime) -> tuple[dict[int, lis
     if run is None:
         return {}, []
     rules = list(RecommendationRule.objects.active())
-    rows = Recommendation.objects.filter(profile__in=people, run=run, **online.of_scored())
+    rows = Recommendation.objects.filter(profile__in=profiling.scored_of(people), run=run)
     rows = rows.filter(item__in=Item.objects.available(now)).select_related("item").defer("item__body")
     said: dict[int, list[Recommendation]] = {}
     for row in rows.order_by("profile_id", "rank"):

@@ -6,9 +6,8 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
-from crm import whiskers
+from crm import profiling, whiskers
 from crm.models import Channel
-from mlengine import online
 from mlengine.admin import amounts
 from mlengine.admin.effect_words import hundred
 from mlengine.models import PredictionRun, Score
@@ -91,7 +90,7 @@ def of_people(profiles: Sequence[int]) -> dict[int, Lever]:
     run = PredictionRun.objects.latest_finished(UPLIFT)
     if run is None:
         return {}
-    scores = Score.objects.filter(run=run, profile__in=profiles, **online.of_scored())
+    scores = Score.objects.filter(run=run, profile__in=profiling.scored_of(profiles))
     return {score.profile_id: best(levers) for score in scores if (levers := of_score(score))}
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from crm import merged
+from crm import merged, profiling
 from crm.admin.lists import ListAdmin, column
 from crm.models import Item, Profile
 from crm.privacy import masked_name
@@ -167,7 +167,7 @@ def _to_try(now: datetime) -> list[tuple[Profile, str]]:
     if run is None:
         return []
     # Whoever comes first by the primary key: the strongest of a million would be sorted for it.
-    rows = Recommendation.objects.filter(run=run, rank=1, **online.of_scored()).order_by("profile_id")
+    rows = Recommendation.objects.filter(run=run, rank=1, profile__in=profiling.scored()).order_by("profile_id")
     found = rows.select_related("profile")[:TO_TRY]
     return [(row.profile, masked_name(row.profile.name) or str(row.profile)) for row in found]
 

@@ -9,9 +9,9 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crm import profiling
 from crm.api.pages import KeysetPagination
 from crm.api.resources import Resource
-from mlengine import online
 from mlengine.models import Cluster, ClusterMember, PredictionRun
 
 
@@ -71,7 +71,7 @@ class ClusterViewSet(Resource):
         cluster = get_object_or_404(self.get_queryset(), pk=pk)
         run_id = self.parameters(MemberQuestion).get("run") or _latest_run(cluster.spec)
         members = ClusterMember.objects.filter(
-            cluster=cluster, run=run_id, run__finished_at__isnull=False, **online.of_scored()
+            cluster=cluster, run=run_id, run__finished_at__isnull=False, profile__in=profiling.scored()
         )
         page = self.paginate_queryset(members)
         paginator = cast("KeysetPagination", self.paginator)

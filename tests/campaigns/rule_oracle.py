@@ -138,7 +138,8 @@ def _answers(random: Random, world: World) -> None:
         run = PredictionRun.objects.create(spec=spec, version=version, cutoff=NOW, started_at=NOW, finished_at=NOW)
         clusters = [Cluster.objects.create(spec=spec, code=code, first_seen_at=NOW) for code in range(3)]
         for pk in random.sample(persons, len(persons) * 2 // 3):
-            may_be_scored = world.people[pk].personalisation and world.people[pk].restricted_at is None
+            hers = [world.people[key] for key in world.profiles(pk)]
+            may_be_scored = all(one.personalisation and one.restricted_at is None for one in hers)
             if spec == "churn":
                 value = random.randrange(0, 100) / 100
                 Score.objects.create(profile_id=pk, run=run, value=value)
