@@ -73,7 +73,7 @@ def test_the_admin_says_it_when_a_button_is_pressed_and_no_job_is_made() -> None
     client.force_login(User.objects.create_superuser("root"))
     for verb in ("train", "predict"):
         page = client.post(reverse(f"admin:mlengine_modelversion_{verb}", args=["churn"]), follow=True)
-        assert "spec:churn has no valid impact assessment" in page.content.decode()
+        assert "Churn risk has no valid impact assessment" in page.content.decode()
     assert not JobRun.objects.exists()
 
 
@@ -87,7 +87,7 @@ def test_the_admin_promotes_nothing_without_an_assessment() -> None:
     client.force_login(User.objects.create_superuser("root"))
     address = reverse("admin:mlengine_modelversion_promote", args=[candidate.pk])
     page = client.post(address, {"reason": "better"}, follow=True)
-    assert "spec:churn has no valid impact assessment" in page.content.decode()
+    assert "Churn risk has no valid impact assessment" in page.content.decode()
     assert ModelVersion.objects.champion("churn") == house.version
 
 
