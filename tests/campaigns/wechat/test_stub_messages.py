@@ -204,7 +204,7 @@ def test_two_sends_to_one_person_at_once_are_refused(mini: Platform) -> None:
     name, [openid, other] = subscription(mini), mini.users("p", "q")
     for one in (openid, openid, other):
         mini.does(one, "accept", template_id=name)
-    mini.order("chaos", what="latency", path=MINI, seconds=0.5, times=1)
+    mini.order("chaos", what="latency", path=MINI, seconds=2.0, times=1)
     first = threading.Thread(target=notify, args=(mini, MINI, openid, name))
     first.start()
     while not mini.world.in_flight:
