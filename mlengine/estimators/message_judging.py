@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlengine.clicks import TIMES_OF_DAY, time_of_day
+from mlengine.clicks import LETTERS, TIMES_OF_DAY, time_of_day
 from mlengine.columns import CHANNEL, OCCURRED_AT, SCORE, USER
 
 Array = NDArray[Any]
@@ -35,7 +35,8 @@ def said_of(first: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
     ----------
     predictions : DataFrame
         ``user``, ``score``, ``by_<channel>`` and ``in_<time of day>``. What they lack moves nothing, and a column in
-        which nobody has a number is lacked: a score alone is taken as it is, as in a run of a release before.
+        which nobody has a number is lacked: a score alone is taken as it is, as in a run of a release before. No time
+        of the day moves a letter, of which no hour is known.
     """
     nobodys = [column.name for column in predictions if 0 < len(column) == column.null_count()]
     rows = first.join(predictions.drop(nobodys), on=USER, how="inner", maintain_order="left")
@@ -46,7 +47,8 @@ def said_of(first: pl.DataFrame, predictions: pl.DataFrame) -> pl.DataFrame:
     odds = log_odds(by_channel)
     if moved is not None:
         at_that_time = log_odds(moved) - log_odds(rows[SCORE].to_numpy())
-        odds = odds + np.where(np.isfinite(at_that_time), at_that_time, 0.0)
+        is_moved = np.isfinite(at_that_time) & rows[CHANNEL].ne_missing(LETTERS).to_numpy()
+        odds = odds + np.where(is_moved, at_that_time, 0.0)
     return rows.with_columns(pl.Series("said", 1 / (1 + np.exp(-odds)))).filter(pl.Series(np.isfinite(odds)))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mlengine import answers, evaluation, fairness
-from mlengine.clicks import Parts, reached, time_of_day
+from mlengine.clicks import LETTERS, Parts, reached, time_of_day
 from mlengine.columns import SCORE, USER
 from mlengine.estimators.message_conversion import MessageConversion
 from mlengine.estimators.message_judging import first_of_each, said_of
@@ -56,6 +56,13 @@ def test_what_was_said_of_a_message_is_of_its_own_channel_and_time_of_the_day() 
     of_a_release_before = said.select(USER, SCORE, by_sms=pl.lit(None), in_morning=pl.lit(None))
     for alone in (said.select(USER, SCORE), of_a_release_before):
         assert said_of(sent, alone)["said"].to_list() == [0.5] * 3
+
+
+def test_no_time_of_the_day_moves_what_was_said_of_a_letter() -> None:
+    sent = first_of_each(first([(1, channel, BEGAN, 1.0) for channel in ("email", LETTERS)]))  # at midnight
+    said = pl.DataFrame({USER: [1], SCORE: [0.5], "by_email": [0.5], "by_post": [0.2], "in_evening": [0.3]})
+    found = dict(said_of(sent, said).select("channel", "said").iter_rows())
+    assert found == pytest.approx({"email": 0.3, LETTERS: 0.2})
 
 
 def test_clicks_are_as_likely_as_is_said() -> None:
