@@ -130,4 +130,7 @@ def _calibration(task: Judged, answers: nw.DataFrame[Any], log: Log, cutoff: dat
 
 
 def _days_for(spec: Spec) -> int:
+    """Return how many days the dates to judge at take; a task that names its own refuses where there are none."""
+    if isinstance(spec.verbs, Dated):
+        return 0
     return (spec.activity_window + spec.horizon * spec.backtest_cutoffs).days
