@@ -4,7 +4,8 @@ A click counts within the window after the message; clicks by programs do not. A
 whose window it lies, as it does in the reports of campaigns: which of them brought it, if any, nobody can tell from it.
 A coupon that was used counts for the message that it came with where its session says so, being that of a message; of
 which message any other is cannot be told, so it counts as an order does.
-What is known of a message's outcome is known when its window has passed, so that no figure of a row looks ahead.
+What is known of a message's outcome is known when its window has passed, so no figure of a row counts what happened
+after it. What happened before it counts also where it arrived later, as :mod:`mlengine.spent` says.
 """
 
 from collections.abc import Sequence
@@ -67,10 +68,10 @@ def written_to(log: Log, since: datetime, until: datetime) -> pl.DataFrame:
 
 
 def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
-    """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before, as known then.
+    """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before.
 
     Columns ``shopping_days_28`` and ``shopping_days_91``, in the days before the row, and ``days_since_last_purchase``,
-    null of whom no purchase is known.
+    null of whom no purchase is known. A purchase counts when it happened, if it had arrived by ``until``.
     """
     days = log.once(("shopping days",), until, lambda: _shopping_days(log.until(until)))
     found = _until_then(rows, days, timedelta(0), "days", "last")

@@ -1,4 +1,8 @@
-"""What somebody had spent, saved and redeemed before a moment, for many moments at once; nothing of it looks ahead."""
+"""What somebody had spent, saved and redeemed before a moment, for many moments at once; nothing later counts.
+
+It is what had happened by then, also where it arrived afterwards, as long as it was there by ``until``: an import sent
+in one day may tell of two years, and by when it arrived all of them would be of that day, and those before empty.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -14,7 +14,7 @@ from mlengine.columns import SCORE, USER, Log
 from mlengine.estimators.message_conversion import MessageConversion
 from mlengine.estimators.message_redemption import COUPONS, MessageRedemption
 from mlengine.estimators.message_response import MessageResponse
-from mlengine.messages import ordered, redeemed
+from mlengine.messages import bought_before, ordered, redeemed
 from mlengine.metrics.bootstrap import values_only
 from mlengine.reasons import TEXTS
 from mlengine.specs import SPECS, NotEnoughData
@@ -115,6 +115,21 @@ def test_what_was_used_and_spent_before_a_letter_is_as_it_was_then() -> None:
     assert found.select(COUPONS).rows() == [(3.0, 2.0, 2.0), (4.0, 3.0, 3.0), (0.0, 0.0, 0.0)]
     assert found.select("value_28", "value_91").rows() == [(5.0, 5.0), (0.0, 12.0), (0.0, 0.0)]
     assert found["discount_share_182"].to_list() == pytest.approx([15 / 50, 15 / 57, None])
+
+
+def test_what_arrives_late_counts_when_it_happened_once_it_is_there() -> None:
+    """An import may bring two years in a day: by when they arrived, all of them would be of that day."""
+    used: list[Used] = [(1, BEGAN - 40 * DAY, None)]
+    bought = [(1, BEGAN - 40 * DAY, 30.0, 10.0)]
+    log = known(log_with([letter(1, BEGAN, "a")]), used, bought)
+    arrived = BEGAN + 10 * DAY
+    late = replace(log, events=log.events.with_columns(received_at=nw.lit(arrived)), memo={})
+    rows = pl.DataFrame({USER: [1], "occurred_at": [BEGAN]})
+    names = ("coupons_91", "value_28", "value_91", "shopping_days_28", "shopping_days_91")
+    for until, of_91_days in ((arrived, 0.0), (arrived + DAY, 1.0)):
+        found = bought_before(spent_before(coupons_before(rows, late, until), late, until), late, until)
+        expected = (of_91_days, 0.0, 30 * of_91_days, 0.0, of_91_days)
+        assert found.select(names).rows() == [expected]
 
 
 def test_who_used_coupons_and_spends_is_expected_to_use_the_next_one() -> None:
