@@ -1,18 +1,28 @@
 """What is asked of messages: who answers one, and for whom one changes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from mlengine.specs.spec import DAY, Fact, Spec
 
+CHANNELS: Final[Mapping[str, str]] = {
+    "wechat": "WeChat",
+    "wecom": "WeCom",
+    "mini_program": "mini program",
+    "email": "e-mail",
+    "sms": "SMS",
+    "post": "a letter",
+}
 
-def _with_ends(unit: str, titles: Mapping[str, str]) -> dict[str, Fact]:
-    """Return numbers that have the ends of an interval beside them, ``<name>_low`` and ``<name>_high``."""
+
+def _by_channel(prefix: str, title: str, unit: str = "probability", without: Collection[str] = ()) -> dict[str, Fact]:
+    """Return a number for each channel, and beside it the ends of its interval, ``<name>_low`` and ``<name>_high``."""
     ends = (("", ""), ("_low", ", at least"), ("_high", ", at most"))
     return {
-        f"{name}{end}": Fact(title=f"{title}{words}", unit=unit)
-        for name, title in titles.items()
-        for end, words in ends
+        f"{prefix}_{channel}{end}": Fact(title=f"{title} {words}{at_end}", unit=unit)
+        for channel, words in CHANNELS.items()
+        if channel not in without
+        for end, at_end in ends
     }
 
 
@@ -34,16 +44,7 @@ RESPONSE: Final = Spec(
     kind="sent",
     facts={
         "best_hour": Fact(title="Best hour of the day", unit="hour"),
-        **_with_ends(
-            "probability",
-            {
-                "by_wechat": "Clicks by WeChat",
-                "by_wecom": "Clicks by WeCom",
-                "by_mini_program": "Clicks by mini program",
-                "by_email": "Clicks by e-mail",
-                "by_sms": "Clicks by SMS",
-            },
-        ),
+        **_by_channel("by", "Clicks by", without={"post"}),
         "in_morning": Fact(title="Clicks in the morning", unit="probability"),
         "in_midday": Fact(title="Clicks at midday", unit="probability"),
         "in_afternoon": Fact(title="Clicks in the afternoon", unit="probability"),
@@ -71,17 +72,7 @@ CONVERSION: Final = Spec(
     answered_by="purchase",
     facts={
         "best_hour": Fact(title="Best hour of the day", unit="hour"),
-        **_with_ends(
-            "probability",
-            {
-                "by_wechat": "Orders after WeChat",
-                "by_wecom": "Orders after WeCom",
-                "by_mini_program": "Orders after mini program",
-                "by_email": "Orders after e-mail",
-                "by_sms": "Orders after SMS",
-                "by_post": "Orders after a letter",
-            },
-        ),
+        **_by_channel("by", "Orders after"),
         "in_morning": Fact(title="Orders after a message in the morning", unit="probability"),
         "in_midday": Fact(title="Orders after a message at midday", unit="probability"),
         "in_afternoon": Fact(title="Orders after a message in the afternoon", unit="probability"),
@@ -110,17 +101,7 @@ REDEMPTION: Final = Spec(
     },
     kind="sent",
     answered_by="purchase",  # coupons arrive with them; that none is used does not say that nothing arrives
-    facts=_with_ends(
-        "probability",
-        {
-            "by_wechat": "Coupon use after WeChat",
-            "by_wecom": "Coupon use after WeCom",
-            "by_mini_program": "Coupon use after mini program",
-            "by_email": "Coupon use after e-mail",
-            "by_sms": "Coupon use after SMS",
-            "by_post": "Coupon use after a letter",
-        },
-    ),
+    facts=_by_channel("by", "Coupon use after"),
     is_optional=True,
 )  # fmt: skip
 
@@ -142,15 +123,7 @@ UPLIFT: Final = Spec(
     unit="effect",
     facts={
         "untreated": Fact(title="Purchases without a campaign", unit="probability"),
-        **_with_ends(
-            "effect",
-            {
-                "effect_wechat": "Effect by WeChat",
-                "effect_wecom": "Effect by WeCom",
-                "effect_email": "Effect by e-mail",
-                "effect_sms": "Effect by SMS",
-            },
-        ),
+        **_by_channel("effect", "Effect by", "effect", without={"mini_program", "post"}),
     },
     is_optional=True,
 )
