@@ -16,22 +16,25 @@ WITHIN = 10
 
 
 def about(run: PredictionRun, user: Any) -> dict[str, Any]:
-    """Return what the page of a run shows beside its facts; nothing for runs that say something of people."""
-    if run.summary.get("top"):
-        return {"items": _most_shown(run, user)}
+    """Return what the page of a run shows beside its facts; nothing for runs that say something of people.
+
+    A segment begins only beside the answers that its rule would ask: those of the latest run.
+    """
+    makes = user.has_perm("campaigns.add_segment") and run == PredictionRun.objects.latest_finished(run.spec)
+    if run.summary.get("top") and user.has_perm("mlengine.view_recommendation"):
+        return {"items": _most_shown(run, makes=makes and run.spec == IN_SEGMENTS)}
     if run.spec == "companions" and user.has_perm("mlengine.view_itemlink"):
         return {"pairs": _pairs(run)}
     if run.spec == "repurchase" and user.has_perm("mlengine.view_repurchase"):
-        return due(run) | {"may_make": user.has_perm("campaigns.add_segment")}
+        return due(run) | {"may_make": makes}
     return {}
 
 
-def _most_shown(run: PredictionRun, user: Any) -> list[tuple[Item, int, int, str]]:
+def _most_shown(run: PredictionRun, *, makes: bool) -> list[tuple[Item, int, int, str]]:
     """Return the items on most lists: each with how many people, that in percent, and where a segment of it begins."""
     most = run.summary["top"][:SHOWN]
     items = Item.objects.in_bulk([item for item, _people in most])
     whole = max(int(run.summary.get("people", 0)), 1)
-    makes = run.spec == IN_SEGMENTS and user.has_perm("campaigns.add_segment")
     return [
         (items[item], people, round(100 * people / whole), _segment(items[item]) if makes else "")
         for item, people in most

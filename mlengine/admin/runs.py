@@ -125,6 +125,7 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
     page = pages.get_page(request.GET.get("p"))
     rows: list[tuple[Any, ...]] = []
     leave = run.spec in levers.LEAVING
+    latest = leave and run == PredictionRun.objects.latest_finished(run.spec)  # whose answers a segment's rule asks
     by_person = levers.of_people([score.profile_id for score in page.object_list]) if leave else {}
     for score in page.object_list:
         score.run = run
@@ -132,4 +133,4 @@ def highest(run: PredictionRun, request: HttpRequest) -> dict[str, Any]:
         numbers = value, amounts.between(score), amounts.beside(score)
         lever = by_person.get(score.profile_id)
         rows.append((score.profile, masked_name(score.profile.name), *numbers, explained(score.reasons, run), lever))
-    return {"people": rows, "page": page, "asks_levers": leave, "knows_levers": bool(by_person)}
+    return {"people": rows, "page": page, "asks_levers": leave, "is_latest": latest, "knows_levers": bool(by_person)}

@@ -1,5 +1,6 @@
 """What would keep somebody who is likely to leave: on her page, beside a list of such people, and as a segment."""
 
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -99,6 +100,17 @@ def test_the_list_of_who_leaves_has_a_lever_beside_each_and_begins_a_segment() -
     asked = unescape(client.get(unescape(begun)).content.decode())
     assert '{"score":"churn","is":"top_share","value":0.2}' in asked
     assert '{"score":"uplift","fact":"low","is":"at_least","value":0}' in asked
+
+
+def test_a_list_of_then_begins_no_segment_as_that_would_ask_the_latest() -> None:
+    former = api.run("churn", cutoff=api.NOW - timedelta(days=7))
+    first, *_others = people(former)
+    helped(first, HELPS)
+    address = reverse("admin:mlengine_predictionrun_change", args=[former.pk])
+    asking = logged_in(member("Marketing"))
+    assert "segment/add" in asking.get(address).content.decode()
+    api.run("churn")
+    assert "segment/add" not in asking.get(address).content.decode()
 
 
 def test_a_list_of_who_leaves_says_where_no_trial_tells_and_other_lists_do_not_ask() -> None:

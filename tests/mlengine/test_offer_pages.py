@@ -114,6 +114,31 @@ def test_a_run_of_lists_tells_what_most_people_are_shown_and_leads_to_a_segment(
     assert "segment/add/" not in page("mlengine_predictionrun_change", "Support", run.pk)
 
 
+def test_who_may_not_see_recommendations_is_not_told_what_most_people_are_shown() -> None:
+    bread = factories.item("bread")
+    run = recommended(factories.profile(), bread)
+    user = User.objects.create(username="sees runs and people", is_staff=True)
+    seen = Permission.objects.filter(codename__in=["view_predictionrun", "view_profile", "view_item"])
+    user.user_permissions.set(seen)
+    asked, shown = reverse("admin:mlengine_predictionrun_change", args=[run.pk]), 'id="most-shown"'
+    assert shown not in logged_in(user).get(asked).content.decode()
+    user.user_permissions.add(Permission.objects.get(codename="view_recommendation"))
+    assert shown in logged_in(user).get(asked).content.decode()
+
+
+@pytest.mark.parametrize("spec", ["recommendations", "repurchase"])
+def test_only_the_latest_run_leads_to_a_segment_which_asks_the_latest(spec: str) -> None:
+    former, bread = api.run(spec, cutoff=api.NOW - timedelta(days=7)), factories.item("bread")
+    latest = api.run(spec)
+    for run in (former, latest):
+        run.add_to_summary(top=[[bread.pk, 3]], people=4) if spec == "recommendations" else run.add_to_summary(
+            due=[["tea", [4, 5, 6]]]
+        )
+    told = {run: page("mlengine_predictionrun_change", "Marketing", run.pk) for run in (former, latest)}
+    assert all(("bread" if spec == "recommendations" else "tea") in text for text in told.values())
+    assert {run: "segment/add/" in text for run, text in told.items()} == {former: False, latest: True}
+
+
 def test_a_run_of_companions_tells_each_pair_once() -> None:
     shop = items("tent", "stove")
     linked(shop["tent"], shop["stove"], kind="together")
