@@ -1,6 +1,6 @@
 """How figures, durations and states read in our pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -148,22 +148,20 @@ def span(duration: timedelta) -> str:
 @register.filter
 def spoken(name: str) -> str:
     """Return a key of a JSON object as words, in the reader's language where the key is one of ours."""
-    from mlengine.admin.words import PARAMETERS  # noqa: PLC0415 (as below)
-
-    return str(
-        KEYS.get(name)
-        or PARAMETERS.get(name)
-        or WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize())
-    )
+    return str(KEYS.get(name) or WORDS_OF_ABBREVIATIONS.get(name, str(name).replace("_", " ").capitalize()))
 
 
 @register.filter
 def fact(value: Any) -> str:
     """Return a JSON value in one line."""
+    return _line(value, spoken)
+
+
+def _line(value: Any, named: Callable[[str], str]) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{spoken(name)}: {fact(one)}" for name, one in value.items())
+        return "; ".join(f"{named(name)}: {_line(one, named)}" for name, one in value.items())
     if isinstance(value, list):
-        return ", ".join(fact(one) for one in value)
+        return ", ".join(_line(one, named) for one in value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, float) and not isfinite(value):  # 1e999 is JSON, too
@@ -174,13 +172,36 @@ def fact(value: Any) -> str:
 
 
 @register.filter
+def recipe_rows(recipe: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what a model is made of as names and lines; its parameters have words that other keys do not share."""
+    from mlengine.admin.recipe_words import PARAMETERS  # noqa: PLC0415 (as below)
+
+    return _rows(recipe, PARAMETERS)
+
+
+@register.filter
+def found_rows(facts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what a model found when it learned as names and lines."""
+    from mlengine.admin.recipe_words import FOUND  # noqa: PLC0415 (as below)
+
+    return _rows(facts, FOUND)
+
+
+def _rows(told: Mapping[str, Any] | None, words: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def named(name: str) -> str:
+        return str(words.get(name) or spoken(name))
+
+    return [(named(name), _line(value, named)) for name, value in (told or {}).items()]
+
+
+@register.filter
 def fact_named(value: Any, name: str) -> str:
     """Return a JSON value in one line; values that are words of ours in the reader's language."""
-    from mlengine.admin import words  # noqa: PLC0415 (as below)
+    from mlengine.admin import decision_words, words  # noqa: PLC0415 (as below)
     from mlengine.models import ModelVersion  # noqa: PLC0415 (as below)
 
     if name == "decision":
-        return conditional_escape(words.decision_text(str(value)))
+        return conditional_escape(decision_words.decision_text(str(value)))
     if name == "spec":
         return conditional_escape(words.spec_title(str(value)))
     if name == "stage":

@@ -8,7 +8,8 @@ from mlengine import exposure as exposures
 from mlengine import fairness as reports
 from mlengine import monitoring
 from mlengine.admin import care, drawings, exposure, fairness, hours
-from mlengine.admin.words import decision_text, metric_title, spec_description, spec_title, subject_title
+from mlengine.admin.decision_words import decision_text
+from mlengine.admin.words import metric_title, spec_description, spec_title, subject_title
 from mlengine.models import Metric, ModelVersion
 from mlengine.specs import SPECS
 

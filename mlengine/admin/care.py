@@ -18,12 +18,12 @@ from crm.models import JobRun
 from mlengine import drifting, fairness, lineage, monitoring, retraining
 from mlengine.admin import nights, private
 from mlengine.admin.care_words import cause_text, drifting_title, duration
+from mlengine.admin.decision_words import decision_text
+from mlengine.admin.recipe_words import parameters_text
 from mlengine.admin.refusals import refusal_text
 from mlengine.admin.words import (
     RECOMMENDER,
-    decision_text,
     metric_title,
-    parameters_text,
     spec_description,
     spec_title,
     subject_title,

@@ -19,6 +19,7 @@ from crm.charts import Chart, Series, rounded, written
 from crm.models import Channel, JobRun
 from mlengine import jobs
 from mlengine.admin import effects_missing, private
+from mlengine.admin.decision_words import decision_text
 from mlengine.admin.effect_words import (
     Measure,
     assumed,
@@ -29,7 +30,6 @@ from mlengine.admin.effect_words import (
     percent,
     way_title,
 )
-from mlengine.admin.words import decision_text
 from mlengine.models import Metric, ModelVersion, PredictionRun
 from mlengine.specs import SPECS
 

@@ -19,8 +19,9 @@ from crm.admin.lists import ReadOnlyAdmin, column, person_of
 from crm.models import JobRun
 from mlengine import fairness
 from mlengine.admin import cards, care, effects, overview, private
+from mlengine.admin.decision_words import decision_text
 from mlengine.admin.refusals import refusal_text
-from mlengine.admin.words import RECOMMENDER, decision_text, spec_description, spec_title
+from mlengine.admin.words import RECOMMENDER, spec_description, spec_title
 from mlengine.models import ModelVersion
 from mlengine.recipes import NoSuchChoice
 from mlengine.specs import SPECS

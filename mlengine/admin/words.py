@@ -1,15 +1,15 @@
 """Names of models, metrics and reasons in the reader's language."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language, gettext, gettext_noop, pgettext
+from django.utils.translation import get_language, gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import JobRun
 from mlengine import reasons
-from mlengine.admin import column_words, fairness_words
+from mlengine.admin import column_words
 from mlengine.estimators import recommendation_reasons
 from mlengine.specs import SPECS
 
@@ -161,21 +161,6 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "message": "redemptions_of_message",
     },
 }
-
-# The sentence of ``training.decide``, which is kept in English.
-DECISION = re.compile(
-    r"(?P<verdict>Promoted|Not promoted[^:]*): (?P<metric>\w+) (?P<value>-?[\d.]+) against (?P<rivals>.*);"
-    r" mean over (?P<count>\d+) cutoffs, (?P<first>[\d-]+) to (?P<last>[\d-]+)\."
-)
-SHADOWS: Mapping[str, Any] = {
-    "Not promoted, it answers in the shadow first": _("It answers in the shadow first."),
-    "Not promoted, another one that waits to be judged is in the shadow": _(
-        "Another one that waits to be judged is in the shadow."
-    ),
-}
-UNEQUAL = re.compile(r"treats groups of people unequally \((?P<groups>.*)\)$")
-UNMEASURED = "how it treats groups of people could not be measured"
-RIVAL = re.compile(r"([^\s,][^,]*?) (-?\d+\.\d+)")
 
 # What ``SPECS`` says in plain English, named for the catalogue; a test holds every spec to being here.
 SPEC_WORDS = (
@@ -345,92 +330,6 @@ def subject_title(name: str) -> str:
     if name.startswith(CHAMPION):
         return gettext("the champion v%(number)s") % {"number": name.removeprefix(CHAMPION)}
     return str(SUBJECTS.get(name, name.replace("_", " ")))
-
-
-# What recipes are made of; a test holds all of them to being here.
-PARAMETERS: Mapping[str, Any] = {
-    "rounds": _("rounds (trees)"),
-    "learning_rate": _("learning rate"),
-    "leaves": _("leaves of a tree"),
-    "min_in_leaf": _("people in a leaf at least"),
-    "columns_share": _("share of columns a tree sees"),
-    "l2": _("smoothing (L2)"),
-    "top_categories": _("categories told apart"),
-    "most_cutoffs": _("past dates to learn from"),
-    "strength": _("smoothing of effects"),
-    "kind": _("kind"),
-    "history": _("history"),
-    "step": _("step"),
-    "rows_share": _("share of rows a tree sees"),
-    "seeds": _("random seeds"),
-    "calibration_folds": _("parts to calibrate with"),
-    "growing": _("growing of trees"),
-    "fewest": _("fewest"),
-    "most": _("at most"),
-    "least_stability": _("stability at least"),
-    "least_share": _("share of a group at least"),
-    "k": _("number of places"),
-    "recommender": _("recommends by"),
-    "new_only": _("new items only"),
-    "fresh": _("new ones"),
-    "window": _("window"),
-    "clicked_within": _("clicks count for"),
-    "least": _("at least"),
-    "least_answers": _("answers at least"),
-    "least_judged": _("people to judge by at least"),
-    "again": _("repeated"),
-}
-
-
-def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """Return what a recipe changes, as words where it names a recommender."""
-    flat = {**parameters}
-    for name, value in parameters.items():
-        if isinstance(value, Mapping):
-            flat |= flat.pop(name)
-    return listed(_parameter(name, value) for name, value in flat.items())
-
-
-def _parameter(name: str, value: Any) -> str:
-    return subject_title(value) if name == RECOMMENDER else f"{PARAMETERS.get(name, name)} {value}"
-
-
-def listed(parts: Iterable[str]) -> str:
-    """Return parts as a list is written in the reader's language."""
-    return pgettext("between the parts of a list", ", ").join(parts)
-
-
-def decision_text(decision: str) -> str:
-    """Return why a backtest promoted a version or not, in the reader's language; a person's own words as they are."""
-    found = DECISION.fullmatch(decision)
-    if found is None:
-        return decision
-    rivals = listed(f"{subject_title(name)} {value}" for name, value in RIVAL.findall(found["rivals"]))
-    promoted = found["verdict"] == "Promoted"
-    unequal = UNEQUAL.search(found["verdict"])
-    if unequal:
-        sentence = gettext(
-            "Not promoted, it treats groups of people unequally (%(groups)s); it had %(metric)s %(value)s."
-        )
-        return sentence % {
-            "groups": fairness_words.in_words(unequal["groups"]),
-            "metric": metric_title(found["metric"]),
-            "value": found["value"],
-        }
-    if found["verdict"].endswith(UNMEASURED):
-        sentence = gettext(
-            "Not promoted, how it treats groups of people could not be measured; it had %(metric)s %(value)s."
-        )
-        return sentence % {"metric": metric_title(found["metric"]), "value": found["value"]}
-    sentence = (
-        gettext("Promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
-        if promoted
-        else gettext("Not promoted: %(metric)s %(value)s against %(rivals)s; mean over %(count)s cutoffs, %(span)s.")
-    )
-    if found["verdict"] in SHADOWS:
-        sentence = f"{sentence} {SHADOWS[found['verdict']]}"
-    facts = {"metric": metric_title(found["metric"]), "value": found["value"], "rivals": rivals or "–"}
-    return sentence % (facts | {"count": found["count"], "span": f"{found['first']} – {found['last']}"})
 
 
 def job_title(job: JobRun) -> str:

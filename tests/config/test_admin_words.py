@@ -11,9 +11,9 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation.template import templatize
 
-from config.templatetags.zhiyin import spoken
+from config.templatetags.zhiyin import fact, found_rows, recipe_rows, spoken
 from crm.models import JobRun
-from mlengine.admin import words
+from mlengine.admin import decision_words, words
 from mlengine.specs import SPECS
 
 ROOT = Path(settings.BASE_DIR)
@@ -99,11 +99,11 @@ def test_a_decision_of_the_backtest_is_told_in_both_languages_and_a_persons_word
         " mean over 4 cutoffs, 2017-09-11 to 2017-12-04."
     )
     with translation.override("zh-hans"):
-        told = words.decision_text(decision)
+        told = decision_words.decision_text(decision)
     assert told == (
         "已晋级：ROC AUC 0.8651，对比 RFM 逻辑回归 0.8485、冠军 v3 0.8600；4 个截止日的平均，2017-09-11 – 2017-12-04。"
     )
-    assert words.decision_text("Because I say so") == "Because I say so"
+    assert decision_words.decision_text("Because I say so") == "Because I say so"
 
 
 def _text(quoted: str) -> str:
@@ -127,4 +127,21 @@ def test_a_job_is_called_by_its_name_in_the_readers_language(kind: str, title: s
 def test_a_trial_of_a_search_and_what_recipes_are_made_of_are_told_in_chinese() -> None:
     with translation.override("zh-hans"):
         assert words.step_title("trial 3, round 2") == "试验 3，第 2 轮"
-        assert spoken("learning_rate") == "学习率"
+        rows = recipe_rows({"task": "churn", "parameters": {"step": {"days": 14.0}, "learning_rate": 0.1, "k": 20}})
+    assert rows == [("任务类", "churn"), ("参数", "步骤: 天数: 14; 学习率: 0.1000; 位数: 20")]
+
+
+@pytest.mark.parametrize("name", ["strength", "k", "kind", "window", "most", "least", "history", "step"])
+def test_what_others_send_is_not_named_like_a_parameter_of_ours(name: str) -> None:
+    assert spoken(name) == name.capitalize()
+    assert fact({name: "200 mg"}) == f"{name.capitalize()}: 200 mg"
+
+
+def test_what_a_model_found_has_words_of_its_own() -> None:
+    rows = found_rows({"k": 5, "silhouette": {"5": 0.25}, "met": True, "rows": 7})
+    assert rows == [
+        ("number of groups", "5"),
+        ("Separation (silhouette)", "5: 0.2500"),
+        ("as stable and as large as asked for", "yes"),
+        ("Rows", "7"),
+    ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlengine import fairness, registry, training
 from mlengine.admin import fairness as pages
-from mlengine.admin.words import decision_text
+from mlengine.admin.decision_words import decision_text
 from mlengine.backtest import Backtest
 from mlengine.metrics.fairness import Question, named, treated, verdict
 from mlengine.models import ModelVersion

@@ -26,7 +26,7 @@ from mlengine import (
 )
 from mlengine import search as searching
 from mlengine.admin import care
-from mlengine.admin.words import decision_text
+from mlengine.admin.decision_words import decision_text
 from mlengine.cards import recipe
 from mlengine.columns import LABEL, SCORE, USER, Log
 from mlengine.models import Metric, ModelVersion, PredictionRun, Trial

@@ -12,7 +12,8 @@ import pytest
 
 from crm.models import JobRun
 from mlengine import jobs
-from mlengine.admin.words import PARAMETERS, SUBJECTS, parameters_text
+from mlengine.admin.recipe_words import PARAMETERS, parameters_text
+from mlengine.admin.words import SUBJECTS
 from mlengine.columns import Log
 from mlengine.estimators.recommendations import RECOMMENDERS
 from mlengine.halving import draws
