@@ -17,7 +17,8 @@ from psycopg2.extensions import AsIs
 
 logger = logging.getLogger(__name__)
 
-NO_LONGER: Final = {"26000", "42P05", "0A000"}  # not there; there already; there, but with other columns
+NO_LONGER: Final = {"26000", "0A000"}  # not there; there, but with other columns
+THERE_ALREADY: Final = "42P05"
 _prepared: Final[WeakKeyDictionary[Any, set[str]]] = WeakKeyDictionary()  # names, by connection of psycopg2
 _never: Final[WeakKeyDictionary[Any, bool]] = WeakKeyDictionary()
 
@@ -53,7 +54,7 @@ class Prepared:
         try:
             self._ask(cursor, values)
         except Error as error:
-            if getattr(error.__cause__, "pgcode", None) not in NO_LONGER:
+            if _code(error) not in NO_LONGER:
                 raise
             logger.info("A connection does not keep what was prepared on it: %s", error.__cause__)
             _never[ours] = True
@@ -64,11 +65,25 @@ class Prepared:
         if self.name in known:
             cursor.execute(self._execute, values)
             return
-        cursor.execute(f"{self._prepare(cursor)}; {self._execute}", values)
-        known.add(self.name)
+        try:
+            cursor.execute(f"{self._prepare(cursor)}; {self._execute}", values)
+        except Error as error:
+            if _code(error) != THERE_ALREADY:
+                raise
+            # It outlives a mistake, or the end of somebody's patience, in the message that prepared it; behind a
+            # pooler another process may have. What bears this name is this text.
+            known.add(self.name)
+            cursor.execute(self._execute, values)
+        else:
+            known.add(self.name)
 
     def _prepare(self, cursor: CursorWrapper) -> str:
         places = {name: AsIs(f"${place}") for place, name in enumerate(self.types, start=1)}
         text: bytes = cursor.mogrify(self.sql, self.constants | places)
         said = text.decode().replace("%", "%%")  # the values of EXECUTE are filled in beside it
         return f"PREPARE {self.name} ({', '.join(self.types.values())}) AS {said}"
+
+
+def _code(error: Error) -> str | None:
+    """Return PostgreSQL's code of what went wrong."""
+    return getattr(error.__cause__, "pgcode", None)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import DataError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
 
 from crm import prepared
 from crm.prepared import Prepared
@@ -63,7 +63,16 @@ def test_what_somebody_else_prepared_on_the_same_connection_changes_no_answer() 
     assert added(1)[0] == 2
     prepared._prepared.clear()
     assert [added(a)[0] for a in (2, 3)] == [3, 4]
-    assert asked() == {ADDED.name: 1}
+    assert asked() == {ADDED.name: 3}
+
+
+def test_a_pooler_that_hands_out_what_another_prepared_and_then_takes_it_away_changes_no_answer() -> None:
+    assert added(1)[0] == 2
+    prepared._prepared.clear()
+    assert added(2)[0] == 3
+    told("DEALLOCATE ALL")
+    assert [added(a)[0] for a in (3, 4)] == [4, 5]
+    assert asked() == {}
 
 
 def test_what_is_told_otherwise_is_another_statement() -> None:
@@ -89,8 +98,26 @@ def test_a_column_that_changed_its_type_changes_no_answer() -> None:
     assert found == ["1", "1.0", "1.0"]
 
 
-def test_a_mistake_in_what_is_asked_is_told() -> None:
-    for _time in range(2):
-        with pytest.raises(DataError, match="out of range"):
+def test_a_mistake_in_what_is_asked_is_told_and_leaves_it_prepared(
+    caplog: pytest.LogCaptureFixture, django_assert_num_queries: Any
+) -> None:
+    for messages in (1, 2, 1):  # prepared; there already; known
+        with django_assert_num_queries(messages), pytest.raises(DataError, match="out of range"):
             added(2**31 - 1)
     assert added(1)[0] == 2
+    assert asked() == {ADDED.name: 1}
+    assert "does not keep" not in caplog.text
+
+
+def test_somebody_who_did_not_wait_for_the_first_answer_leaves_it_prepared() -> None:
+    hurried = Prepared(
+        "SELECT CASE WHEN %(ends)s THEN pg_cancel_backend(pg_backend_pid()) END,"
+        " pg_sleep(CASE WHEN %(ends)s THEN 60 ELSE 0 END)",
+        {"ends": "boolean"},
+    )
+    with connection.cursor() as cursor:
+        with pytest.raises(OperationalError, match="canceling statement"):
+            hurried.ask(cursor, {"ends": True})
+        hurried.ask(cursor, {"ends": False})
+        hurried.ask(cursor, {"ends": False})
+    assert asked() == {hurried.name: 3}
