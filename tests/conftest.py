@@ -1,4 +1,4 @@
-"""The servers that all tests use: real PostgreSQL and real Valkey, embedded unless the environment names others."""
+"""The servers that all tests use: real PostgreSQL, embedded unless the environment names another; embedded Valkey."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from config import embedded
 from crm.database_roles import as_owner
-from tests import emptying, templates
+from tests import apart, emptying, templates
 
 # Threads of OpenMP wait by spinning: with every core taken by another test a training cost fifty times its own work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,9 +24,10 @@ collect_ignore = ["benchmarks/yardsticks/served.py"]  # an application: to impor
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    apart.refuse_others()
+    apart.databases(len(config.getoption("tx", None) or []))  # refuse before they start, and not each in its own words
     embedded.join(settings.EMBEDDED)
-    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        _keep_apart(int(worker.removeprefix("gw")))
+    apart.keep(int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")) + 1)
     Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 8  # a good hash takes a fifth of a second
     Argon2PasswordHasher.parallelism = 1
     TransactionTestCase._fixture_teardown = lambda _self: emptying.empty()  # type: ignore[attr-defined]
@@ -37,16 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long: of two workers none is left alone at the end with a minute's test."""
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("slow", "spark", "browser")))
-
-
-def _keep_apart(worker: int) -> None:
-    """Give a worker a cache and a broker of its own: others empty theirs, count what waits, and take it.
-
-    Valkey has sixteen places: those of the product, and two for each of seven workers.
-    """
-    ours, broker = settings.CACHES["default"], settings.CELERY_BROKER_URL
-    ours["LOCATION"] = ours["LOCATION"].replace("?db=1", f"?db={2 + 2 * worker}")
-    settings.CELERY_BROKER_URL = broker.replace("?virtual_host=0", f"?virtual_host={3 + 2 * worker}")
 
 
 def _look_once_at_static_files() -> None:

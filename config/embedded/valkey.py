@@ -6,8 +6,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
+from typing import Final
 
 from config.embedded.servers import Servers, wait_until
+
+DATABASES: Final = 64  # two for the product, the others for tests: two for each of their processes
 
 
 def ensure(servers: Servers) -> None:
@@ -20,7 +23,7 @@ def ensure(servers: Servers) -> None:
     directory = servers.var / "valkey"
     directory.mkdir(exist_ok=True)
     # The broker is only a bell: what is due, claimed and done is in PostgreSQL, so nothing here needs to survive.
-    command = [str(get_binary_path()), "--port", "0", "--unixsocketperm", "700"]
+    command = [str(get_binary_path()), "--port", "0", "--unixsocketperm", "700", "--databases", str(DATABASES)]
     command += ["--unixsocket", str(servers.valkey_socket)]
     command += ["--daemonize", "yes", "--dir", str(directory), "--pidfile", str(servers.run / "valkey.pid")]
     command += ["--logfile", str(servers.var / "valkey.log"), "--save", "", "--appendonly", "no"]

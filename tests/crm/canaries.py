@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import polars as pl
-from django.conf import settings
+from celery import current_app
+from django.core.cache import cache
 from django.db import connection
-from redis import Redis
 
 from crm.database_roles import as_owner
 
@@ -78,11 +78,13 @@ class _Sink:
 
 
 def memory() -> Iterator[tuple[str, bytes]]:
-    """Yield every key of Valkey, of all its databases, with its serialised value and what lies in messages."""
-    for number in (0, 1):
-        server = Redis(unix_socket_path=str(settings.EMBEDDED.valkey_socket), db=number)
-        for key in server.scan_iter(count=1000):
-            yield f"{number}:{key!r}", key + b" " + forms_in_valkey(server, key)
+    """Yield every key of the cache and the broker in use, with its serialised value and what lies in messages."""
+    client: Any = cache
+    with current_app.connection_for_write() as broker:
+        channel: Any = broker.default_channel
+        for where, server in {"cache": client._cache.get_client(None, write=True), "broker": channel.client}.items():
+            for key in server.scan_iter(count=1000):
+                yield f"{where}:{key!r}", key + b" " + forms_in_valkey(server, key)
 
 
 def forms_in_valkey(server: Any, key: bytes) -> bytes:

@@ -170,6 +170,7 @@ def test_a_canary_in_every_personal_field_is_found_nowhere_after_erasure(
     call_command("ledger", "fsck")  # proofs verify over evidence whose person is gone; it exits with an error if not
     # It would have been found: the search sees what lies in the clear, and the copy that the person got.
     assert {"upload.name", "identifier.phone", "identifier.email"} <= {one for seen in before.values() for one in seen}
+    assert {"cache", "broker"} <= {where.split(":")[0] for where in before}
     assert len(bird.values) > 25
     assert pack
     assert (Path(settings.MEDIA_ROOT) / "exports" / "others.csv").exists()

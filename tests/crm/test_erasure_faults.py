@@ -60,6 +60,7 @@ def work_until_killed(request: PrivacyRequest, statements: int) -> int:
         "MEDIA_ROOT": str(settings.MEDIA_ROOT),
         "SHRED_JOURNAL": settings.SHRED_JOURNAL,
         "VAR_DIR": str(settings.VAR_DIR),
+        "CACHE_URL": settings.CACHE_URL,
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-c", WORKER, str(connection.settings_dict["NAME"]), str(request.pk), str(statements)]

@@ -12,7 +12,6 @@ from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from config.celery import app
@@ -183,8 +182,6 @@ def test_the_slowest_hundredth_decides_about_the_promise() -> None:
 @pytest.fixture
 def bells() -> Iterator[Any]:
     """Return a function that counts the tasks waiting for the sequencer's worker, in the real broker."""
-    if not settings.EMBEDDED.valkey:
-        pytest.skip("another broker")
     with app.connection_for_write() as broker:
         channel: Any = broker.default_channel
         channel.queue_purge("ledger")
