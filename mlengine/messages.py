@@ -1,4 +1,4 @@
-"""What was sent to whom, on which channel and when, who answered how, and what was known of the like just before.
+"""What was sent to whom, on which channel and when, who answered how, and how the like had been answered just before.
 
 A click counts within the window after the message; clicks by programs do not. An order counts for every message in
 whose window it lies, as it does in the reports of campaigns: which of them brought it, if any, nobody can tell from it.
@@ -37,7 +37,6 @@ EMPTY: Final = pl.DataFrame(
         "did": pl.Float64,
     }
 )  # fmt: skip
-A_MOMENT: Final = timedelta(microseconds=1)
 
 
 def sent(log: Log, until: datetime, window: timedelta) -> pl.DataFrame:
@@ -65,22 +64,6 @@ def written_to(log: Log, since: datetime, until: datetime) -> pl.DataFrame:
         return EMPTY.select(USER, CHANNEL)
     lately = _messages(offers, until).filter(pl.col(OCCURRED_AT) >= since)
     return lately.reverse().select(USER, CHANNEL).unique(maintain_order=True)
-
-
-def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
-    """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before.
-
-    Columns ``shopping_days_28`` and ``shopping_days_91``, in the days before the row, and ``days_since_last_purchase``,
-    null of whom no purchase is known. A purchase counts when it happened, if it had arrived by ``until``.
-    """
-    days = log.once(("shopping days",), until, lambda: _shopping_days(log.until(until)))
-    found = _until_then(rows, days, timedelta(0), "days", "last")
-    for since in (28, 91):
-        found = _until_then(found, days, timedelta(days=since), "before", None)
-        spent = (pl.col("days") - pl.col("before")).cast(pl.Float64)
-        found = found.with_columns(spent.alias(f"shopping_days_{since}")).drop("before")
-    quiet = (pl.col(OCCURRED_AT) - pl.col("last")).dt.total_hours() / 24
-    return found.with_columns(quiet.alias("days_since_last_purchase")).drop("days", "last")
 
 
 def rates(
@@ -133,10 +116,8 @@ def _sent(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
 def _ordered(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     if log.offers is None:
         return EMPTY
-    bought = _purchases(log).select(USER, bought_at=pl.col(OCCURRED_AT)).unique().sort("bought_at", USER)
-    rows = _messages(log.offers, before).join_asof(
-        bought, left_on=OCCURRED_AT, right_on="bought_at", by=USER, strategy="forward", check_sortedness=False
-    )
+    bought = _of_kind(log, PURCHASE).select(USER, OCCURRED_AT)
+    rows = _next(_messages(log.offers, before), bought, [USER], "bought_at")
     did = (pl.col("bought_at") < pl.col(OCCURRED_AT) + window).fill_null(value=False).cast(pl.Float64)
     return rows.with_columns(did.alias("did")).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
 
@@ -144,7 +125,7 @@ def _ordered(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
 def _redeemed(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     if log.offers is None:
         return EMPTY
-    used = _of_kind(log, REDEEMED).select(USER, SESSION, used_at=pl.col(OCCURRED_AT))
+    used = _of_kind(log, REDEEMED)
     everything = _messages(log.offers, log.ends or before)  # also those of late, whose coupons are of no other message
     rows = everything.filter(pl.col(OCCURRED_AT) <= before)
     begins = (
@@ -159,9 +140,9 @@ def _redeemed(log: Log, before: datetime, window: timedelta) -> pl.DataFrame:
     return found.with_columns(did.cast(pl.Float64).alias("did")).select(EMPTY.columns).sort(OCCURRED_AT, USER, SESSION)
 
 
-def _next(rows: pl.DataFrame, used: pl.DataFrame, by: Sequence[str], name: str) -> pl.DataFrame:
-    """Return ``rows``, in the order of time, with when the next coupon of the same ``by`` was used; null where none."""
-    later = used.rename({"used_at": name}).unique().sort(name, *by)
+def _next(rows: pl.DataFrame, done: pl.DataFrame, by: Sequence[str], name: str) -> pl.DataFrame:
+    """Return ``rows``, in the order of time, with when the next thing of the same ``by`` was done; null where none."""
+    later = done.rename({OCCURRED_AT: name}).unique().sort(name, *by)
     return rows.join_asof(
         later, left_on=OCCURRED_AT, right_on=name, by=list(by), strategy="forward", check_sortedness=False
     )
@@ -174,28 +155,7 @@ def _messages(offers: nw.LazyFrame[Any], before: datetime) -> pl.DataFrame:
     return told.unique([USER, SESSION, CHANNEL], keep="first", maintain_order=True)
 
 
-def _purchases(log: Log) -> pl.DataFrame:
-    return _of_kind(log, PURCHASE).select(USER, OCCURRED_AT)
-
-
 def _of_kind(log: Log, kind: str) -> pl.DataFrame:
     of_kind = log.events.filter(nw.col(KIND) == kind).select(USER, SESSION, OCCURRED_AT)
     found: pl.DataFrame = of_kind.collect("polars").to_native()
     return found
-
-
-def _shopping_days(log: Log) -> pl.DataFrame:
-    """Return when each person's days with a purchase began, how many she had by then, in the order of time."""
-    day = pl.col(OCCURRED_AT).dt.truncate("1d")
-    first = _purchases(log).group_by(USER, day.alias("day")).agg(last=pl.col(OCCURRED_AT).min()).sort("last", USER)
-    return first.select(
-        USER, "last", days=pl.col("last").cum_count().over(USER).cast(pl.Int64), at=pl.col("last") + A_MOMENT
-    )
-
-
-def _until_then(rows: pl.DataFrame, days: pl.DataFrame, ago: timedelta, count: str, last: str | None) -> pl.DataFrame:
-    """Return ``rows`` with how many shopping days there had been so long before each, and when the last one was."""
-    then = rows.with_columns(then=pl.col(OCCURRED_AT) - ago).sort("then")
-    told = days.select(USER, "at", pl.col("days").alias(count), *([pl.col("last").alias(last)] if last else []))
-    found = then.join_asof(told, left_on="then", right_on="at", by=USER, strategy="backward", check_sortedness=False)
-    return found.with_columns(pl.col(count).fill_null(0)).drop("then", "at", strict=False)

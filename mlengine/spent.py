@@ -1,4 +1,4 @@
-"""What somebody had spent, saved and redeemed before a moment, for many moments at once; nothing later counts.
+"""What somebody had bought, spent, saved and redeemed before a moment, for many moments at once; nothing later counts.
 
 It is what had happened by then, also where it arrived afterwards, as long as it was there by ``until``: an import sent
 in one day may tell of two years, and by when it arrived all of them would be of that day, and those before empty.
@@ -14,7 +14,18 @@ import polars as pl
 from mlengine.columns import DISCOUNT, KIND, OCCURRED_AT, PURCHASE, REDEEMED, USER, VALUE, Log
 
 A_MOMENT: Final = timedelta(microseconds=1)
-A_DAY: Final = timedelta(days=1)
+
+
+def bought_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
+    """Return ``rows`` (user, occurred_at) with how often and how lately each had purchased before.
+
+    Columns ``shopping_days_28`` and ``shopping_days_91``, in the days before the row, and ``days_since_last_purchase``,
+    null of whom no purchase is known. A purchase counts when it happened, if it had arrived by ``until``.
+    """
+    so_far = log.once(("shopping days",), until, lambda: _shopping_days(log.until(until)))
+    found = _by_then(_before(rows, so_far, ("shopping_days",), (28, 91)), so_far.select(USER, "at", "last"))
+    quiet = (pl.col(OCCURRED_AT) - pl.col("last")).dt.total_hours() / 24
+    return found.with_columns(quiet.alias("days_since_last_purchase")).drop("shopping_days_all", "last")
 
 
 def spent_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
@@ -23,37 +34,55 @@ def spent_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
     The share is of the price that discounts spared; null of whom nothing was bought in that time.
     """
     so_far = log.once(("spent so far",), until, lambda: _spent(log.until(until)))
-    found = rows
-    for days in (28, 91, 182):
-        found = _within(found, so_far, ("value", "saved"), days)
+    found = _before(rows, so_far, ("value", "saved"), (28, 91, 182))
     price = pl.col("value_182") + pl.col("saved_182")
     share = pl.when(price > 0).then(pl.col("saved_182") / price)
-    return found.with_columns(discount_share_182=share).drop("value_182", "saved_28", "saved_91", "saved_182")
+    unused = [f"saved_{days}" for days in (28, 91, 182)]
+    return found.with_columns(discount_share_182=share).drop("value_182", "value_all", "saved_all", *unused)
 
 
 def coupons_before(rows: pl.DataFrame, log: Log, until: datetime) -> pl.DataFrame:
     """Return ``rows`` with how many coupons each had used: ``coupons_all``, ``coupons_91``, and ``coupon_days_all``."""
     so_far = log.once(("coupons so far",), until, lambda: _used(log.until(until)))
-    found = _within(_within(rows, so_far, ("coupons", "coupon_days"), None), so_far, ("coupons",), 91)
-    return found.with_columns(pl.col("coupons_91").cast(pl.Float64))
+    return _before(rows, so_far, ("coupons", "coupon_days"), (91,)).drop("coupon_days_91")
 
 
-def _within(rows: pl.DataFrame, so_far: pl.DataFrame, names: Sequence[str], days: int | None) -> pl.DataFrame:
-    """Return ``rows`` with ``<name>_<days>``: what had come together in so many days before each; of all time None."""
-    now = _at(rows, so_far, names, "now", timedelta(0))
-    if days is None:
-        return now.rename({f"{name}_now": f"{name}_all" for name in names})
-    both = _at(now, so_far, names, "then", timedelta(days=days))
-    told = [(pl.col(f"{name}_now") - pl.col(f"{name}_then")).alias(f"{name}_{days}") for name in names]
-    return both.with_columns(told).drop(*(f"{name}_{when}" for name in names for when in ("now", "then")))
+def _before(rows: pl.DataFrame, so_far: pl.DataFrame, names: Sequence[str], spans: Sequence[int]) -> pl.DataFrame:
+    """Return ``rows`` with what had come together before each, ``<name>_all``, and in so many days, ``<name>_<n>``."""
+
+    def told(ending: str) -> pl.DataFrame:
+        return so_far.select(USER, "at", *[pl.col(name).alias(f"{name}_{ending}") for name in names])
+
+    def filled(ending: str) -> list[pl.Expr]:
+        return [pl.col(f"{name}_{ending}").fill_null(0.0) for name in names]
+
+    found = _by_then(rows, told("all")).with_columns(filled("all"))
+    for days in spans:
+        found = _by_then(found, told("then"), timedelta(days=days)).with_columns(filled("then"))
+        since = [(pl.col(f"{name}_all") - pl.col(f"{name}_then")).alias(f"{name}_{days}") for name in names]
+        found = found.with_columns(since).drop(f"{name}_then" for name in names)
+    return found
 
 
-def _at(rows: pl.DataFrame, so_far: pl.DataFrame, names: Sequence[str], when: str, ago: timedelta) -> pl.DataFrame:
-    told = so_far.select(USER, "at", *[pl.col(name).alias(f"{name}_{when}") for name in names])
+def _by_then(rows: pl.DataFrame, told: pl.DataFrame, ago: timedelta = timedelta(0)) -> pl.DataFrame:
+    """Return ``rows`` with what was last told of each so long before; null where nothing was."""
     asked = rows.with_columns(then=pl.col(OCCURRED_AT) - ago).sort("then")
     found = asked.join_asof(told, left_on="then", right_on="at", by=USER, strategy="backward", check_sortedness=False)
-    filled = [pl.col(f"{name}_{when}").fill_null(0.0) for name in names]
-    return found.with_columns(filled).drop("then", "at", strict=False)
+    return found.drop("then", "at", strict=False)
+
+
+def _shopping_days(log: Log) -> pl.DataFrame:
+    """Return when each person's days with a purchase began, how many she had by then, in the order of time."""
+    bought = log.events.filter(nw.col(KIND) == PURCHASE).select(USER, OCCURRED_AT)
+    rows: pl.DataFrame = bought.collect("polars").to_native()
+    day = pl.col(OCCURRED_AT).dt.truncate("1d")
+    first = rows.group_by(USER, day.alias("day")).agg(last=pl.col(OCCURRED_AT).min()).sort("last", USER)
+    return first.select(
+        USER,
+        "last",
+        shopping_days=pl.col("last").cum_count().over(USER).cast(pl.Float64),
+        at=pl.col("last") + A_MOMENT,
+    )
 
 
 def _spent(log: Log) -> pl.DataFrame:

@@ -20,8 +20,9 @@ from mlengine.clicks import LETTERS
 from mlengine.columns import USER, Log
 from mlengine.estimators.message_line import MessageLine
 from mlengine.estimators.message_response import CHANNELS, COLUMNS, IS_LETTER, RATES, MessageResponse
-from mlengine.messages import bought_before, ordered, rates, sent
+from mlengine.messages import ordered, rates, sent
 from mlengine.reasons import Reason
+from mlengine.spent import bought_before
 
 BOUGHT: Final = ("shopping_days_28", "shopping_days_91", "days_since_last_purchase")
 ORDERED: Final = (*COLUMNS, f"on_{LETTERS}", *BOUGHT, "clicks_rate")

@@ -11,9 +11,10 @@ import pytest
 
 from mlengine.columns import SCORE, USER, Log
 from mlengine.estimators.message_conversion import BOUGHT, MessageConversion
-from mlengine.messages import bought_before, ordered
+from mlengine.messages import ordered
 from mlengine.reasons import TEXTS
 from mlengine.specs import SPECS, NotEnoughData
+from mlengine.spent import bought_before
 from tests.mlengine.frames import log_of, purchases
 from tests.mlengine.test_message_response import BEGAN, DAY, ENDS, event, log_with
 

@@ -14,11 +14,11 @@ from mlengine.columns import SCORE, USER, Log
 from mlengine.estimators.message_conversion import MessageConversion
 from mlengine.estimators.message_redemption import COUPONS, MessageRedemption
 from mlengine.estimators.message_response import MessageResponse
-from mlengine.messages import bought_before, ordered, redeemed
+from mlengine.messages import ordered, redeemed
 from mlengine.metrics.bootstrap import values_only
 from mlengine.reasons import TEXTS
 from mlengine.specs import SPECS, NotEnoughData
-from mlengine.spent import coupons_before, spent_before
+from mlengine.spent import bought_before, coupons_before, spent_before
 from tests.mlengine.frames import PolarsType, log_of
 from tests.mlengine.test_message_response import BEGAN, DAY, event, log_with
 
